@@ -1,0 +1,118 @@
+"""HTTP inside the fleet: who is asking, and answers that say what to change (RFC 9457)."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.errors import is_transient
+from shared.logs import logger
+from shared.probes import AsgiApp, Receive, Scope, Send
+
+RETRY_AFTER_SECONDS = 2
+
+
+class Problem(Exception):
+    """An answer that is not a success. `errors` names fields: `[{"field": "title", "message": "…"}]`."""
+
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        detail: str | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+
+
+def problem_response(problem: Problem) -> JSONResponse:
+    """The problem as `application/problem+json`."""
+    body: dict[str, Any] = {"type": "about:blank", "title": problem.title, "status": problem.status}
+    if problem.detail:
+        body["detail"] = problem.detail
+    if problem.errors:
+        body["errors"] = [dict(error) for error in problem.errors]
+    return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
+
+
+def field_errors(error: RequestValidationError) -> list[dict[str, str]]:
+    """The fields that are wrong, by path, without the values that were sent."""
+    found = []
+    for entry in error.errors():
+        path = [str(part) for part in entry["loc"] if part not in ("body", "query", "path")]
+        found.append({"field": ".".join(path), "message": str(entry["msg"]).removeprefix("Value error, ")})
+    return found
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Makes every failure of the app a problem document; none shows a stack trace or what was sent."""
+
+    @app.exception_handler(Problem)
+    async def on_problem(_request: Request, problem: Problem) -> JSONResponse:
+        return problem_response(problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        return problem_response(Problem(422, "Invalid input", errors=field_errors(error)))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(_request: Request, error: HTTPException) -> JSONResponse:
+        return problem_response(Problem(error.status_code, str(error.detail), headers=error.headers))
+
+    @app.exception_handler(Exception)
+    async def on_failure(request: Request, error: Exception) -> JSONResponse:
+        if is_transient(error):
+            logger().warning("request_unavailable", path=request.scope["route"].path, error=type(error).__name__)
+            retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            return problem_response(Problem(503, "Temporarily unavailable", "try again shortly", headers=retry))
+        return problem_response(Problem(500, "Internal error", "this is a fault of ours and is in our log"))
+
+
+def internal_app(service: str) -> FastAPI:
+    """An app for routes that only the fleet may call; guard it with `only_with_token`."""
+    app = FastAPI(title=service, openapi_url=None, docs_url=None, redoc_url=None)
+    answer_problems(app)
+    return app
+
+
+def only_with_token(app: AsgiApp, token: str) -> AsgiApp:
+    """The app behind `Authorization: Bearer <INTERNAL_TOKEN>`."""
+    expected = f"Bearer {token}".encode()
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        given = dict(scope["headers"]).get(b"authorization", b"") if scope["type"] == "http" else b""
+        if hmac.compare_digest(given, expected):
+            await app(scope, receive, send)
+            return
+        body = json.dumps({"type": "about:blank", "title": "Not for you", "status": 401}).encode()
+        headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return guarded
+
+
+async def _current_user(x_user_id: Annotated[str, Header(min_length=1, max_length=100)]) -> str:
+    return x_user_id
+
+
+CurrentUser = Annotated[str, Depends(_current_user)]
+"""The tenant on whose behalf the gateway asks."""
+
+
+def page(data: Sequence[Any], next_cursor: str | None) -> dict[str, Any]:
+    """The envelope of a list."""
+    return {"data": list(data), "nextCursor": next_cursor}
