@@ -1,0 +1,318 @@
+"""The interface between us and every vendor: messages in, one outcome each; callbacks in, receipts out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+
+from contracts.masked import DeviceToken, PhoneNumber
+
+ERROR_CLASSES = (
+    "recipient_permanent",  # the address is dead: suppress it
+    "recipient_opted_out",  # the vendor knows that the person said no: suppress and record the consent
+    "recipient_temporary",  # a later attempt may reach the person; capped
+    "throttled",  # too fast: later, and slower
+    "transient",  # the vendor is unwell: later, with back-off
+    "content",  # this message is wrong: neither try again nor suppress
+    "config",  # credentials, sender, credit: pause, whoever the recipient is
+    "unknown",  # the vendor gave no reason that we know
+)
+
+RECEIPTS_COME_BY = ("webhook", "app", "log", "none")
+PRICES_COME_BY = ("estimate", "response", "later", "none")
+
+
+def boottime() -> float:
+    """Seconds of the clock by which deadlines are stated: it goes on while the process or the machine is frozen."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+# --- what we say -----------------------------------------------------------------------------------------------------
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One rendered message to one address.
+
+    `reference` is our signed name of the recipient, which comes back in callbacks. `callback_url` is where the vendor
+    reports (reference included), `report_url` where the customer's own app does. After `ttl_seconds` the message is
+    worthless; `collapse_id` (64 bytes at most) hides a repetition on the device where the vendor can.
+    """
+
+    recipient_id: UUID
+    address: PhoneNumber | DeviceToken
+    text: str
+    reference: str
+    title: str | None = None
+    image_url: str | None = None
+    action_url: str | None = None
+    data: dict[str, str] | None = None
+    callback_url: str | None = None
+    report_url: str | None = None
+    ttl_seconds: int | None = None
+    collapse_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Message(recipient_id={self.recipient_id})"
+
+
+# --- what the vendor's answer means ----------------------------------------------------------------------------------
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """The vendor has the message. Cost is in millionths of `currency`, None where the answer does not tell."""
+
+    provider_message_id: str
+    segments: int | None = None
+    cost_micros: int | None = None
+    currency: str | None = None
+
+
+class Refused(msgspec.Struct, frozen=True, gc=False):
+    """The vendor will not send it. `error_class` is one of `ERROR_CLASSES`, `code` the vendor's own, if it gave one."""
+
+    error_class: str
+    code: str | None = None
+
+
+class Deferred(msgspec.Struct, frozen=True, gc=False):
+    """Certainly not sent, and worth another attempt. `reason` is from a bounded list, fit for a metric's label."""
+
+    reason: str
+    retry_after_seconds: float | None = None
+    code: str | None = None
+
+
+class Unknown(msgspec.Struct, frozen=True, gc=False):
+    """May have been sent: nobody may send it again before that is settled. `reason` is from a bounded list."""
+
+    reason: str
+    code: str | None = None
+
+
+Outcome = Accepted | Refused | Deferred | Unknown
+
+
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """Asked later, the vendor has the message; `outcome` says in which state."""
+
+    outcome: Accepted | Refused
+
+
+class Absent(msgspec.Struct, frozen=True, gc=False):
+    """Asked later, the vendor does not have the message."""
+
+
+class Unclear(msgspec.Struct, frozen=True, gc=False):
+    """The vendor could not be asked, or its answer fits several messages."""
+
+    reason: str
+
+
+Finding = Found | Absent | Unclear
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """Whether the vendor takes the credentials; `detail` is for the account's owner and holds no secret."""
+
+    works: bool
+    detail: str
+
+
+# --- what the vendor tells us later ----------------------------------------------------------------------------------
+
+
+class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A vendor's HTTP request to us. `url` is the public one with its query, header names are in lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"CallbackRequest({self.method}, {len(self.body)} bytes)"
+
+
+class VendorReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a callback states about one message; `kind` is one of `contracts.events.receipts.RECEIPT_KINDS`.
+
+    `reference` is the one we gave with the message, None where the vendor echoes nothing. `at` is None where the
+    vendor states no time.
+    """
+
+    reference: str | None
+    kind: str
+    provider_message_id: str | None = None
+    at: datetime | None = None
+    error_class: str | None = None
+    code: str | None = None
+    cost_micros: int | None = None
+    currency: str | None = None
+
+
+class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A person wrote to one of our numbers. `intent` is stop, start, help or other."""
+
+    address: PhoneNumber
+    to: str
+    text: str
+    intent: str
+    provider_message_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"InboundMessage(intent={self.intent!r})"
+
+
+class CallbackContents(msgspec.Struct, frozen=True):
+    """Everything that one callback states; both empty where it states nothing of interest."""
+
+    receipts: Sequence[VendorReceipt] = ()
+    inbound: Sequence[InboundMessage] = ()
+
+
+class CallbackMalformed(ValueError):
+    """A callback that cannot be read; the text names what is missing, without the callback's contents."""
+
+
+# --- HTTP, as vendors' functions see it ------------------------------------------------------------------------------
+
+
+class HttpRequest(msgspec.Struct, frozen=True, gc=False):
+    """A request to be written. `headers` are whole lines; keep one tuple per account, its identity saves work."""
+
+    method: str
+    url: str
+    headers: tuple[str, ...]
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"HttpRequest({self.method}, {len(self.body)} bytes)"
+
+
+class HttpAnswer(msgspec.Struct, frozen=True, gc=False):
+    """A complete answer. `retry_after_seconds` is the header's value in either of its forms, None without one."""
+
+    status: int
+    body: bytes
+    retry_after_seconds: float | None = None
+
+    def __repr__(self) -> str:
+        return f"HttpAnswer({self.status}, {len(self.body)} bytes)"
+
+
+class HttpReply(msgspec.Struct, frozen=True):
+    """What we answer to a callback that we have stored."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+# --- the vendor ------------------------------------------------------------------------------------------------------
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vendor can and cannot do. `official_hosts` need no permission of the operator."""
+
+    channel: str
+    provider_type: str
+    official_hosts: frozenset[str]
+    batch_max: int
+    in_flight_max: int
+    receipts: str
+    resend_is_safe: bool
+    can_be_asked: bool
+    price: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong with a field of an account, as the API names the field."""
+
+    field: str
+    message: str
+
+
+Exchange = Callable[[HttpRequest], HttpAnswer]
+"""Blocking: one request, one answer; for use in a thread. Raises `ConnectionError`."""
+
+
+class Vendor(Protocol):
+    """One vendor on one channel: a module of functions without input or output.
+
+    `values` are an account's fields as the API names them (`accountSid`, `apiSecret`, `config` …). What `account`
+    makes of them is the vendor's own record, of which nothing but its `base_url` concerns anyone else.
+    """
+
+    CAPABILITIES: Capabilities
+    CALLBACK_REPLY: HttpReply
+
+    def problems(self, values: Mapping[str, Any]) -> list[Problem]:
+        """What is wrong with the values; empty if `account` will take them."""
+
+    def account(self, values: Mapping[str, Any]) -> Any:
+        """The vendor's record of an account, secrets masked in its `repr`."""
+
+    def authorize(self, account: Any, rejected: str | None) -> Callable[[Exchange], None] | None:
+        """The blocking step that must come before the next request, None if there is none.
+
+        `rejected` is the authorization that the vendor just refused with 401.
+        """
+
+    def request(self, account: Any, message: Message) -> HttpRequest:
+        """The request that sends the message."""
+
+    def outcome(self, account: Any, message: Message, answer: HttpAnswer) -> Outcome:
+        """What a complete answer means."""
+
+    def question(self, account: Any, message: Message, attempted_at: datetime) -> HttpRequest:
+        """The request that asks whether the vendor has the message."""
+
+    def finding(
+        self, account: Any, message: Message, attempted_at: datetime, others: Collection[str], answer: HttpAnswer
+    ) -> Finding:
+        """What the answer to `question` means; `others` are provider message ids that belong to other recipients."""
+
+    def verification(self, account: Any) -> HttpRequest:
+        """The request that shows whether the credentials work; it sends nothing to anyone."""
+
+    def verified(self, account: Any, answer: HttpAnswer) -> Verification:
+        """What the answer to `verification` means."""
+
+    def is_genuine(self, account: Any, callback: CallbackRequest) -> bool:
+        """True only for a callback that the vendor signed for this account."""
+
+    def read_callback(self, account: Any, callback: CallbackRequest) -> CallbackContents:
+        """What a genuine callback states; raises `CallbackMalformed`."""
+
+
+class Provider(Protocol):
+    """One account at one vendor, ready to send."""
+
+    capabilities: Capabilities
+
+    async def send(
+        self,
+        messages: Sequence[Message],
+        deadline: float,
+        on_outcome: Callable[[int, Outcome], None] | None = None,
+    ) -> list[Outcome]:
+        """One outcome per message, in order; raises nothing but cancellation.
+
+        Nothing is written after `deadline` (of `boottime()`): what was not written by then is
+        `Deferred("lease_expired")`. `on_outcome` hears of each as soon as it is known, with its index; it must be
+        quick and not raise.
+        """
+
+    async def ask(self, message: Message, attempted_at: datetime, others: Collection[str] = ()) -> Finding:
+        """Whether the vendor has a message that was attempted at that time (UTC)."""
+
+    async def verify(self) -> Verification:
+        """Whether the vendor takes the credentials."""
+
+    async def close(self) -> None:
+        """Ends what is in flight; its outcomes are as after a broken connection."""
