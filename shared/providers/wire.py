@@ -1,0 +1,451 @@
+"""The one HTTP client of the vendors: libcurl's multi interface on the running event loop.
+
+It decides once what every network fault means. The deadline is checked in libcurl's PREREQFUNCTION, which libcurl
+calls in the same step that writes the request, so a worker that was frozen past its lease writes nothing. libcurl
+silently repeats a request whose reused connection turns out dead; the second call of the same function stops that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+import pycurl
+
+from shared.providers.provider import Deferred, HttpAnswer, HttpRequest, Unknown, boottime
+
+_IDLE_CONNECTION_SECONDS = 20
+_IDLE_SLOTS_MAX = 512
+_EVENTS_MAX = 256
+_ROUNDS_MAX = 16
+
+_FAULTS = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "dns",
+    pycurl.E_COULDNT_RESOLVE_PROXY: "dns",
+    pycurl.E_COULDNT_CONNECT: "connect",
+    pycurl.E_SSL_CONNECT_ERROR: "tls",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls",
+    pycurl.E_SSL_CACERT_BADFILE: "tls",
+    pycurl.E_OPERATION_TIMEDOUT: "timeout",
+    pycurl.E_GOT_NOTHING: "connection_lost",
+    pycurl.E_RECV_ERROR: "connection_lost",
+    pycurl.E_SEND_ERROR: "connection_lost",
+    pycurl.E_PARTIAL_FILE: "truncated",
+    pycurl.E_WEIRD_SERVER_REPLY: "malformed",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "malformed",
+    pycurl.E_BAD_CONTENT_ENCODING: "malformed",
+    pycurl.E_FILESIZE_EXCEEDED: "too_large",
+    pycurl.E_WRITE_ERROR: "too_large",
+}
+
+FAULTS = (*sorted(set(_FAULTS.values())), "lease_expired", "closed", "other")
+"""Every kind of fault there is, for metrics."""
+
+
+class Fault(msgspec.Struct, frozen=True, gc=False):
+    """No complete answer came. `maybe_written` is False only if libcurl never reached the write."""
+
+    kind: str
+    maybe_written: bool
+
+
+def outcome_of(fault: Fault) -> Deferred | Unknown:
+    """What a fault means for the message: deferred where it certainly was not written, else unknown."""
+    return Unknown(fault.kind) if fault.maybe_written else Deferred(fault.kind)
+
+
+def host_of(url: str) -> str:
+    """The host in lower case, or "" for what is no http(s) URL."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+    except ValueError:
+        return ""
+
+
+class _Batch:
+    """Requests of one caller; `left` counts those without a result."""
+
+    __slots__ = ("deadline", "ended", "left", "on_done", "requests")
+
+    def __init__(
+        self,
+        requests: Sequence[HttpRequest],
+        deadline: float,
+        on_done: Callable[[int, HttpAnswer | Fault], None],
+        ended: asyncio.Future[None],
+    ) -> None:
+        self.requests = requests
+        self.deadline = deadline
+        self.on_done = on_done
+        self.left = len(requests)
+        self.ended = ended
+
+    def settle(self, index: int, result: HttpAnswer | Fault) -> None:
+        self.left -= 1
+        try:
+            self.on_done(index, result)
+        except Exception as error:  # a caller's bug is the caller's, and must not stop everybody's wire
+            if not self.ended.done():
+                self.ended.set_exception(error)
+        if not self.left and not self.ended.done():
+            self.ended.set_result(None)
+
+
+class _Slot:
+    """One easy handle and the request that it carries at the moment."""
+
+    __slots__ = ("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "index", "lane", "url", "writes")
+
+    def __init__(self, curl: pycurl.Curl) -> None:
+        self.curl = curl
+        self.url = ""
+        self.headers: tuple[str, ...] | None = None
+        self.chunks: list[bytes] = []
+        self.deadline = 0.0
+        self.writes = 0
+        self.abort_kind: str | None = None
+        self.batch: _Batch | None = None
+        self.index = 0
+        self.lane: Lane | None = None
+        curl.setopt(pycurl.PREREQFUNCTION, self._before_write)
+        curl.setopt(pycurl.WRITEFUNCTION, self._receive)
+
+    def _receive(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+
+    def _before_write(self, *_addresses: object) -> int:
+        if self.writes:
+            self.abort_kind = "connection_lost"
+        elif boottime() >= self.deadline:
+            self.abort_kind = "lease_expired"
+        else:
+            self.writes = 1
+            return pycurl.PREREQFUNC_OK
+        return pycurl.PREREQFUNC_ABORT
+
+    def carry(self, lane: Lane, batch: _Batch, index: int) -> None:
+        """Takes a request; the caller adds the handle to the multi handle."""
+        request = batch.requests[index]
+        curl = self.curl
+        if request.url != self.url:
+            curl.setopt(pycurl.URL, request.url)
+            self.url = request.url
+        if request.headers is not self.headers:
+            curl.setopt(pycurl.HTTPHEADER, [*request.headers, "Expect:"])
+            self.headers = request.headers
+        if request.method == "POST":
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.POSTFIELDS, request.body)
+        else:
+            curl.setopt(pycurl.HTTPGET, 1)
+        self.chunks = []
+        self.deadline = batch.deadline
+        self.writes = 0
+        self.abort_kind = None
+        self.lane, self.batch, self.index = lane, batch, index
+
+    def answer(self) -> HttpAnswer:
+        """The complete answer, once libcurl says so."""
+        curl, chunks = self.curl, self.chunks
+        status = curl.getinfo(pycurl.RESPONSE_CODE)
+        retry_after = None
+        if status in (429, 503):
+            retry_after = float(curl.getinfo(pycurl.RETRY_AFTER)) or None
+        return HttpAnswer(status, chunks[0] if len(chunks) == 1 else b"".join(chunks), retry_after)
+
+    def fault(self, number: int) -> Fault:
+        """What went wrong, once libcurl says that something did."""
+        return Fault(self.abort_kind or _FAULTS.get(number, "other"), maybe_written=bool(self.writes))
+
+
+class Lane:
+    """One account's share of the wire: at most `in_flight_max` requests at a time, the others wait in order."""
+
+    def __init__(self, wire: Wire, in_flight_max: int) -> None:
+        self._wire = wire
+        self._in_flight_max = in_flight_max
+        self._in_flight = 0
+        self._waiting: deque[tuple[_Batch, int]] = deque()
+
+    async def exchange_all(
+        self,
+        requests: Sequence[HttpRequest],
+        deadline: float,
+        on_done: Callable[[int, HttpAnswer | Fault], None],
+    ) -> None:
+        """Ends when `on_done` has heard of every request; when cancelled, what is in flight is torn down unheard."""
+        if not requests:
+            return
+        batch = _Batch(requests, deadline, on_done, asyncio.get_running_loop().create_future())
+        self._waiting.extend((batch, index) for index in range(len(requests)))
+        self._wire.start(self)
+        try:
+            await batch.ended
+        except BaseException:
+            self._waiting = deque(entry for entry in self._waiting if entry[0] is not batch)
+            self._wire.abandon(batch)
+            raise
+
+    async def exchange(self, request: HttpRequest, deadline: float) -> HttpAnswer | Fault:
+        """One request."""
+        results: list[HttpAnswer | Fault] = []
+        await self.exchange_all([request], deadline, lambda _index, result: results.append(result))
+        return results[0]
+
+    def next(self) -> tuple[_Batch, int] | None:
+        """Takes the next request that may start now; settles those whose deadline has passed in the queue."""
+        while self._waiting and self._in_flight < self._in_flight_max:
+            batch, index = self._waiting.popleft()
+            if boottime() >= batch.deadline:
+                batch.settle(index, Fault("lease_expired", maybe_written=False))
+                continue
+            self._in_flight += 1
+            return batch, index
+        return None
+
+    def release(self) -> None:
+        """A request of this lane is no longer in flight."""
+        self._in_flight -= 1
+
+    def refuse_waiting(self) -> None:
+        """Nothing that waits will be written."""
+        while self._waiting:
+            batch, index = self._waiting.popleft()
+            batch.settle(index, Fault("closed", maybe_written=False))
+
+
+class Wire:
+    """All HTTP to vendors of one process; made and used on one event loop.
+
+    `allowed_hosts` are the hosts that accounts may name besides the vendors' own. No proxy from the environment is
+    used and no redirect followed. A request takes at most `timeout_seconds`, its answer `answer_bytes_max`.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed_hosts: frozenset[str] = frozenset(),
+        connect_timeout_seconds: float = 5.0,
+        timeout_seconds: float = 10.0,
+        connections_max: int = 512,
+        answer_bytes_max: int = 262_144,
+        ca_file: str | None = None,
+        proxy: str = "",
+    ) -> None:
+        self.allowed_hosts = allowed_hosts
+        self.timeout_seconds = timeout_seconds
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._answer_bytes_max = answer_bytes_max
+        self._ca_file = ca_file or ssl.get_default_verify_paths().cafile
+        self._proxy = proxy
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[_Slot] = []
+        self._carrying: dict[pycurl.Curl, _Slot] = {}
+        self._hungry: dict[Lane, None] = {}
+        self._registered: set[int] = set()
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._kicked = False
+        self._pump_planned = False
+        self._closed = False
+        self._epoll = select.epoll()
+        self._loop.add_reader(self._epoll.fileno(), self._on_ready)
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, connections_max)
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections_max)
+
+    def lane(self, in_flight_max: int) -> Lane:
+        """A share of the wire for one account."""
+        return Lane(self, in_flight_max)
+
+    def start(self, lane: Lane) -> None:
+        """The lane has something to write."""
+        if self._closed:
+            lane.refuse_waiting()
+            return
+        self._hungry[lane] = None
+        self._plan_pump()
+
+    def abandon(self, batch: _Batch) -> None:
+        """Tears down what is in flight for a caller that is gone."""
+        for slot in [slot for slot in self._carrying.values() if slot.batch is batch]:
+            self._multi.remove_handle(slot.curl)
+            self._put_back(slot)
+        self._plan_pump()
+
+    async def close(self) -> None:
+        """Ends everything in flight with a fault and closes every connection."""
+        if self._closed:
+            return
+        self._closed = True
+        for lane in {slot.lane for slot in self._carrying.values() if slot.lane} | set(self._hungry):
+            lane.refuse_waiting()
+        for slot in list(self._carrying.values()):
+            self._multi.remove_handle(slot.curl)
+            batch, index = slot.batch, slot.index
+            fault = Fault("closed", maybe_written=bool(slot.writes))
+            self._put_back(slot)
+            if batch is not None:
+                batch.settle(index, fault)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop.remove_reader(self._epoll.fileno())
+        self._multi.close()
+        for slot in self._idle:
+            slot.curl.close()
+        self._idle.clear()
+        self._epoll.close()
+
+    # --- the event loop's side -----------------------------------------------------------------------------------
+
+    def _on_ready(self) -> None:
+        action = self._multi.socket_action
+        for descriptor, events in self._epoll.poll(0, _EVENTS_MAX):
+            mask = 0
+            if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
+                mask |= pycurl.CSELECT_IN
+            if events & select.EPOLLOUT:
+                mask |= pycurl.CSELECT_OUT
+            if events & select.EPOLLERR:
+                mask |= pycurl.CSELECT_ERR
+            action(descriptor, mask)
+        self._pump()
+
+    def _on_due(self) -> None:
+        self._timer = None
+        if self._due is None:
+            return
+        if self._due > self._loop.time():
+            self._arm()
+            return
+        self._due = None
+        self._kicked = True
+        self._pump()
+
+    def _plan_pump(self) -> None:
+        if not self._pump_planned and not self._closed:
+            self._pump_planned = True
+            self._loop.call_soon(self._planned_pump)
+
+    def _planned_pump(self) -> None:
+        self._pump_planned = False
+        self._pump()
+
+    def _pump(self) -> None:
+        """Settles what has ended, starts what may start, lets libcurl act on its timer; until there is no more."""
+        for _ in range(_ROUNDS_MAX):
+            if self._closed:
+                return
+            self._reap()
+            self._feed()
+            if not self._kicked:
+                return
+            self._kicked = False
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._plan_pump()
+
+    def _reap(self) -> None:
+        while True:
+            more, good, bad = self._multi.info_read()
+            for curl in good:
+                slot = self._carrying[curl]
+                self._settle(slot, slot.answer())
+            for curl, number, _text in bad:
+                slot = self._carrying[curl]
+                self._settle(slot, slot.fault(number))
+            if not more:
+                return
+
+    def _settle(self, slot: _Slot, result: HttpAnswer | Fault) -> None:
+        self._multi.remove_handle(slot.curl)
+        batch, index = slot.batch, slot.index
+        self._put_back(slot)
+        if batch is not None:
+            batch.settle(index, result)
+
+    def _put_back(self, slot: _Slot) -> None:
+        del self._carrying[slot.curl]
+        if slot.lane is not None:
+            slot.lane.release()
+            self._hungry[slot.lane] = None
+        slot.lane = slot.batch = None
+        slot.chunks = []
+        if len(self._idle) < _IDLE_SLOTS_MAX:
+            self._idle.append(slot)
+        else:
+            slot.curl.close()
+
+    def _feed(self) -> None:
+        while self._hungry:
+            lane = next(iter(self._hungry))
+            while (entry := lane.next()) is not None:
+                slot = self._idle.pop() if self._idle else _Slot(self._new_easy())
+                slot.carry(lane, *entry)
+                self._carrying[slot.curl] = slot
+                self._multi.add_handle(slot.curl)
+            self._hungry.pop(lane, None)
+
+    # --- libcurl's side: these only take notes, libcurl must not be called from its own callbacks ------------------
+
+    def _on_socket(self, what: int, descriptor: int, _multi: pycurl.CurlMulti, _data: object) -> None:
+        if what == pycurl.POLL_REMOVE:
+            if descriptor in self._registered:
+                self._registered.remove(descriptor)
+                try:
+                    self._epoll.unregister(descriptor)
+                except OSError:  # closed before we heard of it, and so gone from the set already
+                    pass
+            return
+        mask = (select.EPOLLIN if what & pycurl.POLL_IN else 0) | (select.EPOLLOUT if what & pycurl.POLL_OUT else 0)
+        if descriptor in self._registered:
+            self._epoll.modify(descriptor, mask)
+        else:
+            self._epoll.register(descriptor, mask)
+            self._registered.add(descriptor)
+
+    def _on_timer(self, milliseconds: int) -> None:
+        if milliseconds < 0:
+            self._due = None
+        elif milliseconds == 0:
+            self._kicked = True
+            self._plan_pump()
+        else:
+            self._due = self._loop.time() + milliseconds / 1000
+            self._arm()
+
+    def _arm(self) -> None:
+        """One timer is kept; a later due time only re-arms it when it fires, which spares a timer per request."""
+        if self._due is None or self._closed:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= self._due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._due, self._on_due)
+
+    def _new_easy(self) -> pycurl.Curl:
+        curl = pycurl.Curl()
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+        curl.setopt(pycurl.FOLLOWLOCATION, 0)
+        curl.setopt(pycurl.PROXY, self._proxy)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(self._connect_timeout_seconds * 1000))
+        curl.setopt(pycurl.TIMEOUT_MS, int(self.timeout_seconds * 1000))
+        curl.setopt(pycurl.MAXAGE_CONN, _IDLE_CONNECTION_SECONDS)
+        curl.setopt(pycurl.MAXFILESIZE, self._answer_bytes_max)
+        curl.setopt(pycurl.SSL_VERIFYPEER, 1)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 2)
+        curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
+        curl.setopt(pycurl.USERAGENT, "omni-sales-notifications")
+        if self._ca_file:
+            curl.setopt(pycurl.CAINFO, self._ca_file)
+        return curl
