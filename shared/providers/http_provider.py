@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from shared.providers.faults import Fault, outcome_of
 from shared.providers.provider import (
     Capabilities,
     Deferred,
@@ -22,7 +23,7 @@ from shared.providers.provider import (
     Verification,
     boottime,
 )
-from shared.providers.wire import Fault, Wire, outcome_of
+from shared.providers.wire import Wire
 
 UNAUTHORIZED = Deferred("unauthorized")
 """A vendor's `outcome` for an answer that a fresh authorization may turn into a better one."""

@@ -257,10 +257,12 @@ class Vendor(Protocol):
     def account(self, values: Mapping[str, Any]) -> Any:
         """The vendor's record of an account, secrets masked in its `repr`."""
 
-    def authorize(self, account: Any, rejected: str | None) -> Callable[[Exchange], None] | None:
+    def authorize(
+        self, account: Any, refused: HttpRequest | None
+    ) -> Callable[[Exchange], Refused | Deferred | None] | None:
         """The blocking step that must come before the next request, None if there is none.
 
-        `rejected` is the authorization that the vendor just refused with 401.
+        `refused` is a request that the vendor has just refused with 401. The step returns what stands in the way.
         """
 
     def request(self, account: Any, message: Message) -> HttpRequest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -41,3 +42,12 @@ def missing(values: Mapping[str, Any], *names: str) -> list[Problem]:
 def seen_before(time: datetime | None, earliest: datetime) -> bool:
     """True where the time is known and earlier."""
     return time is not None and time < earliest
+
+
+def host_of(url: str) -> str:
+    """The host in lower case, or "" for what is no http(s) URL."""
+    try:
+        parts = urlsplit(url)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+    except ValueError:
+        return ""

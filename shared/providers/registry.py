@@ -9,7 +9,8 @@ from typing import Any
 from shared.providers import fcm, twilio
 from shared.providers.http_provider import HttpProvider
 from shared.providers.provider import Problem, Provider, Vendor
-from shared.providers.wire import Wire, host_of
+from shared.providers.reading import host_of
+from shared.providers.wire import Wire
 
 _ALL: tuple[Vendor, ...] = (twilio, fcm)
 

@@ -1,6 +1,6 @@
 """The one HTTP client of the vendors: libcurl's multi interface on the running event loop.
 
-It decides once what every network fault means. The deadline is checked in libcurl's PREREQFUNCTION, which libcurl
+The deadline is checked in libcurl's PREREQFUNCTION, which libcurl
 calls in the same step that writes the request, so a worker that was frozen past its lease writes nothing. libcurl
 silently repeats a request whose reused connection turns out dead; the second call of the same function stops that.
 """
@@ -8,64 +8,21 @@ silently repeats a request whose reused connection turns out dead; the second ca
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
-from urllib.parse import urlsplit
 
-import msgspec
 import pycurl
 
-from shared.providers.provider import Deferred, HttpAnswer, HttpRequest, Unknown, boottime
+from shared.providers.faults import Fault, fault_kind
+from shared.providers.provider import HttpAnswer, HttpRequest, boottime
 
 _IDLE_CONNECTION_SECONDS = 20
 _IDLE_SLOTS_MAX = 512
 _EVENTS_MAX = 256
 _ROUNDS_MAX = 16
-
-_FAULTS = {
-    pycurl.E_COULDNT_RESOLVE_HOST: "dns",
-    pycurl.E_COULDNT_RESOLVE_PROXY: "dns",
-    pycurl.E_COULDNT_CONNECT: "connect",
-    pycurl.E_SSL_CONNECT_ERROR: "tls",
-    pycurl.E_PEER_FAILED_VERIFICATION: "tls",
-    pycurl.E_SSL_CACERT_BADFILE: "tls",
-    pycurl.E_OPERATION_TIMEDOUT: "timeout",
-    pycurl.E_GOT_NOTHING: "connection_lost",
-    pycurl.E_RECV_ERROR: "connection_lost",
-    pycurl.E_SEND_ERROR: "connection_lost",
-    pycurl.E_PARTIAL_FILE: "truncated",
-    pycurl.E_WEIRD_SERVER_REPLY: "malformed",
-    pycurl.E_UNSUPPORTED_PROTOCOL: "malformed",
-    pycurl.E_BAD_CONTENT_ENCODING: "malformed",
-    pycurl.E_FILESIZE_EXCEEDED: "too_large",
-    pycurl.E_WRITE_ERROR: "too_large",
-}
-
-FAULTS = (*sorted(set(_FAULTS.values())), "lease_expired", "closed", "other")
-"""Every kind of fault there is, for metrics."""
-
-
-class Fault(msgspec.Struct, frozen=True, gc=False):
-    """No complete answer came. `maybe_written` is False only if libcurl never reached the write."""
-
-    kind: str
-    maybe_written: bool
-
-
-def outcome_of(fault: Fault) -> Deferred | Unknown:
-    """What a fault means for the message: deferred where it certainly was not written, else unknown."""
-    return Unknown(fault.kind) if fault.maybe_written else Deferred(fault.kind)
-
-
-def host_of(url: str) -> str:
-    """The host in lower case, or "" for what is no http(s) URL."""
-    try:
-        parts = urlsplit(url)
-        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
-    except ValueError:
-        return ""
 
 
 class _Batch:
@@ -161,7 +118,7 @@ class _Slot:
 
     def fault(self, number: int) -> Fault:
         """What went wrong, once libcurl says that something did."""
-        return Fault(self.abort_kind or _FAULTS.get(number, "other"), maybe_written=bool(self.writes))
+        return Fault(self.abort_kind or fault_kind(number), maybe_written=bool(self.writes))
 
 
 class Lane:
@@ -399,10 +356,8 @@ class Wire:
         if what == pycurl.POLL_REMOVE:
             if descriptor in self._registered:
                 self._registered.remove(descriptor)
-                try:
+                with contextlib.suppress(OSError):  # closed before we heard of it, and so gone from the set already
                     self._epoll.unregister(descriptor)
-                except OSError:  # closed before we heard of it, and so gone from the set already
-                    pass
             return
         mask = (select.EPOLLIN if what & pycurl.POLL_IN else 0) | (select.EPOLLOUT if what & pycurl.POLL_OUT else 0)
         if descriptor in self._registered:
