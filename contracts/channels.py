@@ -19,7 +19,9 @@ class Channel:
     address_column: str
     """Column of the recipient's address in tables; in camelCase on HTTP."""
     engagement_columns: tuple[str, ...]
-    """Timestamps beyond `delivered_at` that a receipt can set."""
+    """Timestamps beyond `delivered_at` that a receipt can set: first by opening, then by clicking."""
+    recipient_columns: tuple[str, ...]
+    """Further columns of a recipient, by the name of the field in `Recipient`."""
     provider_types: tuple[str, ...]
     body_max: int
     title_max: int | None
@@ -39,6 +41,7 @@ SMS = Channel(
     name="sms",
     address_column="phone_number",
     engagement_columns=("read_at",),
+    recipient_columns=(),
     provider_types=("twilio", "aws_sns", "nexmo", "sinch"),
     body_max=480,
     title_max=None,
@@ -50,6 +53,7 @@ PUSH = Channel(
     name="push",
     address_column="device_token",
     engagement_columns=("opened_at", "clicked_at"),
+    recipient_columns=("device_type",),
     provider_types=("firebase", "onesignal", "aws_sns", "apns"),
     body_max=240,
     title_max=65,

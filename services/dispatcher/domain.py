@@ -1,0 +1,195 @@
+"""What the dispatcher decides: how outcomes and receipts change a recipient, and which facts follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from contracts.channels import Channel
+from contracts.events import NotificationEvent, Receipt
+from contracts.events.delivery import notification_event_id
+from shared.backoff import Backoff
+
+LEASE_MARGIN_SECONDS = 2.0
+"""A worker stops writing this long before its lease ends by the database's clock."""
+
+DEAD_SHARE_MAX = 0.3
+DEAD_SHARE_FROM = 20
+"""Above this share of dead addresses in so many answers, the account is suspected and no address is judged."""
+
+_DEFERRAL = Backoff(first_seconds=0.5, most_seconds=300.0)
+
+
+class LotState(StrEnum):
+    """held: the campaign is not sending. waiting: until `due_at`. leased: a worker has it. done: nothing queued."""
+
+    HELD = "held"
+    WAITING = "waiting"
+    LEASED = "leased"
+    DONE = "done"
+
+
+class CampaignState(StrEnum):
+    """What the dispatcher knows of a campaign."""
+
+    SENDING = "sending"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+STATUS_RANK = {"queued": 0, "sending": 1, "failed": 2, "bounced": 3, "delivered": 4}
+"""Receipts join by the highest rank, so their order of arrival means nothing; `delivered` is never taken back."""
+
+
+def deferral_seconds(deferrals: int, retry_after_seconds: float | None) -> float:
+    """How long a lot waits after its provider asked it to, or could not be reached."""
+    waited = _DEFERRAL.delay(deferrals + 1)
+    return waited if retry_after_seconds is None else max(waited, min(retry_after_seconds, 86_400.0))
+
+
+def may_judge(dead: int, answered: int) -> bool:
+    """False when so many addresses look dead that the account is the likelier fault."""
+    return answered < DEAD_SHARE_FROM or dead <= answered * DEAD_SHARE_MAX
+
+
+@dataclass(slots=True)
+class Joined:
+    """All receipts of a batch about one recipient, joined."""
+
+    recipient_id: UUID
+    status: str = "sending"
+    delivered_at: datetime | None = None
+    engaged_at: list[datetime | None] = field(default_factory=list)
+    failed_at: datetime | None = None
+    proved_at: datetime | None = None
+    error_class: str | None = None
+    code: str | None = None
+    provider_message_id: str | None = None
+
+
+_ENGAGEMENTS = ("opened", "clicked")
+
+
+def join_receipts(channel: Channel, receipts: Iterable[Receipt]) -> list[Joined]:
+    """One entry per recipient, in order of id (the order in which all writers lock)."""
+    joined: dict[UUID, Joined] = {}
+    width = len(channel.engagement_columns)
+    for receipt in receipts:
+        one = joined.get(receipt.recipient_id)
+        if one is None:
+            one = joined[receipt.recipient_id] = Joined(receipt.recipient_id, engaged_at=[None] * width)
+        _join(one, receipt)
+    return [joined[key] for key in sorted(joined)]
+
+
+def _join(one: Joined, receipt: Receipt) -> None:
+    kind, at = receipt.kind, receipt.at
+    one.proved_at = _earlier(one.proved_at, at)
+    one.provider_message_id = one.provider_message_id or receipt.provider_message_id
+    if kind in ("failed", "bounced", "opted_out"):
+        status = "failed" if kind == "opted_out" else kind
+        if STATUS_RANK[status] > STATUS_RANK[one.status]:
+            one.status = status
+        one.failed_at = _earlier(one.failed_at, at)
+        one.error_class = one.error_class or receipt.error_class
+        one.code = one.code or receipt.code
+    elif kind in ("delivered", *_ENGAGEMENTS):
+        one.status = "delivered"
+        one.delivered_at = _earlier(one.delivered_at, at)
+        if kind in _ENGAGEMENTS:
+            for position in range(min(_ENGAGEMENTS.index(kind) + 1, len(one.engaged_at))):
+                one.engaged_at[position] = _earlier(one.engaged_at[position], at)
+
+
+def _earlier(one: datetime | None, other: datetime) -> datetime:
+    return other if one is None or other < one else one
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What folding receipts changed about one recipient: the ledger before, and the joined receipts."""
+
+    joined: Joined
+    campaign_id: UUID
+    user_id: str
+    lot_id: UUID
+    old_status: str
+    old_outcome: str | None
+    old_delivered: bool
+    old_engaged: tuple[bool, ...]
+    segments: int | None
+    cost_micros: int | None
+    currency: str | None
+    lane: str = "bulk"
+
+    @property
+    def proves_acceptance(self) -> bool:
+        """The receipt is the first word of acceptance, and no sender will still record it."""
+        return self.old_outcome in ("unknown", "refused") or self.old_status == "queued"
+
+
+def events_of(channel: Channel, change: Change) -> list[NotificationEvent]:
+    """The facts that are new; their ids repeat if the same fact is found again."""
+    joined = change.joined
+    events = []
+    if change.proves_acceptance and joined.proved_at is not None:
+        events.append(
+            NotificationEvent(
+                id=notification_event_id(joined.recipient_id, "sent"),
+                recipient_id=joined.recipient_id,
+                event_type="sent",
+                event_timestamp=joined.proved_at,
+                provider_message_id=joined.provider_message_id,
+                segments=change.segments,
+                cost_micros=change.cost_micros,
+                currency=change.currency,
+            )
+        )
+    if joined.status in ("failed", "bounced") and STATUS_RANK[joined.status] > STATUS_RANK.get(change.old_status, 9):
+        assert joined.failed_at is not None
+        events.append(_fact(joined, joined.status, joined.failed_at, joined.error_class, joined.code))
+    if joined.delivered_at is not None and not change.old_delivered:
+        events.append(_fact(joined, "delivered", joined.delivered_at))
+    for kind, at, old in zip(_ENGAGEMENTS, joined.engaged_at, change.old_engaged, strict=False):
+        if at is not None and not old:
+            events.append(_fact(joined, kind, at))
+    return events
+
+
+def _fact(
+    joined: Joined, event_type: str, at: datetime, error_class: str | None = None, code: str | None = None
+) -> NotificationEvent:
+    return NotificationEvent(
+        id=notification_event_id(joined.recipient_id, event_type),
+        recipient_id=joined.recipient_id,
+        event_type=event_type,
+        event_timestamp=at,
+        provider_message_id=joined.provider_message_id,
+        error_class=error_class,
+        code=code,
+    )
+
+
+def estimate_finish(now: datetime, waiting: int, per_second: float) -> datetime | None:
+    """When the waiting recipients will have been tried at the present rate."""
+    return now + timedelta(seconds=waiting / per_second) if waiting and per_second > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tariffs:
+    """Costs by longest matching prefix of the address, in millionths of a currency per segment."""
+
+    by_type: Mapping[tuple[str, str], Mapping[str, tuple[int, str]]]
+
+    def estimate(self, channel: str, provider_type: str, address: str, segments: int) -> tuple[int, str] | None:
+        """Cost in millionths and currency, or None where no tariff is known."""
+        prefixes = self.by_type.get((channel, provider_type))
+        if not prefixes:
+            return None
+        for length in range(min(len(address), 7), 0, -1):
+            if found := prefixes.get(address[:length]):
+                return found[0] * segments, found[1]
+        return None

@@ -1,0 +1,160 @@
+"""What the dispatcher does when it hears something. Nothing here calls a provider."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from contracts import topics
+from contracts.channels import CHANNELS
+from contracts.events import (
+    AddressesJudged,
+    AddressVerdict,
+    AudienceResolved,
+    CampaignCancelled,
+    CampaignLaunched,
+    CampaignPaused,
+    CampaignResumed,
+    LotResolved,
+    NotificationEvent,
+    NotificationsRecorded,
+    PreferencesChanged,
+    ReceiptsRecorded,
+    TemplateChanged,
+)
+from services.dispatcher import metrics
+from services.dispatcher.domain import CampaignState, Change, events_of, join_receipts
+from services.dispatcher.store import campaigns, lots, receipts
+from shared.codec import now
+from shared.database import Connection, Database
+from shared.errors import Rejected
+from shared.ids import new_id
+from shared.outbox import Outgoing, put
+
+EVENTS_PER_RECORD_MAX = 500
+
+Lifecycle = CampaignLaunched | CampaignPaused | CampaignResumed | CampaignCancelled
+
+
+async def on_lots_resolved(database: Database, events: Sequence[LotResolved]) -> None:
+    """Stores the lots; the senders find them."""
+    for event in events:
+        if event.channel not in CHANNELS:
+            raise Rejected(f"unknown channel {event.channel!r}")
+        if not event.recipients:
+            raise Rejected("a lot without recipients")
+    async with database.transaction() as connection:
+        await lots.insert_lots(connection, events, now())
+
+
+async def on_lifecycle(database: Database, events: Sequence[Lifecycle]) -> None:
+    """Lets a campaign's lots go, holds them, or lets them go to be skipped."""
+    async with database.transaction() as connection:
+        await lots.mark_campaigns(connection, [_update(event) for event in events])
+
+
+def _update(event: Lifecycle) -> lots.CampaignUpdate:
+    if isinstance(event, CampaignLaunched):
+        return lots.CampaignUpdate(
+            event.campaign_id,
+            event.user_id,
+            event.channel,
+            event.version,
+            CampaignState.SENDING,
+            provider_id=event.provider_id,
+            category=event.category,
+            unknown_policy=event.unknown_policy,
+            content=event.content,
+        )
+    reason = event.reason if isinstance(event, CampaignPaused) else None
+    state = {
+        CampaignPaused: CampaignState.PAUSED,
+        CampaignResumed: CampaignState.SENDING,
+        CampaignCancelled: CampaignState.CANCELLED,
+    }[type(event)]
+    return lots.CampaignUpdate(event.campaign_id, event.user_id, event.channel, event.version, state, reason)
+
+
+async def on_audience_resolved(database: Database, events: Sequence[AudienceResolved]) -> None:
+    """Keeps the totals that the accounting starts from."""
+    async with database.transaction() as connection:
+        await lots.insert_audiences(connection, events)
+
+
+async def on_preferences_changed(database: Database, events: Sequence[PreferencesChanged]) -> None:
+    """From the commit on, nobody who opted out can be attempted."""
+    rows = [
+        (event.user_id, event.channel, change.address, change.scope, change.opted_out, change.at)
+        for event in events
+        for change in event.changes
+    ]
+    if rows:
+        async with database.transaction() as connection:
+            await lots.mark_opt_outs(connection, rows)
+
+
+async def on_templates_changed(database: Database, events: Sequence[TemplateChanged]) -> None:
+    """Keeps the newest content for send requests that name a template."""
+    async with database.transaction() as connection:
+        await campaigns.mark_templates(connection, list(events))
+
+
+async def on_receipts_recorded(database: Database, events: Sequence[ReceiptsRecorded]) -> None:
+    """Folds receipts into the ledger and says what is new."""
+    by_channel: dict[tuple[str, str], list[ReceiptsRecorded]] = defaultdict(list)
+    for event in events:
+        if event.channel not in CHANNELS:
+            raise Rejected(f"unknown channel {event.channel!r}")
+        by_channel[event.channel, event.provider].append(event)
+    async with database.transaction() as connection:
+        for (name, provider), group in sorted(by_channel.items()):
+            channel = CHANNELS[name]
+            joined = join_receipts(channel, (receipt for event in group for receipt in event.receipts))
+            changes = await receipts.mark_receipts(connection, channel, joined)
+            metrics.UNMATCHED_RECEIPTS.inc(len(joined) - len(changes))
+            await _publish(connection, name, provider, changes)
+
+
+async def _publish(connection: Connection, channel: str, provider: str, changes: Sequence[Change]) -> None:
+    facts: dict[tuple[UUID, str], list[NotificationEvent]] = defaultdict(list)
+    for change in changes:
+        facts[change.campaign_id, change.user_id].extend(events_of(CHANNELS[channel], change))
+    for (campaign_id, user_id), events in facts.items():
+        await put(connection, recorded(campaign_id, user_id, channel, provider, events))
+
+
+def recorded(
+    campaign_id: UUID,
+    user_id: str,
+    channel: str,
+    provider: str,
+    events: Sequence[NotificationEvent],
+    lane: str = "bulk",
+) -> list[Outgoing]:
+    """The events as records of the public stream."""
+    return [
+        Outgoing(
+            topics.NOTIFICATION_EVENTS,
+            str(campaign_id),
+            NotificationsRecorded(
+                event_id=new_id(),
+                occurred_at=now(),
+                campaign_id=campaign_id,
+                user_id=user_id,
+                channel=channel,
+                provider=provider,
+                lane=lane,
+                events=list(events[start : start + EVENTS_PER_RECORD_MAX]),
+            ),
+        )
+        for start in range(0, len(events), EVENTS_PER_RECORD_MAX)
+    ]
+
+
+def judged(user_id: str, channel: str, verdicts: Sequence[AddressVerdict]) -> Outgoing:
+    """Verdicts about a tenant's addresses as a record."""
+    event = AddressesJudged(
+        event_id=new_id(), occurred_at=now(), user_id=user_id, channel=channel, verdicts=list(verdicts)
+    )
+    return Outgoing(topics.ADDRESS_VERDICTS, user_id, event)

@@ -1,0 +1,102 @@
+"""Folding receipts into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contracts.channels import Channel
+from services.dispatcher.domain import STATUS_RANK, Change, Joined
+from shared.database import Connection
+
+
+def _rank(column: str) -> str:
+    whens = " ".join(f"WHEN '{status}' THEN {rank}" for status, rank in STATUS_RANK.items())
+    return f"CASE {column} {whens} ELSE 9 END"
+
+
+async def mark_receipts(connection: Connection, channel: Channel, joined: Sequence[Joined]) -> list[Change]:
+    """Joins the receipts (given in order of id) with their rows; returns what was there before.
+
+    Skipped recipients were never sent to and keep their state. A receipt settles `unknown`, proves a refusal or a
+    deferral wrong, and leaves an attempt whose sender is still at work to that sender.
+    """
+    if not joined:
+        return []
+    table, engagements = f"{channel.name}_campaign_recipients", channel.engagement_columns
+    sets = "".join(f", {c} = least(r.{c}, l.new_{c})" for c in engagements)
+    names = "".join(f", new_{c}" for c in engagements)
+    arrays = "".join(", %b::timestamptz[]" for _ in engagements)
+    old = "".join(f", r.{c} IS NOT NULL AS old_{c}" for c in engagements)
+    returned = "".join(f", l.old_{c}" for c in engagements)
+    cursor = await connection.execute(
+        f"""
+        WITH incoming AS (
+            SELECT * FROM unnest(%b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[],
+                                 %b::text[]{arrays})
+                AS i (id, new_status, new_delivered, proved, new_class, new_code, message_id{names})
+        ), locked AS MATERIALIZED (
+            SELECT i.*, r.status AS old_status, r.outcome AS old_outcome,
+                   r.delivered_at IS NOT NULL AS old_delivered{old}
+            FROM {table} r JOIN incoming i ON i.id = r.id
+            WHERE r.outcome IS DISTINCT FROM 'skipped' AND r.attempts > 0
+            ORDER BY r.id FOR UPDATE OF r
+        ), marked AS (
+            UPDATE {table} r SET
+                status = CASE WHEN {_rank("l.new_status")} > {_rank("r.status")} THEN l.new_status ELSE r.status END,
+                outcome = CASE WHEN r.outcome IN ('unknown', 'refused') OR r.status = 'queued' THEN 'accepted'
+                               ELSE r.outcome END,
+                accepted_at = least(r.accepted_at, l.proved),
+                delivered_at = least(r.delivered_at, l.new_delivered),
+                failure_reason = CASE WHEN l.new_status = 'delivered' OR r.status = 'delivered' THEN NULL
+                                      ELSE coalesce(l.new_code, l.new_class, r.failure_reason) END,
+                error_class = CASE WHEN l.new_status = 'delivered' OR r.status = 'delivered' THEN NULL
+                                   ELSE coalesce(l.new_class, r.error_class) END,
+                provider_message_id = coalesce(r.provider_message_id, l.message_id){sets}
+            FROM locked l WHERE r.id = l.id
+            RETURNING r.id, r.campaign_id, r.user_id, r.lot_id, l.old_status, l.old_outcome, l.old_delivered,
+                      r.segments, r.cost_micros, r.currency{returned}
+        ), resolved AS (
+            SELECT lot_id, count(*) FILTER (WHERE old_outcome = 'unknown')::int AS unknown,
+                   count(*) FILTER (WHERE old_outcome = 'refused')::int AS refused,
+                   count(*) FILTER (WHERE old_status = 'queued')::int AS queued
+            FROM marked WHERE old_outcome IN ('unknown', 'refused') OR old_status = 'queued' GROUP BY lot_id
+        ), ordered AS MATERIALIZED (
+            SELECT lots.id, x.unknown, x.refused, x.queued FROM lots JOIN resolved x ON x.lot_id = lots.id
+            ORDER BY lots.id FOR UPDATE OF lots
+        ), summed AS (
+            UPDATE lots SET unknown = lots.unknown - x.unknown, refused = lots.refused - x.refused,
+                            queued = lots.queued - x.queued,
+                            accepted = lots.accepted + x.unknown + x.refused + x.queued
+            FROM ordered x WHERE lots.id = x.id
+        )
+        SELECT * FROM marked
+        """,  # noqa: S608
+        (
+            [one.recipient_id for one in joined],
+            [one.status for one in joined],
+            [one.delivered_at for one in joined],
+            [one.proved_at for one in joined],
+            [one.error_class for one in joined],
+            [one.code for one in joined],
+            [one.provider_message_id for one in joined],
+            *([one.engaged_at[position] for one in joined] for position in range(len(engagements))),
+        ),
+        binary=True,
+    )
+    by_id = {one.recipient_id: one for one in joined}
+    return [
+        Change(
+            joined=by_id[row[0]],
+            campaign_id=row[1],
+            user_id=row[2],
+            lot_id=row[3],
+            old_status=row[4],
+            old_outcome=row[5],
+            old_delivered=row[6],
+            segments=row[7],
+            cost_micros=row[8],
+            currency=row[9],
+            old_engaged=tuple(row[10:]),
+        )
+        for row in await cursor.fetchall()
+    ]
