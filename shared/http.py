@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
@@ -116,3 +118,18 @@ CurrentUser = Annotated[str, Depends(_current_user)]
 def page(data: Sequence[Any], next_cursor: str | None) -> dict[str, Any]:
     """The envelope of a list."""
     return {"data": list(data), "nextCursor": next_cursor}
+
+
+def cursor_of(after: UUID) -> str:
+    """The cursor of a list whose last shown id is `after`."""
+    return base64.urlsafe_b64encode(after.bytes).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None) -> UUID | None:
+    """The id that a cursor stands for; a 422 problem for anything that is not one of ours."""
+    if cursor is None:
+        return None
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
+    except ValueError:
+        raise Problem(422, "Invalid input", errors=[{"field": "cursor", "message": "is not one of ours"}]) from None

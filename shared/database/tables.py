@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from alembic.operations import Operations
+from typing import Protocol
 
 
-def create_outbox(op: Operations) -> None:
+class Migration(Protocol):
+    """What we need of `alembic.op`."""
+
+    def execute(self, sqltext: str, /) -> None:
+        """Runs one statement."""
+
+
+def create_outbox(op: Migration) -> None:
     """Records to publish, written in the transaction that makes them true."""
     op.execute(
         """
@@ -24,7 +31,7 @@ def create_outbox(op: Operations) -> None:
     op.execute("CREATE INDEX outbox_sent ON outbox (sent_at) WHERE sent_at IS NOT NULL")
 
 
-def create_inbox(op: Operations) -> None:
+def create_inbox(op: Migration) -> None:
     """Ids of events whose work is done, for handlers that are not idempotent by their own keys."""
     op.execute(
         """

@@ -58,7 +58,10 @@ async def mark_progress(connection: Connection) -> list[Progress]:
                   CASE WHEN c.state = 'paused' THEN coalesce(c.reason, 'paused') ELSE s.reason END, s.due_at
         """  # noqa: S608
     )
-    return [Progress(*row[:4], dict(zip(_TERMS, row[4], strict=True)), *row[5:]) for row in await cursor.fetchall()]
+    return [
+        Progress(campaign_id, user_id, channel, version, dict(zip(_TERMS, terms, strict=True)), final, reason, due_at)
+        for campaign_id, user_id, channel, version, terms, final, reason, due_at in await cursor.fetchall()
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,10 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
         LEFT JOIN campaigns c ON c.id = wanted.id AND c.channel = %(channel)b AND c.user_id = %(user)b
         LEFT JOIN audiences a ON a.campaign_id = wanted.id
         LEFT JOIN lots l ON l.campaign_id = wanted.id AND l.channel = %(channel)b AND l.user_id = %(user)b
-        WHERE EXISTS (SELECT FROM campaigns x WHERE x.id = wanted.id AND x.user_id = %(user)b AND x.channel = %(channel)b)
-           OR EXISTS (SELECT FROM lots x WHERE x.campaign_id = wanted.id AND x.user_id = %(user)b
-                      AND x.channel = %(channel)b)
+        WHERE EXISTS (SELECT FROM campaigns x
+                      WHERE x.id = wanted.id AND x.user_id = %(user)b AND x.channel = %(channel)b)
+           OR EXISTS (SELECT FROM lots x
+                      WHERE x.campaign_id = wanted.id AND x.user_id = %(user)b AND x.channel = %(channel)b)
         GROUP BY wanted.id, c.state, c.reason, a.audience, a.recipients, a.excluded
         """,
         {"campaign": campaign_id, "channel": channel.name, "user": user_id},

@@ -23,8 +23,10 @@ class Lot:
     lane: str
     provider_id: UUID | None
     category: str
+    template_id: UUID | None
     content: dict[str, Any] | None
-    unknown_policy: str | None
+    campaign_state: str | None
+    expires_at: datetime | None
     deferrals: int
 
 
@@ -48,8 +50,8 @@ async def claim_lot(connection: Connection, lane: str, worker: UUID, lease_secon
         FROM chosen, lots l LEFT JOIN campaigns c ON c.id = l.campaign_id
         WHERE lots.id = chosen.id AND l.id = chosen.id
         RETURNING lots.id, lots.campaign_id, lots.user_id, lots.channel, lots.lane,
-                  coalesce(lots.provider_id, c.provider_id), lots.category, coalesce(lots.content, c.content),
-                  c.unknown_policy, lots.deferrals
+                  coalesce(lots.provider_id, c.provider_id), lots.category, lots.template_id,
+                  coalesce(lots.content, c.content), c.state, lots.expires_at, lots.deferrals
         """,
         {"lane": lane, "worker": worker, "lease": lease_seconds},
     )

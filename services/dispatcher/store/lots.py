@@ -30,16 +30,16 @@ async def insert_lots(connection: Connection, lots: Sequence[LotResolved], now: 
     cursor = await connection.execute(
         """
         INSERT INTO lots (id, campaign_id, user_id, channel, lane, first_id, last_id, state, reason, due_at,
-                          expires_at, provider_id, category, content, size)
+                          expires_at, provider_id, category, template_id, content, size)
         SELECT i.id, i.campaign_id, i.user_id, i.channel, i.lane, i.first_id, i.last_id,
                CASE WHEN i.lane <> 'bulk' OR c.state IN ('sending', 'cancelled') THEN 'waiting' ELSE 'held' END,
                CASE WHEN i.lane <> 'bulk' THEN NULL WHEN c.state IS NULL THEN 'not_launched'
                     WHEN c.state = 'paused' THEN c.reason END,
-               i.due_at, i.expires_at, i.provider_id, i.category, i.content, i.size
+               i.due_at, i.expires_at, i.provider_id, i.category, i.template_id, i.content, i.size
         FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::text[], %b::uuid[], %b::uuid[],
-                    %b::timestamptz[], %b::timestamptz[], %b::uuid[], %b::text[], %b::jsonb[], %b::int[])
+                    %b::timestamptz[], %b::timestamptz[], %b::uuid[], %b::text[], %b::uuid[], %b::jsonb[], %b::int[])
              AS i (id, campaign_id, user_id, channel, lane, first_id, last_id,
-                   due_at, expires_at, provider_id, category, content, size)
+                   due_at, expires_at, provider_id, category, template_id, content, size)
         LEFT JOIN campaigns c ON c.id = i.campaign_id AND c.content IS NOT NULL
         ON CONFLICT (id) DO NOTHING
         RETURNING id
@@ -56,6 +56,7 @@ async def insert_lots(connection: Connection, lots: Sequence[LotResolved], now: 
             [lot.expires_at for lot in lots],
             [lot.provider_id for lot in lots],
             [lot.category or "marketing" for lot in lots],
+            [lot.template_id for lot in lots],
             [None if lot.content is None else msgspec.json.encode(lot.content).decode() for lot in lots],
             [len(lot.recipients) for lot in lots],
         ),

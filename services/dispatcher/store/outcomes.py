@@ -27,7 +27,7 @@ class Recorded:
 
 
 async def mark_outcomes(
-    connection: Connection, channel: Channel, lot_id: UUID, attempt_id: UUID, outcomes: Sequence[Recorded]
+    connection: Connection, channel: Channel, lot_id: UUID, attempt_id: UUID | None, outcomes: Sequence[Recorded]
 ) -> dict[UUID, str]:
     """Records outcomes in order of id, counts them in the lot, and returns what the rows hold that took one.
 
@@ -57,8 +57,9 @@ async def mark_outcomes(
                 accepted_at = CASE WHEN l.outcome = 'accepted'
                                      OR (l.outcome = 'unknown' AND r.status <> 'sending')
                                    THEN coalesce(r.accepted_at, clock_timestamp()) ELSE r.accepted_at END,
-                failure_reason = coalesce(r.failure_reason, l.code, l.error_class),
-                error_class = coalesce(r.error_class, l.error_class),
+                failure_reason = CASE WHEN r.status <> 'sending' THEN r.failure_reason
+                                      ELSE coalesce(l.code, l.error_class) END,
+                error_class = CASE WHEN r.status <> 'sending' THEN r.error_class ELSE l.error_class END,
                 provider_message_id = coalesce(l.provider_message_id, r.provider_message_id),
                 segments = l.segments, cost_micros = l.cost_micros, currency = l.currency
             FROM locked l WHERE r.id = l.id

@@ -28,6 +28,8 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
     arrays = "".join(", %b::timestamptz[]" for _ in engagements)
     old = "".join(f", r.{c} IS NOT NULL AS old_{c}" for c in engagements)
     returned = "".join(f", l.old_{c}" for c in engagements)
+    kept = "l.new_status = 'sending' AND r.outcome IS DISTINCT FROM 'unknown' AND r.outcome IS DISTINCT FROM 'refused'"
+    failed = "l.new_status IN ('failed', 'bounced') AND r.status <> 'delivered'"
     cursor = await connection.execute(
         f"""
         WITH incoming AS (
@@ -42,15 +44,16 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
             ORDER BY r.id FOR UPDATE OF r
         ), marked AS (
             UPDATE {table} r SET
-                status = CASE WHEN {_rank("l.new_status")} > {_rank("r.status")} THEN l.new_status ELSE r.status END,
+                status = CASE WHEN r.outcome = 'refused' OR {_rank("l.new_status")} > {_rank("r.status")}
+                              THEN l.new_status ELSE r.status END,
                 outcome = CASE WHEN r.outcome IN ('unknown', 'refused') OR r.status = 'queued' THEN 'accepted'
                                ELSE r.outcome END,
                 accepted_at = least(r.accepted_at, l.proved),
                 delivered_at = least(r.delivered_at, l.new_delivered),
-                failure_reason = CASE WHEN l.new_status = 'delivered' OR r.status = 'delivered' THEN NULL
-                                      ELSE coalesce(l.new_code, l.new_class, r.failure_reason) END,
-                error_class = CASE WHEN l.new_status = 'delivered' OR r.status = 'delivered' THEN NULL
-                                   ELSE coalesce(l.new_class, r.error_class) END,
+                failure_reason = CASE WHEN {kept} THEN r.failure_reason WHEN {failed}
+                                      THEN coalesce(l.new_code, l.new_class, r.failure_reason) END,
+                error_class = CASE WHEN {kept} THEN r.error_class WHEN {failed}
+                                   THEN coalesce(l.new_class, r.error_class) END,
                 provider_message_id = coalesce(r.provider_message_id, l.message_id){sets}
             FROM locked l WHERE r.id = l.id
             RETURNING r.id, r.campaign_id, r.user_id, r.lot_id, l.old_status, l.old_outcome, l.old_delivered,

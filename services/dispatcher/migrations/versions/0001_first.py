@@ -123,6 +123,7 @@ def upgrade() -> None:
             expires_at timestamptz,
             provider_id uuid,
             category text NOT NULL,
+            template_id uuid,
             content jsonb,
             worker uuid,
             lease_until timestamptz,

@@ -1,0 +1,34 @@
+"""What the dispatcher hears."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from contracts import topics
+from services.dispatcher import handlers
+from shared.database import Database
+from shared.kafka import Subscription
+
+
+def subscriptions(database: Database, on_work: Callable[[], None]) -> list[Subscription]:
+    """All subscriptions; `on_work` is called when lots may have become due."""
+
+    async def on_lots(events: list[Any]) -> None:
+        await handlers.on_lots_resolved(database, events)
+        on_work()
+
+    async def on_lifecycle(events: list[Any]) -> None:
+        await handlers.on_lifecycle(database, events)
+        on_work()
+
+    return [
+        Subscription(topics.LOTS, on_lots, records_max=10),
+        Subscription(topics.TRANSACTIONAL_LOTS, on_lots, records_max=200, wait_ms=5),
+        Subscription(topics.CAMPAIGN_LIFECYCLE, on_lifecycle),
+        Subscription(topics.AUDIENCE_RESOLVED, partial(handlers.on_audience_resolved, database)),
+        Subscription(topics.PREFERENCE_CHANGES, partial(handlers.on_preferences_changed, database)),
+        Subscription(topics.TEMPLATE_CHANGES, partial(handlers.on_templates_changed, database)),
+        Subscription(topics.RECEIPTS, partial(handlers.on_receipts_recorded, database), records_max=20, wait_ms=50),
+    ]

@@ -1,0 +1,155 @@
+"""What makes up for workers that died, and what finds out about attempts of unknown outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from contracts.channels import CHANNELS, Channel
+from contracts.content import MissingVariable
+from contracts.events import NotificationEvent
+from contracts.events.delivery import notification_event_id
+from services.dispatcher import metrics
+from services.dispatcher.accounts import Unusable
+from services.dispatcher.domain import LEASE_MARGIN_SECONDS
+from services.dispatcher.handlers import recorded
+from services.dispatcher.jobs.sending import Sending
+from services.dispatcher.rendering import rendering
+from services.dispatcher.store.claims import Claimed
+from services.dispatcher.store.outcomes import Recorded, claim_expired, mark_outcomes, mark_unfinished_unknown
+from services.dispatcher.store.unknowns import UnknownAttempt, find_unknowns
+from shared.outbox import put
+from shared.providers.provider import Absent, Accepted, Found, Refused
+from shared.runtime import JobContext
+
+REAP_SECONDS = 1.0
+RESOLVE_SECONDS = 5.0
+ASKED_MAX = 100
+"""Attempts asked about in one round."""
+
+
+async def free_expired_lots(sending: Sending, context: JobContext) -> None:
+    """Ends the attempts of workers that did not come back: unknown, never repeated."""
+    while not await context.sleep(REAP_SECONDS):
+        context.heartbeat.begin()
+        while await free_expired_lot(sending):
+            context.heartbeat.beat()
+        context.heartbeat.end()
+
+
+async def free_expired_lot(sending: Sending) -> bool:
+    """Frees one lot; False when no lease has run out."""
+    async with sending.database.transaction() as connection:
+        lot = await claim_expired(connection, LEASE_MARGIN_SECONDS)
+        if lot is None:
+            return False
+        proved = await mark_unfinished_unknown(connection, CHANNELS[lot.channel], lot.id)
+        events = [_sent(recipient_id, at) for recipient_id, at in proved]
+        await put(connection, recorded(lot.campaign_id, lot.user_id, lot.channel, "any", events, lot.lane))
+    metrics.EXPIRED_LEASES.inc()
+    sending.work.set()
+    return True
+
+
+def _sent(recipient_id: UUID, at: datetime) -> NotificationEvent:
+    return NotificationEvent(
+        id=notification_event_id(recipient_id, "sent"), recipient_id=recipient_id, event_type="sent", event_timestamp=at
+    )
+
+
+async def resolve_unknowns(sending: Sending, context: JobContext) -> None:
+    """Asks providers about attempts that no receipt has settled, and follows the campaign's policy."""
+    while not await context.sleep(RESOLVE_SECONDS):
+        context.heartbeat.begin()
+        for channel in CHANNELS.values():
+            await resolve_once(sending, channel, sending.settings.ask_after_seconds)
+            context.heartbeat.beat()
+        context.heartbeat.end()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """How many attempts were looked at, and what came of them."""
+
+    asked: int = 0
+    accepted: int = 0
+    refused: int = 0
+    requeued: int = 0
+
+
+async def resolve_once(sending: Sending, channel: Channel, older_than_seconds: float) -> Resolved:
+    """One bounded round over unknown attempts of that age."""
+    async with sending.database.pool.connection() as connection:
+        attempts = await find_unknowns(connection, channel, older_than_seconds, None, ASKED_MAX)
+    counts = {"accepted": 0, "refused": 0, "deferred": 0}
+    for attempt in attempts:
+        mark = await _resolve(sending, channel, attempt)
+        if mark is not None:
+            counts[mark.outcome] += 1
+            await _settle(sending, channel, attempt, mark)
+    if counts["deferred"]:
+        sending.work.set()
+    return Resolved(len(attempts), counts["accepted"], counts["refused"], counts["deferred"])
+
+
+async def _resolve(sending: Sending, channel: Channel, attempt: UnknownAttempt) -> Recorded | None:
+    """What is known now; `deferred` sends again, which only the campaign's policy may decide."""
+    if attempt.unknown_policy == "resend":
+        return Recorded(attempt.id, attempt.attempts, "deferred")
+    usable = await sending.accounts.find(channel.name, attempt.user_id, attempt.provider_id)
+    if isinstance(usable, Unusable) or not usable.provider.capabilities.can_be_asked:
+        return None
+    texts = rendering(
+        channel,
+        attempt.content,
+        usable.provider_type,
+        str(usable.id),
+        sending.settings.public_base_url,
+        sending.references,
+    )
+    one = Claimed(attempt.id, attempt.address, attempt.name, attempt.customer_id, attempt.attempts, attempt.variables)
+    try:
+        message = texts.message(one, None)
+    except MissingVariable:
+        return None
+    match await usable.provider.ask(message, attempt.attempted_at):
+        case Found(Accepted() as accepted):
+            return Recorded(
+                attempt.id,
+                attempt.attempts,
+                "accepted",
+                provider_message_id=accepted.provider_message_id,
+                segments=accepted.segments,
+                cost_micros=accepted.cost_micros,
+                currency=accepted.currency,
+            )
+        case Found(Refused(error_class, code)):
+            return Recorded(attempt.id, attempt.attempts, "refused", error_class, code)
+        case Absent() if attempt.unknown_policy == "resend_if_proven_absent":
+            return Recorded(attempt.id, attempt.attempts, "deferred")
+    return None
+
+
+async def _settle(sending: Sending, channel: Channel, attempt: UnknownAttempt, mark: Recorded) -> None:
+    async with sending.database.transaction() as connection:
+        taken = await mark_outcomes(connection, channel, attempt.lot_id, None, [mark])
+        if taken.get(mark.id) not in ("accepted", "refused"):
+            return
+        event_type = "sent" if mark.outcome == "accepted" else "failed"
+        event = NotificationEvent(
+            id=notification_event_id(mark.id, event_type),
+            recipient_id=mark.id,
+            event_type=event_type,
+            event_timestamp=attempt.attempted_at,
+            provider_message_id=mark.provider_message_id,
+            error_class=mark.error_class,
+            code=mark.code,
+            segments=mark.segments,
+            cost_micros=mark.cost_micros,
+            currency=mark.currency,
+        )
+        await put(
+            connection,
+            recorded(attempt.campaign_id, attempt.user_id, channel.name, "any", [event], attempt.lane),
+        )

@@ -1,0 +1,1 @@
+"""The dispatcher's part of the API; only the gateway calls it."""

@@ -1,0 +1,179 @@
+"""Provider accounts, once per channel. Secrets go in and never come out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from contracts import topics
+from contracts.channels import Channel
+from contracts.events import ProviderChanged
+from services.dispatcher.accounts import Accounts, Unusable, account_columns, account_values
+from services.dispatcher.store.providers import (
+    delete_provider,
+    find_provider,
+    find_providers,
+    insert_provider,
+    update_provider,
+)
+from shared.codec import now
+from shared.database import raw
+from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
+from shared.ids import new_id
+from shared.outbox import Outgoing, put
+from shared.providers.registry import validate_account
+from shared.security import Seal
+
+MASK = "••••••••"
+SECRET_FIELDS = ("apiKey", "apiSecret", "serverKey")
+_SECRET_CONFIG = ("key", "secret", "token", "account", "certificate")
+
+
+class ProviderWrite(BaseModel):
+    """An account as it is sent to us; a PATCH sends only what changes."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", hide_input_in_errors=True)
+
+    provider_name: str | None = Field(None, min_length=1, max_length=200)
+    provider_type: str | None = Field(None, max_length=40)
+    api_key: str | None = Field(None, max_length=10_000)
+    api_secret: str | None = Field(None, max_length=10_000)
+    server_key: str | None = Field(None, max_length=10_000)
+    account_sid: str | None = Field(None, max_length=200)
+    phone_number: str | None = Field(None, max_length=40)
+    sender_id: str | None = Field(None, max_length=200)
+    is_active: bool | None = None
+    config: dict[str, Any] | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent, by their names in the API."""
+        return self.model_dump(by_alias=True, exclude_unset=True)
+
+
+def provider_routes(channel: Channel, accounts: Accounts, seal: Seal) -> APIRouter:
+    """Create, read, change, delete and try provider accounts."""
+    router = APIRouter(prefix=f"/api/notification/{channel.name}/providers")
+    database = accounts.database
+
+    def check(values: Mapping[str, Any], provider_type: str) -> None:
+        problems = validate_account(channel.name, provider_type, values, accounts.wire.allowed_hosts)
+        if problems:
+            raise Problem(422, "Invalid input", errors=[{"field": p.field, "message": p.message} for p in problems])
+
+    @router.post("", status_code=201)
+    async def create_provider(body: ProviderWrite, user_id: CurrentUser) -> dict[str, Any]:
+        given = body.given()
+        missing = [name for name in ("providerName", "providerType") if not given.get(name)]
+        if missing:
+            raise Problem(422, "Invalid input", errors=[{"field": n, "message": "is required"} for n in missing])
+        check(given, given["providerType"])
+        columns = account_columns(seal, channel.name, given) | {
+            "id": new_id(),
+            "user_id": user_id,
+            "provider_name": given["providerName"],
+            "provider_type": given["providerType"],
+            "is_active": given.get("isActive") is not False,
+            "version": 1,
+            "created_at": now(),
+        }
+        async with database.begin() as connection:
+            row = await insert_provider(connection, channel.name, columns)
+            await put(await raw(connection), [_changed(seal, channel, row)])
+        return {"data": _shown(seal, channel, row)}
+
+    @router.get("")
+    async def list_providers(
+        user_id: CurrentUser, limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: str | None = None
+    ) -> dict[str, Any]:
+        async with database.engine.connect() as connection:
+            rows = await find_providers(connection, channel.name, user_id, read_cursor(cursor), limit + 1)
+        shown = [_shown(seal, channel, row) for row in rows[:limit]]
+        return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
+
+    @router.get("/{provider_id}")
+    async def read_provider(provider_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        async with database.engine.connect() as connection:
+            row = await find_provider(connection, channel.name, provider_id, user_id)
+        if row is None:
+            raise Problem(404, "No such provider")
+        return {"data": _shown(seal, channel, row)}
+
+    @router.patch("/{provider_id}")
+    async def change_provider(provider_id: UUID, body: ProviderWrite, user_id: CurrentUser) -> dict[str, Any]:
+        given = body.given()
+        async with database.begin() as connection:
+            old = await find_provider(connection, channel.name, provider_id, user_id)
+            if old is None:
+                raise Problem(404, "No such provider")
+            provider_type = given.get("providerType") or old["provider_type"]
+            check(account_values(seal, channel.name, old) | given, provider_type)
+            columns = account_columns(seal, channel.name, given) | {"provider_type": provider_type}
+            for name, column in (("providerName", "provider_name"), ("isActive", "is_active")):
+                if given.get(name) is not None:
+                    columns[column] = given[name]
+            row = await update_provider(connection, channel.name, user_id, provider_id, columns)
+            assert row is not None
+            await put(await raw(connection), [_changed(seal, channel, row)])
+        return {"data": _shown(seal, channel, row)}
+
+    @router.delete("/{provider_id}", status_code=204)
+    async def remove_provider(provider_id: UUID, user_id: CurrentUser) -> Response:
+        async with database.begin() as connection:
+            row = await delete_provider(connection, channel.name, user_id, provider_id)
+            if row is None:
+                raise Problem(404, "No such provider")
+            await put(await raw(connection), [_changed(seal, channel, row, deleted=True)])
+        return Response(status_code=204)
+
+    @router.post("/{provider_id}/verify")
+    async def verify_provider(provider_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        usable = await accounts.find(channel.name, user_id, provider_id)
+        if isinstance(usable, Unusable):
+            if usable.reason == "provider_missing":
+                raise Problem(404, "No such provider")
+            return {"data": {"works": False, "detail": usable.reason}}
+        verification = await usable.provider.verify()
+        return {"data": {"works": verification.works, "detail": verification.detail}}
+
+    return router
+
+
+def _changed(seal: Seal, channel: Channel, row: Mapping[Any, Any], deleted: bool = False) -> Outgoing:
+    event = ProviderChanged(
+        event_id=new_id(),
+        occurred_at=now(),
+        provider_id=row["id"],
+        user_id=row["user_id"],
+        channel=channel.name,
+        version=row["version"] + deleted,
+        provider_name=row["provider_name"],
+        provider_type=row["provider_type"],
+        is_active=row["is_active"],
+        sealed=seal.close(account_values(seal, channel.name, row)),
+        deleted=deleted,
+    )
+    return Outgoing(topics.PROVIDER_CHANGES, str(row["id"]), event)
+
+
+def _shown(seal: Seal, channel: Channel, row: Mapping[Any, Any]) -> dict[str, Any]:
+    values = account_values(seal, channel.name, row)
+    config = {name: MASK if _is_secret(name) else value for name, value in values["config"].items()}
+    shown = {name: MASK if name in SECRET_FIELDS else value for name, value in values.items()}
+    return shown | {
+        "id": row["id"],
+        "userId": row["user_id"],
+        "providerName": row["provider_name"],
+        "providerType": row["provider_type"],
+        "isActive": row["is_active"],
+        "createdAt": row["created_at"],
+        "config": config,
+    }
+
+
+def _is_secret(name: str) -> bool:
+    return any(part in name.lower() for part in _SECRET_CONFIG)
