@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import msgspec
 
 from contracts.masked import PhoneNumber, Secret
+from shared.providers.forms import form_quoted
 from shared.providers.provider import (
     Absent,
     Accepted,
@@ -117,7 +118,7 @@ def account(values: Mapping[str, Any]) -> Account:
             "Authorization: Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode(),
             "Content-Type: application/x-www-form-urlencoded",
         ),
-        sender_field=("MessagingServiceSid=" if service else "From=") + quote_plus(sender),
+        sender_field=("MessagingServiceSid=" if service else "From=") + form_quoted(sender),
         sender=sender,
         signing_secrets={**keys, "": Secret(text_of(config, "authToken") or secret)},
     )
@@ -132,9 +133,9 @@ def authorize(
 
 def request(account: Account, message: Message) -> HttpRequest:
     """See `Vendor.request`."""
-    parts = [account.sender_field, "&To=", quote_plus(message.address), "&Body=", quote_plus(message.text)]
+    parts = [account.sender_field, "&To=", form_quoted(message.address), "&Body=", form_quoted(message.text)]
     if message.callback_url is not None:
-        parts += ("&StatusCallback=", quote_plus(message.callback_url))
+        parts += ("&StatusCallback=", form_quoted(message.callback_url))
     if message.ttl_seconds is not None:
         parts.append(f"&ValidityPeriod={min(max(message.ttl_seconds, 1), _TTL_SECONDS_MAX)}")
     return HttpRequest("POST", account.messages_url, account.headers, "".join(parts).encode())
@@ -198,7 +199,7 @@ def outcome(_account: Account, _message: Message, answer: HttpAnswer) -> Outcome
 def question(account: Account, message: Message, attempted_at: datetime) -> HttpRequest:
     """Lists what was sent to the address from the day of the attempt on."""
     day = (attempted_at - _CLOCK_SKEW).astimezone(UTC).date().isoformat()
-    query = f"To={quote_plus(message.address)}&DateSent%3E={day}&PageSize=200"
+    query = f"To={form_quoted(message.address)}&DateSent%3E={day}&PageSize=200"
     return HttpRequest("GET", f"{account.messages_url}?{query}", account.headers)
 
 

@@ -1,0 +1,63 @@
+"""The composition root of the provider simulator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.provider_simulator import fcm, metrics, twilio
+from services.provider_simulator.callbacks import Courier
+from services.provider_simulator.handlers import Simulator
+from services.provider_simulator.http_text import Answer, Request
+from services.provider_simulator.routes import build_routes
+from services.provider_simulator.server import Server, Speak
+from services.provider_simulator.settings import SimulatorSettings
+from services.provider_simulator.store import RequestLog
+from shared.probes import Health, with_probes
+
+
+@asynccontextmanager
+async def serving(settings: SimulatorSettings) -> AsyncIterator[int]:
+    """A running simulator; gives its port."""
+    log = RequestLog(settings.log_path)
+    courier = Courier(
+        settings.callback_connections_max,
+        settings.callback_timeout_seconds,
+        settings.callback_retry_seconds,
+        settings.callbacks_waiting_max,
+    )
+    simulator = Simulator(log, courier)
+    metrics.CALLBACKS_WAITING.set_function(lambda: courier.unfinished)
+    health = Health(started=True)
+    server = Server(speaker(simulator), with_probes(build_routes(simulator), health), settings.request_bytes_max)
+    listening: asyncio.Server | None = None
+    try:
+        listening = await server.listen(settings.http_host, settings.http_port)
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        health.stopping = True
+        if listening is not None:
+            listening.close()
+        server.close()
+        await courier.close()
+        log.close()
+
+
+def speaker(simulator: Simulator) -> Speak:
+    """Finds the provider that a request is meant for; the log is on disk before any answer."""
+
+    def speak(request: Request) -> Answer | None:
+        path = request.path
+        if path.startswith(twilio.ROOT):
+            answer = twilio.handle(simulator, request)
+        elif path.startswith(fcm.ROOT):
+            answer = fcm.handle(simulator, request)
+        elif path == fcm.TOKEN_PATH:
+            return fcm.give_token(request)
+        else:
+            return None
+        simulator.log.flush()
+        return answer
+
+    return speak

@@ -1,0 +1,175 @@
+"""What becomes of a message, whichever provider's protocol it came by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from services.provider_simulator import domain, metrics
+from services.provider_simulator.callbacks import Callback, Courier
+from services.provider_simulator.domain import Fate, Fates, Faults
+from services.provider_simulator.store import Entry, RequestLog
+
+ACCEPTED = frozenset({"accepted", "accept_then_error", "accept_then_hang", "accept_then_close"})
+"""Results after which the person gets the message."""
+
+_MET_MAX = 1_000_000
+
+
+class Submission:
+    """One message as a provider's protocol stated it. `report` makes the callback request for a state."""
+
+    __slots__ = (
+        *("account", "address", "id", "id_prefix", "provider"),
+        *("reference", "report", "sender", "sequence", "text", "url"),
+    )
+
+    def __init__(self, provider: str, id_prefix: str, account: str, address: str, text: str, reference: str) -> None:
+        self.provider = provider
+        self.id_prefix = id_prefix
+        self.account = account
+        self.address = address
+        self.text = text
+        self.reference = reference
+        self.sender = ""
+        self.url = ""
+        self.id = ""
+        self.sequence = 0
+        self.report: Callable[[Submission, str], bytes] | None = None
+
+
+class Result:
+    """What to do with a request: the name of the result, and the seconds to wait before answering."""
+
+    __slots__ = ("delay_seconds", "fate", "name")
+
+    def __init__(self, name: str, fate: Fate, delay_seconds: float) -> None:
+        self.name = name
+        self.fate = fate
+        self.delay_seconds = delay_seconds
+
+
+class Simulator:
+    """The state of the simulator: its faults, its log, its callbacks."""
+
+    def __init__(self, log: RequestLog, courier: Courier) -> None:
+        self.log = log
+        self.courier = courier
+        self.fates = Fates(Faults())
+        self.secrets: dict[str, str] = {}
+        self._met: set[tuple[Fate, str]] = set()
+        self._run = os.urandom(5).hex()
+
+    def set_faults(self, faults: Faults) -> None:
+        """From now on these; addresses that have met a fault may meet it again."""
+        self.fates = Fates(faults)
+        self._met.clear()
+
+    def reset(self) -> None:
+        """Forgets all requests and callbacks; faults stay."""
+        self.log.reset()
+        self.courier.forget()
+        self._met.clear()
+        self._run = os.urandom(5).hex()
+
+    def submit(self, submission: Submission) -> Result:
+        """Decides, notes it in the log, plans the callbacks. The caller flushes the log before it answers."""
+        address = submission.address
+        fate = self.fates.of(address)
+        name = self._result(fate, address)
+        submission.sequence = len(self.log) + 1
+        if name in ACCEPTED:
+            submission.id = f"{submission.id_prefix}{self._run}{submission.sequence:022x}"
+        self.log.append(
+            Entry(
+                sequence=submission.sequence,
+                time=self._time(),
+                provider=submission.provider,
+                account=submission.account,
+                address=address,
+                digest=sha256(submission.text.encode()).hexdigest(),
+                answer=name,
+                accepted=name in ACCEPTED,
+                id=submission.id,
+                reference=submission.reference,
+                sender=submission.sender,
+            ),
+            submission.text,
+        )
+        metrics.REQUESTS.labels(submission.provider, name).inc()
+        faults = self.fates.faults
+        delay_seconds = faults.latency_seconds if fate & domain.LATENCY else 0.0
+        if submission.report is not None and name in ACCEPTED:
+            if fate & domain.EARLY_RECEIPT and name == "accepted":
+                delay_seconds += 0.1
+                self._plan(submission, fate, 0.0)
+            else:
+                self._plan(submission, fate, delay_seconds + faults.receipt_seconds)
+        return Result(name, fate, delay_seconds)
+
+    def state(self, fate: Fate, reports: list[str]) -> str:
+        """The state of an accepted message, as far as it has been reported."""
+        if fate & domain.UNDELIVERED and "undelivered" in reports:
+            return "undelivered"
+        return "delivered" if "delivered" in reports else "sent"
+
+    def _result(self, fate: Fate, address: str) -> str:
+        if self.courier.full:
+            return "throttled"
+        if fate & domain.OPTED_OUT_ADDRESS:
+            return "opted_out_address"
+        if fate & domain.DEAD_ADDRESS:
+            return "dead_address"
+        if once := fate & domain.ONCE:
+            for kind in ("throttled", "server_error", "accept_then_error", "accept_then_hang", "accept_then_close"):
+                bit = domain.BIT[kind]
+                if once & bit and (bit, address) not in self._met and len(self._met) < _MET_MAX:
+                    self._met.add((bit, address))
+                    return kind
+        return "accepted"
+
+    def _plan(self, submission: Submission, fate: Fate, seconds: float) -> None:
+        faults = self.fates.faults
+        if fate & domain.LOST_RECEIPT:
+            return
+        if fate & domain.LATE_RECEIPT:
+            seconds += faults.late_seconds
+        if submission.provider == "firebase":
+            states = [
+                state
+                for state, bit in (
+                    ("delivered", domain.APP_DELIVERED),
+                    ("opened", domain.APP_OPENED),
+                    ("clicked", domain.APP_CLICKED),
+                )
+                if fate & bit and (state != "clicked" or fate & domain.APP_OPENED)
+            ]
+        else:
+            states = ["undelivered" if fate & domain.UNDELIVERED else "delivered"]
+            if fate & (domain.INTERMEDIATE_RECEIPT | domain.REORDERED_RECEIPT):
+                states.insert(0, "sent")
+        if fate & domain.REORDERED_RECEIPT:
+            states.reverse()
+        if fate & domain.DUPLICATE_RECEIPT:
+            states = [state for state in states for _ in range(2)]
+        for position, state in enumerate(states):
+            self._callback(submission, state, seconds + position * faults.receipt_seconds)
+
+    def _callback(self, submission: Submission, state: str, seconds: float) -> None:
+        assert submission.report is not None
+        report, log, sequence, run = submission.report, self.log, submission.sequence, self._run
+
+        def build() -> bytes:
+            return report(submission, state)
+
+        def on_end(status: int) -> None:
+            if 200 <= status < 300 and run == self._run:
+                log.mark(sequence, state)
+
+        self.courier.plan(Callback(submission.url, build, on_end), seconds)
+
+    def _time(self) -> str:
+        now = datetime.now(UTC)
+        return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")

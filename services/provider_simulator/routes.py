@@ -1,0 +1,122 @@
+"""The pages under `/_simulator/`: log, faults, a fresh start, and the customer who writes back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from services.provider_simulator import domain, twilio
+from services.provider_simulator.callbacks import Callback
+from services.provider_simulator.domain import Faults
+from services.provider_simulator.handlers import Simulator
+from shared.probes import AsgiApp, Receive, Scope, Send
+
+_BODY_BYTES_MAX = 65_536
+
+
+class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message from a person; `secret` signs it, by default the one that the account last sent with."""
+
+    account: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    body: str
+    url: str
+    secret: str = ""
+
+
+def build_routes(simulator: Simulator) -> AsgiApp:
+    """The control pages as a raw ASGI application."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["method"], scope["path"]:
+            case "GET", "/_simulator/log":
+                await _send_log(simulator, scope, send)
+            case "GET", "/_simulator/faults":
+                await _answer(send, 200, simulator.fates.faults)
+            case "PUT", "/_simulator/faults":
+                await _set_faults(simulator, receive, send)
+            case "POST", "/_simulator/reset":
+                simulator.reset()
+                await _answer(send, 200, {"requests": 0})
+            case "POST", "/_simulator/inbound":
+                await _receive_inbound(simulator, receive, send)
+            case _:
+                await _problem(send, 404, "no such page of the simulator")
+
+    return app
+
+
+async def _send_log(simulator: Simulator, scope: Scope, send: Send) -> None:
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    after = query.get("after", ["0"])[0]
+    if not after.isdecimal():
+        await _problem(send, 400, "after must be a sequence number")
+        return
+    headers = [(b"content-type", b"application/jsonl"), (b"transfer-encoding", b"chunked")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for lines in simulator.log.read(int(after)):
+        await send({"type": "http.response.body", "body": lines, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _set_faults(simulator: Simulator, receive: Receive, send: Send) -> None:
+    try:
+        faults = msgspec.json.decode(await _body(receive), type=Faults)
+    except msgspec.DecodeError as error:
+        await _problem(send, 400, str(error))
+        return
+    problems = domain.problems_of(faults)
+    if problems:
+        await _problem(send, 400, "invalid faults", problems)
+        return
+    simulator.set_faults(faults)
+    await _answer(send, 200, faults)
+
+
+async def _receive_inbound(simulator: Simulator, receive: Receive, send: Send) -> None:
+    try:
+        inbound = msgspec.json.decode(await _body(receive), type=Inbound)
+    except msgspec.DecodeError as error:
+        await _problem(send, 400, str(error))
+        return
+    secret = inbound.secret or simulator.secrets.get(inbound.account)
+    if secret is None:
+        await _problem(send, 409, "this account has not sent anything yet: give its secret")
+        return
+    fields = twilio.inbound_fields(inbound.account, inbound.from_, inbound.to, inbound.body)
+    request = twilio.signed_request(inbound.url, fields, secret)
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def on_end(status: int) -> None:
+        if not ended.done():
+            ended.set_result(status)
+
+    simulator.courier.plan(Callback(inbound.url, lambda: request, on_end), 0.0)
+    await _answer(send, 200, {"id": fields["MessageSid"], "status": await ended})
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += bytes(message.get("body", b""))
+        if not message.get("more_body") or len(body) > _BODY_BYTES_MAX:
+            return body
+
+
+async def _answer(send: Send, status: int, value: Any, content_type: bytes = b"application/json") -> None:
+    body = msgspec.json.encode(value)
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _problem(send: Send, status: int, title: str, errors: list[tuple[str, str]] | None = None) -> None:
+    problem = {"type": "about:blank", "title": title, "status": status}
+    if errors:
+        problem["errors"] = [{"field": field, "message": message} for field, message in errors]
+    await _answer(send, status, problem, b"application/problem+json")
