@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,8 +58,7 @@ def make_broker(bootstrap_servers: str, client_id: str, graceful_seconds: float)
         max_request_size=RECORD_BYTES_MAX,
         graceful_timeout=graceful_seconds,
         apply_types=False,
-        logger=logging.getLogger("faststream"),
-        log_level=logging.DEBUG,
+        logger=None,
     )
 
 
@@ -86,7 +84,11 @@ def subscribe(broker: KafkaBroker, group: str, subscription: Subscription, consu
         check_crcs=True,
         decoder=_keep_records,
     )
-    subscriber(consumption.take)
+
+    async def take(records: Any) -> None:  # FastStream makes a schema of the annotation, so it has to be plain
+        await consumption.take(records)
+
+    subscriber(take)
     return subscriber
 
 

@@ -140,7 +140,7 @@ async def mark_campaigns(connection: Connection, updates: Iterable[CampaignUpdat
             """
             INSERT INTO campaigns (id, user_id, channel, version, state, reason, provider_id, category,
                                    unknown_policy, content)
-            VALUES (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b)
+            VALUES (%b, %b, %b, %b, %b, %b, %b, %b, %b, %b::jsonb)
             ON CONFLICT (id) DO UPDATE SET
                 state = CASE WHEN excluded.version > campaigns.version THEN excluded.state ELSE campaigns.state END,
                 reason = CASE WHEN excluded.version > campaigns.version THEN excluded.reason
@@ -196,7 +196,7 @@ async def insert_audiences(connection: Connection, resolved: Sequence[AudienceRe
     for one in resolved:
         await connection.execute(
             """
-            INSERT INTO audiences (campaign_id, audience, recipients, lots, excluded) VALUES (%b, %b, %b, %b, %b)
+            INSERT INTO audiences (campaign_id, audience, recipients, lots, excluded) VALUES (%b, %b, %b, %b, %b::jsonb)
             ON CONFLICT DO NOTHING
             """,
             (one.campaign_id, one.audience, one.recipients, one.lots, msgspec.json.encode(one.excluded).decode()),
