@@ -1,34 +1,46 @@
-"""`python -m deploy.local servers|down|ps [--state DIR]`."""
+"""`python -m deploy.local up|down|ps|servers [--state DIR]`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
-import signal
+import os
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 from deploy.local import servers
 from deploy.local.errors import FleetError
+from deploy.local.fleet import Fleet
 from deploy.local.roster import Roster, end_leftovers, end_supervisor, list_processes
-from deploy.local.state import State, locked, open_state
+from deploy.local.state import State, forget_data, locked, open_state
+from deploy.local.stopping import until_told
+
+GATEWAY_PORT = 8080
 
 
 def main() -> None:
     """Exits 0 when told to stop, 1 with the reason when something is not possible."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="The fleet on this machine.")
-    parser.add_argument("command", choices=("servers", "down", "ps"))
-    parser.add_argument("--state", type=Path, default=None, help="folder of the local state (default: .local)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, purpose in (
+        ("up", "start the fleet and keep it running until Ctrl-C"),
+        ("servers", "start only Kafka and PostgreSQL, print their addresses, run until Ctrl-C"),
+        ("down", "stop the fleet or the servers and leave nothing running"),
+        ("ps", "list the processes as JSON"),
+    ):
+        command = commands.add_parser(name, help=purpose)
+        command.add_argument("--state", type=Path, default=None, help="folder of the local state (default: .local)")
+        if name == "servers":
+            command.add_argument("--fresh", action="store_true", help="forget all data of earlier runs")
     arguments = parser.parse_args()
     try:
         state = open_state(arguments.state)
         match arguments.command:
+            case "up":
+                asyncio.run(until_told(run_fleet(state)))
             case "servers":
-                asyncio.run(until_told(run_servers(state)))
+                asyncio.run(until_told(run_servers(state, arguments.fresh)))
             case "down":
                 print("stopped" if end_supervisor(state) else "nothing is running")
             case "ps":
@@ -37,31 +49,35 @@ def main() -> None:
         sys.exit(f"deploy.local: {error}")
 
 
-async def until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Runs the work until SIGINT or SIGTERM cancels it; its clean-up is awaited, further signals change nothing."""
-    task = asyncio.create_task(work)
-    told = False
-
-    def tell() -> None:
-        nonlocal told
-        if not told:
-            told = True
-            print("stopping", file=sys.stderr, flush=True)
-            task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, tell)
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+def gateway_port() -> int:
+    """GATEWAY_PORT; raises `FleetError` when it is no port."""
+    text = os.environ.get("GATEWAY_PORT", str(GATEWAY_PORT))
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise FleetError(f"GATEWAY_PORT={text} is no port")
+    return int(text)
 
 
-async def run_servers(state: State) -> None:
+async def run_fleet(state: State) -> None:
+    """Runs the whole fleet and says where it answers."""
+    async with Fleet.running(state.root, gateway_port=gateway_port(), say=_say) as fleet:
+        _say(f"dashboard: {fleet.url('gateway')}/notification")
+        _say(f"logs: {fleet.state.logs}; stop with Ctrl-C or `make down`")
+        await asyncio.Event().wait()
+
+
+async def run_servers(state: State, fresh: bool) -> None:
     """Runs Kafka and PostgreSQL; prints their addresses as one line of JSON when ready."""
     with locked(state):
         end_leftovers(state)
+        if fresh:
+            forget_data(state)
         async with servers.running(Roster(state)) as started:
             print(json.dumps({"kafka": started.kafka, "databaseUrl": started.database_url}), flush=True)
             await asyncio.Event().wait()
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,7 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 LOG_BYTES_MAX = 20 * 1024 * 1024
 KILL_SECONDS = 10.0
+GONE_POLL_SECONDS = 0.05
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "JAVA_HOME", "COVERAGE_PROCESS_START")
 """What children get of the caller's environment; the rest could change what the fleet does."""
 
@@ -48,7 +50,7 @@ async def spawn(
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(death_signal),
+                preexec_fn=die_with_parent(death_signal),
             )
     except OSError as error:
         raise FleetError(f"cannot start {command[0]}: {error.strerror}") from None
@@ -70,7 +72,7 @@ async def run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_die_with_parent(signal.SIGKILL),
+        preexec_fn=die_with_parent(signal.SIGKILL),
     )
     try:
         output, _ = await asyncio.wait_for(running.communicate(), seconds)
@@ -130,11 +132,22 @@ def end(processes: Sequence[psutil.Process], seconds: float = KILL_SECONDS) -> N
     for process in family:
         with contextlib.suppress(psutil.Error):
             process.terminate()
-    _, alive = psutil.wait_procs(family, timeout=seconds)
+    alive = wait_gone(family, seconds)
     for process in alive:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(alive, timeout=seconds)
+    wait_gone(alive, seconds)
+
+
+def wait_gone(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Waits until they have ended and returns those that have not; one that nobody has buried yet has ended."""
+    deadline = time.monotonic() + seconds
+    alive = list(processes)
+    while True:
+        alive = [process for process in alive if find(process.pid, process.create_time()) is not None]
+        if not alive or time.monotonic() > deadline:
+            return alive
+        time.sleep(GONE_POLL_SECONDS)
 
 
 def tail(log: Path, lines: int = 8) -> str:
@@ -153,7 +166,8 @@ def _open_log(log: Path) -> IO[bytes]:
     return log.open("ab")
 
 
-def _die_with_parent(number: int) -> Callable[[], None] | None:
+def die_with_parent(number: int) -> Callable[[], None] | None:
+    """A `preexec_fn`: the kernel sends the child this signal when the parent is gone. Linux only, elsewhere None."""
     if _LIBC is None:
         return None
     libc, parent = _LIBC, os.getpid()

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from deploy.local import process
 from deploy.local.state import State, read_json, write_json
 from deploy.local.supervised import Program, Supervised
@@ -74,6 +72,5 @@ def end_supervisor(state: State) -> bool:
     found = process.find(supervisor.get("pid"), supervisor.get("began"))
     if found is not None:
         found.terminate()
-        _, late = psutil.wait_procs([found], timeout=STOP_SECONDS)
-        process.end(late)
+        process.end(process.wait_gone([found], STOP_SECONDS))
     return bool(end_leftovers(state)) or found is not None

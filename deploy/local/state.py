@@ -7,8 +7,9 @@ import json
 import os
 import random
 import secrets
+import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,12 +122,18 @@ def load_secrets(state: State) -> dict[str, str]:
     return known
 
 
+def forget_data(state: State) -> None:
+    """Removes the servers' data; they begin anew. Call it with the state locked and nothing running."""
+    for name in ("kafka", "postgres"):
+        shutil.rmtree(state.root / name, ignore_errors=True)
+
+
 def choose_port(state: State, name: str) -> int:
     """The port that `name` had before, or a free one when it is taken now; remembered for the next start."""
     ports = read_json(state.ports)
     port = ports.get(name)
     if not isinstance(port, int) or not is_free(port):
-        port = _free_port(set(ports.values()))
+        port = free_port(set(ports.values()))
         ports[name] = port
         write_json(state.ports, ports)
     return port
@@ -166,7 +173,8 @@ def holder_of(port: int) -> str:
     return "another process"
 
 
-def _free_port(taken: set[object]) -> int:
+def free_port(taken: Collection[object] = ()) -> int:
+    """A port where nobody listens; it stays free only by luck until someone does."""
     for _ in range(PORT_ATTEMPTS_MAX):
         port = random.choice(PORTS)
         if port not in taken and is_free(port):

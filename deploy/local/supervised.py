@@ -53,6 +53,8 @@ class Supervised:
     process: asyncio.subprocess.Process | None = None
     began: float | None = None
     _keeper: asyncio.Task[None] | None = None
+    _was_ready: bool = False
+    _killed: bool = False
     _changes: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -64,29 +66,21 @@ class Supervised:
         """Begins to keep the program running."""
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.program.name}")
 
-    async def wait_ready(self, seconds: float, restarts: int = 0) -> None:
-        """Returns once the program is ready, after at least so many restarts; raises `FleetError` with the end of
-        its log when it has failed or is late."""
-
-        def settled() -> bool:
-            return self.state == "failed" or (self.state == "ready" and self.restarts >= restarts)
-
+    async def wait_ready(self, seconds: float) -> None:
+        """Returns once the program is ready; raises `FleetError` with the end of its log when it has failed or is
+        late."""
         try:
             async with asyncio.timeout(seconds), self._changes:
-                await self._changes.wait_for(settled)
+                await self._changes.wait_for(lambda: self.state in ("ready", "failed"))
         except TimeoutError:
             raise FleetError(self._story(f"is not ready after {seconds:.0f} s ({self.state})")) from None
         if self.state == "failed":
             raise FleetError(self._story("ends before it is ready"))
 
-    async def wait_restarts(self, count: int, seconds: float) -> None:
-        """Returns once the program has died at least `count` times."""
-        async with asyncio.timeout(seconds), self._changes:
-            await self._changes.wait_for(lambda: self.restarts >= count or self.state == "failed")
-
     def kill(self) -> None:
         """Kills the process as `kill -9` does; it will be started again."""
         if self.process is not None and self.process.returncode is None:
+            self.state, self._killed = "restarting", True
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
 
@@ -106,7 +100,7 @@ class Supervised:
             await self._become("stopped")
 
     async def _keep(self) -> None:
-        waits, was_ready, early_deaths = 0, False, 0
+        waits, early_deaths = 0, 0
         while True:
             try:
                 up_since = time.monotonic()
@@ -115,9 +109,7 @@ class Supervised:
                 self._note(str(error))
                 await self._become("failed")
                 return
-            if self.state == "ready":
-                was_ready = True
-            elif not was_ready:
+            if not self._was_ready:
                 early_deaths += 1
                 if early_deaths >= EARLY_DEATHS_MAX:
                     await self._become("failed")
@@ -134,12 +126,14 @@ class Supervised:
         self.process = await process.spawn(
             program.command, program.environment, self.log, program.folder, program.death_signal
         )
+        self._killed = False
         self.began = process.started_at(self.process.pid)
         await self._become("starting")
         ended = asyncio.create_task(self.process.wait())
         try:
             while not ended.done():
-                if await program.ready(log_start):
+                if await program.ready(log_start) and not self._killed:
+                    self._was_ready = True
                     await self._become("ready")
                     break
                 await asyncio.wait([ended], timeout=READY_POLL_SECONDS)

@@ -1,0 +1,69 @@
+"""The environment of each service, as an orchestrator would set it."""
+
+from __future__ import annotations
+
+import os
+
+from deploy.local.process import inherited_environment
+from deploy.local.servers import Servers
+from shared.database.roles import SERVICES as SERVICES_WITH_DATABASE
+from shared.database.roles import role_url
+
+HOST = "127.0.0.1"
+SIMULATOR = "provider_simulator"
+SERVICES = (SIMULATOR, *SERVICES_WITH_DATABASE)
+BEHIND_GATEWAY = ("campaign", "audience", "dispatcher", "delivery_receipt", "analytics")
+
+PASSED_ON = ("LOG_LEVEL", "GRACEFUL_SECONDS", "DATABASE_CONNECTIONS_MAX", "DEAD_LETTERS_MAX", "PUBLIC_BASE_URL")
+"""Settings of all services that the caller's environment may change."""
+
+OF_THE_FLEET = ("GATEWAY_PORT",)
+"""Ours, though they look like a service's own."""
+
+
+def url(port: int) -> str:
+    """Where a process of this machine answers."""
+    return f"http://{HOST}:{port}"
+
+
+def deploy_environment(servers: Servers, secrets: dict[str, str]) -> dict[str, str]:
+    """What the deploy step gets."""
+    return inherited_environment() | {
+        "DATABASE_ADMIN_URL": servers.database_url,
+        "DATABASE_ROLE_SECRET": secrets["role_secret"],
+        "KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
+    }
+
+
+def service_environment(
+    service: str, ports: dict[str, int], servers: Servers, secrets: dict[str, str]
+) -> dict[str, str]:
+    """What one service gets: its own role in the database, the fleet's secrets, and the caller's own settings."""
+    environment = inherited_environment() | {
+        "HTTP_HOST": HOST,
+        "HTTP_PORT": str(ports[service]),
+        "LOG_LEVEL": "info",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if service != SIMULATOR:
+        environment |= {
+            "DATABASE_URL": role_url(servers.database_url, service, secrets["role_secret"]),
+            "KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
+            "SECRETS_KEY": secrets["secrets_key"],
+            "INTERNAL_TOKEN": secrets["internal_token"],
+            # Providers on this machine report to the receipts service directly; elsewhere this is the gateway.
+            "PUBLIC_BASE_URL": url(ports["delivery_receipt"]),
+            "PROVIDER_HOST_ALLOWLIST": f"{HOST},localhost",
+        }
+    if service == "gateway":
+        environment |= {f"GATEWAY_{name.upper()}_URL": url(ports[name]) for name in BEHIND_GATEWAY}
+    return environment | _callers_settings(service)
+
+
+def _callers_settings(service: str) -> dict[str, str]:
+    prefix = "SIMULATOR_" if service == SIMULATOR else f"{service.upper()}_"
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in PASSED_ON or (name.startswith(prefix) and name not in OF_THE_FLEET)
+    }
