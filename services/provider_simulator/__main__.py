@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 
@@ -32,6 +33,7 @@ if __name__ == "__main__":
         given = load(SimulatorSettings)
     except SettingsError as error:
         sys.exit(f"provider_simulator: {error}")
+    gc.set_threshold(50_000, 20, 100)
     logs.configure("provider_simulator", given.log_level)
     try:
         uvloop.run(run(given))

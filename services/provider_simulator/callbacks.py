@@ -13,7 +13,7 @@ from typing import cast
 
 from services.provider_simulator import metrics
 
-_IN_FLIGHT_PER_CONNECTION_MAX = 64
+_IN_FLIGHT_PER_CONNECTION_MAX = 32
 _TICK_SECONDS = 0.01
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 _ORIGINS_MAX = 64
@@ -162,17 +162,15 @@ class _Origin:
             task = asyncio.create_task(self._open())
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
-        idle_rounds = 0
-        while waiting and connections and idle_rounds < len(connections):
+        for _ in range(len(connections)):
+            if not waiting:
+                return
             self._next = (self._next + 1) % len(connections)
             connection = connections[self._next]
-            if connection.in_flight and len(connection.in_flight) >= _IN_FLIGHT_PER_CONNECTION_MAX:
-                idle_rounds += 1
-                continue
-            idle_rounds = 0
-            callback = waiting.popleft()
-            callback.attempts += 1
-            connection.write(callback, callback.build())
+            room = _IN_FLIGHT_PER_CONNECTION_MAX - len(connection.in_flight)
+            if room > 0:
+                callbacks = [waiting.popleft() for _ in range(min(room, len(waiting)))]
+                connection.write(callbacks)
 
     def check(self, now: float, timeout_seconds: float) -> bool:
         """Breaks connections that do not answer; True while anything is under way."""
@@ -229,12 +227,14 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self.moved_at = asyncio.get_running_loop().time()
 
-    def write(self, callback: Callback, request: bytes) -> None:
+    def write(self, callbacks: list[Callback]) -> None:
         if not self.in_flight:
             self.moved_at = asyncio.get_running_loop().time()
-        self.in_flight.append(callback)
+        for callback in callbacks:
+            callback.attempts += 1
+        self.in_flight.extend(callbacks)
         assert self._transport is not None
-        self._transport.write(request)
+        self._transport.write(b"".join([callback.build() for callback in callbacks]))
 
     def abort(self) -> None:
         if self._transport is not None:

@@ -122,7 +122,10 @@ def _answer(simulator: Simulator, submission: Submission, result: Result) -> Ans
 
 def give_token(request: Request) -> Answer:
     """An access token for a service account's signed statement (RFC 7523); its signature is not checked."""
-    form = form_of(request.body.decode("latin-1"))
+    try:
+        form = form_of(request.body)
+    except UnicodeDecodeError:
+        form = {}
     if form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
         return Answer(answer_bytes(400, b'{"error":"unsupported_grant_type"}'))
     try:

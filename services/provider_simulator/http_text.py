@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote_plus
+import re
 
 _REASONS = {
     200: b"OK",
@@ -20,6 +20,10 @@ _REASONS = {
     500: b"Internal Server Error",
     503: b"Service Unavailable",
 }
+
+
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_UNESCAPED = {b"%02x" % code: bytes([code]) for code in range(256)}
 
 
 class Request:
@@ -80,13 +84,23 @@ def request_bytes(url: str, body: bytes, headers: bytes) -> bytes:
     )
 
 
-def form_of(text: str) -> dict[str, str]:
-    """The fields of a form or a query; of a repeated field the last value."""
+def form_of(encoded: bytes) -> dict[str, str]:
+    """The fields of a form or a query, of a repeated field the last value; raises UnicodeDecodeError."""
     fields = {}
-    for part in text.split("&"):
-        name, equals, value = part.partition("=")
+    for part in encoded.split(b"&"):
+        name, equals, value = part.partition(b"=")
         if equals:
-            if "%" in value or "+" in value:
-                value = unquote_plus(value)
-            fields[unquote_plus(name) if "%" in name else name] = value
+            fields[_unquoted(name)] = _unquoted(value)
     return fields
+
+
+def _unquoted(encoded: bytes) -> str:
+    if b"+" in encoded:
+        encoded = encoded.replace(b"+", b" ")
+    if b"%" in encoded:
+        encoded = _ESCAPE.sub(_unescape, encoded)
+    return encoded.decode()
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return _UNESCAPED[match[1].lower()]

@@ -66,7 +66,7 @@ def handle(simulator: Simulator, request: Request) -> Answer:
     if resource == "Messages.json":
         if request.method == "POST":
             return _create(simulator, account, secret, request)
-        return Answer(_list(simulator, account, form_of(request.query)))
+        return Answer(_list(simulator, account, form_of(request.query.encode())))
     if not slash and account.endswith(".json"):
         sid = account.removesuffix(".json")
         return Answer(answer_bytes(200, msgspec.json.encode({"sid": sid, "status": "active", "friendly_name": sid})))
@@ -87,7 +87,7 @@ def _secret_of(request: Request) -> str:
 
 def _create(simulator: Simulator, account: str, secret: str, request: Request) -> Answer:
     try:
-        form = form_of(request.body.decode())
+        form = form_of(request.body)
     except UnicodeDecodeError:
         return Answer(_error(400, 21600, "not a form in UTF-8"))
     to, text = form.get("To", ""), form.get("Body", "")
