@@ -1,0 +1,1 @@
+"""What the audience service decides, without input or output."""

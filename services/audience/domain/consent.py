@@ -1,0 +1,56 @@
+"""Who may be written to.
+
+A message of a category may go to an address when the customer's flag of the channel is set, the flag of the category
+is set (`transactional` has its own; every other category counts as marketing), and the channel's list of categories,
+if there is one, names the category. An opt-out belongs to the address: whoever shares it is opted out too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+ALL = "all"
+"""The scope of an opt-out from everything on a channel."""
+
+MARKETING = "marketing"
+TRANSACTIONAL = "transactional"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A customer's choices on one channel; `categories` None means all of them but `except_for`."""
+
+    opted_in: bool = True
+    marketing: bool = True
+    transactional: bool = True
+    categories: frozenset[str] | None = None
+    except_for: frozenset[str] = frozenset()
+
+    def allows(self, scope: str) -> bool:
+        """Whether messages of the scope may be sent as far as the scope itself decides."""
+        if scope == ALL:
+            return self.opted_in
+        flag = self.transactional if scope == TRANSACTIONAL else self.marketing
+        return flag and scope not in self.except_for and (self.categories is None or scope in self.categories)
+
+    def scopes(self) -> frozenset[str]:
+        """The scopes that this consent can say something about."""
+        return frozenset({ALL, MARKETING, TRANSACTIONAL}) | (self.categories or frozenset())
+
+
+def consent_changes(before: Consent, after: Consent) -> list[tuple[str, bool]]:
+    """(scope, opted_out) of every scope whose answer is another one now."""
+    scopes: Iterable[str] = sorted(before.scopes() | after.scopes())
+    return [(scope, not after.allows(scope)) for scope in scopes if before.allows(scope) != after.allows(scope)]
+
+
+def flag_of(category: str) -> str:
+    """The column of `notification_preferences` that decides about a category."""
+    return f"{TRANSACTIONAL if category == TRANSACTIONAL else MARKETING}_opted_in"
+
+
+def stop_scopes(category: str) -> list[str]:
+    """The scopes of an opt-out that keep a message of the category from an address."""
+    scopes = [ALL, category]
+    return scopes if category in (MARKETING, TRANSACTIONAL) else [*scopes, MARKETING]

@@ -1,0 +1,221 @@
+"""Customers and recipients from request bodies and files: good rows are kept, bad ones named."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from contracts.channels import PUSH, Channel
+from services.audience import metrics
+from services.audience.domain.additions import Addition, is_known_column, read_addition
+from services.audience.domain.consent import ALL
+from services.audience.domain.customers import (
+    Customer,
+    Device,
+    FieldError,
+    InvalidRow,
+    read_customer,
+    unknown_columns,
+)
+from services.audience.domain.files import BadFile, CsvRows, JsonRows, Row, RowReader
+from services.audience.handlers import consent
+from services.audience.store import additions, customers, expansions, imports, preferences
+from services.audience.store.imports import RowError
+from shared.database import Connection, Database
+from shared.ids import new_id
+
+ERRORS_SHOWN_MAX = 100
+ANALYZE_FROM_ROWS = 5_000
+FORMATS = ("csv", "jsonl")
+
+Read = TypeVar("Read")
+
+
+class AlreadyLaunched(Exception):
+    """Recipients can be added only before the launch."""
+
+
+@dataclass(slots=True)
+class Imported:
+    """What became of a file or a list: counts of rows, and the first errors."""
+
+    imported: int = 0
+    rejected: int = 0
+    errors: list[RowError] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Batch(Generic[Read]):
+    """Rows that are saved in one transaction, by their numbers, and those that are not."""
+
+    good: dict[int, Read] = field(default_factory=dict)
+    rejected: int = 0
+    errors: list[RowError] = field(default_factory=list)
+
+    def take(self, rows: Iterable[Row], read: Callable[[dict[str, Any]], Read]) -> None:
+        """Reads the rows."""
+        for number, values in rows:
+            if isinstance(values, str):
+                self.reject(number, [FieldError("row", values)])
+                continue
+            try:
+                self.good[number] = read(values)
+            except InvalidRow as row:
+                self.reject(number, row.errors)
+
+    def reject(self, number: int, errors: Sequence[FieldError]) -> None:
+        """Refuses a row."""
+        self.good.pop(number, None)
+        self.rejected += 1
+        self.errors.extend((number, error) for error in errors)
+
+    @property
+    def rows(self) -> int:
+        return len(self.good) + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Read]):
+    """What is imported: how a row is read, which columns a CSV file may have, how a batch is saved."""
+
+    name: str
+    read: Callable[[dict[str, Any]], Read]
+    check_header: Callable[[list[str]], None]
+    save: Callable[[Connection, Batch[Read]], Awaitable[None]]
+    campaign_id: UUID | None = None
+
+
+def customers_of(user_id: str) -> Kind[Customer]:
+    """A tenant's customers."""
+
+    async def save(connection: Connection, batch: Batch[Customer]) -> None:
+        await save_customers(connection, user_id, list(batch.good.values()))
+
+    def check_header(header: list[str]) -> None:
+        if unknown := unknown_columns(header):
+            raise BadFile(f"unknown columns: {', '.join(unknown[:10])}")
+        if "customerId" not in header:
+            raise BadFile("the column customerId is missing")
+
+    return Kind("customers", read_customer, check_header, save)
+
+
+def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Addition]:
+    """People added to a campaign; saving raises `AlreadyLaunched`."""
+
+    async def save(connection: Connection, batch: Batch[Addition]) -> None:
+        await expansions.lock_additions(connection, campaign_id, exclusive=False)
+        if await expansions.find_state(connection, campaign_id) is not None:
+            raise AlreadyLaunched
+        named = {number: row.customer_id for number, row in batch.good.items() if row.customer_id is not None}
+        known = await customers.find_known_customers(connection, user_id, sorted(set(named.values())))
+        for number, customer_id in named.items():
+            if customer_id not in known:
+                batch.reject(number, [FieldError("customerId", "there is no such customer")])
+        await additions.insert_additions(connection, campaign_id, user_id, channel.name, list(batch.good.values()))
+
+    def check_header(header: list[str]) -> None:
+        if unknown := [name for name in header if not is_known_column(name, channel)]:
+            raise BadFile(f"unknown columns: {', '.join(unknown[:10])}")
+        if not {"customerId", channel.address_field} & set(header):
+            raise BadFile(f"a column customerId or {channel.address_field} is needed")
+
+    return Kind("recipients", partial(read_addition, channel=channel), check_header, save, campaign_id)
+
+
+async def save_customers(connection: Connection, user_id: str, rows: Sequence[Customer]) -> None:
+    """Makes or updates the customers; a later row of the same customer adds to an earlier one."""
+    merged: dict[str, Customer] = {}
+    for row in rows:
+        known = merged.get(row.customer_id)
+        if known is None:
+            merged[row.customer_id] = row
+        else:
+            known.merge(row)
+    await customers.copy_incoming(connection, list(merged.values()))
+    before = await customers.find_consent_to_change(connection, user_id)
+    await customers.upsert_incoming(connection, user_id)
+    devices = [(customer.customer_id, device) for customer in merged.values() for device in customer.devices]
+    await customers.upsert_devices(connection, user_id, devices)
+    await preferences.mark_suppressed_as_opted_out(connection, user_id)
+    await consent.say_incoming(connection, user_id, before)
+
+
+async def save_list(database: Database, kind: Kind[Any], rows: Sequence[Row]) -> Imported:
+    """Saves the good ones of a list in one transaction."""
+    batch: Batch[Any] = Batch()
+    batch.take(rows, kind.read)
+    async with database.transaction() as connection:
+        await kind.save(connection, batch)
+    result = Imported()
+    _count(result, kind, batch)
+    return result
+
+
+async def import_file(
+    database: Database,
+    user_id: str,
+    kind: Kind[Any],
+    file_format: str,
+    pieces: AsyncIterator[bytes],
+    batch_rows: int,
+    row_bytes_max: int,
+) -> tuple[UUID, Imported]:
+    """Saves the good rows of a file, batch by batch, in memory bounded by a batch; returns the import's id.
+
+    Raises `BadFile` when the file cannot be read from some row on; what came before is kept.
+    """
+    reader: RowReader = CsvRows(kind.check_header, row_bytes_max) if file_format == "csv" else JsonRows(row_bytes_max)
+    import_id, result, batch = new_id(), Imported(), Batch[Any]()
+    async with database.transaction() as connection:
+        await imports.insert_import(connection, import_id, user_id, kind.name, kind.campaign_id)
+    state = "failed"
+    try:
+        async for piece in pieces:
+            batch.take(reader.feed(piece), kind.read)
+            if batch.rows >= batch_rows:
+                await _save_batch(database, kind, import_id, batch, result)
+                batch = Batch()
+        batch.take(reader.finish(), kind.read)
+        await _save_batch(database, kind, import_id, batch, result)
+        state = "done"
+    finally:
+        async with database.transaction() as connection:
+            await imports.mark_finished(connection, import_id, state)
+    if result.imported >= ANALYZE_FROM_ROWS:
+        async with database.transaction() as connection:
+            await customers.analyze(connection)
+    return import_id, result
+
+
+async def _save_batch(
+    database: Database, kind: Kind[Any], import_id: UUID, batch: Batch[Any], result: Imported
+) -> None:
+    async with database.transaction() as connection:
+        await kind.save(connection, batch)
+        await imports.mark_batch(connection, import_id, len(batch.good), batch.rejected, batch.errors)
+    _count(result, kind, batch)
+
+
+def _count(result: Imported, kind: Kind[Any], batch: Batch[Any]) -> None:
+    result.imported += len(batch.good)
+    result.rejected += batch.rejected
+    result.errors += batch.errors[: max(ERRORS_SHOWN_MAX - len(result.errors), 0)]
+    metrics.IMPORTED_ROWS.labels(kind.name, "imported").inc(len(batch.good))
+    metrics.IMPORTED_ROWS.labels(kind.name, "rejected").inc(batch.rejected)
+
+
+async def add_device(database: Database, user_id: str, customer_id: str, device: Device) -> bool:
+    """Adds a device to a customer, or notes that it was seen; False when there is no such customer."""
+    async with database.transaction() as connection:
+        if not await customers.find_known_customers(connection, user_id, [customer_id]):
+            return False
+        await customers.copy_incoming(connection, [Customer(customer_id=customer_id, devices=[device])])
+        await customers.upsert_incoming(connection, user_id)
+        await customers.upsert_devices(connection, user_id, [(customer_id, device)])
+        pair = (device.device_token, ALL)
+        await preferences.delete_suppressions(connection, user_id, PUSH.name, "dead", [pair])
+    return True

@@ -1,0 +1,138 @@
+"""Bodies, lists and files of requests."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from services.audience.domain.files import BadFile, Row
+from services.audience.handlers.importing import FORMATS, AlreadyLaunched, Imported, Kind, import_file
+from services.audience.settings import AudienceSettings
+from services.audience.store.imports import RowError
+from shared.database import Database
+from shared.http import Problem
+
+ROWS_MAX = 10_000
+BODY_BYTES_MAX = 64 * 1024 * 1024
+LIST_MAX = 500
+_CONTENT_TYPES = {"text/csv": "csv", "application/x-ndjson": "jsonl", "application/jsonl": "jsonl"}
+
+
+async def read_json(request: Request) -> Any:
+    """The body as JSON."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > BODY_BYTES_MAX:
+            raise Problem(413, "The body is too large", f"at most {BODY_BYTES_MAX} bytes; use an import for more")
+    try:
+        return msgspec.json.decode(bytes(body))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, "The body is not JSON", str(error)) from None
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The body as a JSON object."""
+    body = await read_json(request)
+    if not isinstance(body, dict):
+        raise Problem(422, "Invalid input", errors=[{"field": "", "message": "must be an object"}])
+    return body
+
+
+async def read_rows(request: Request, name: str) -> list[Row]:
+    """The objects of a list, numbered from 0; the body is the list, an object with it under `name`, or one object."""
+    body = await read_json(request)
+    entries = body.get(name, [body]) if isinstance(body, dict) else body
+    if not isinstance(entries, list) or not entries:
+        raise Problem(422, "Invalid input", errors=[{"field": name, "message": "must be a list with an entry"}])
+    if len(entries) > ROWS_MAX:
+        message = f"at most {ROWS_MAX} a call; use an import for more"
+        raise Problem(422, "Invalid input", errors=[{"field": name, "message": message}])
+    return [(number, entry if isinstance(entry, dict) else "must be an object") for number, entry in enumerate(entries)]
+
+
+def answer_list(result: Imported, name: str) -> JSONResponse:
+    """Counts and errors; 422 when nothing at all could be saved."""
+    errors = [{"index": row, "field": error.field, "message": error.reason} for row, error in result.errors]
+    if not result.imported:
+        named = [{"field": f"{name}.{e['index']}.{e['field']}", "message": str(e["message"])} for e in errors]
+        raise Problem(422, "Invalid input", "no entry could be saved", named)
+    data = {"imported": result.imported, "rejected": result.rejected, "errors": errors}
+    return JSONResponse({"data": data}, 200)
+
+
+async def answer_import(
+    request: Request,
+    database: Database,
+    settings: AudienceSettings,
+    user_id: str,
+    kind: Kind[Any],
+    file_format: str | None,
+) -> JSONResponse:
+    """Imports the streamed body; what is wrong with single rows is in the answer and in the error file."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    chosen = file_format or _CONTENT_TYPES.get(content_type, "csv")
+    if chosen not in FORMATS:
+        message = f"must be one of {', '.join(FORMATS)}"
+        raise Problem(422, "Invalid input", errors=[{"field": "format", "message": message}])
+    try:
+        import_id, result = await import_file(
+            database,
+            user_id,
+            kind,
+            chosen,
+            request.stream(),
+            settings.import_batch_rows,
+            settings.import_row_bytes_max,
+        )
+    except BadFile as error:
+        raise Problem(422, "The file cannot be read", str(error)) from None
+    except AlreadyLaunched:
+        raise already_launched() from None
+    data = {
+        "importId": str(import_id),
+        "imported": result.imported,
+        "rejected": result.rejected,
+        "errors": error_rows(result.errors),
+        "errorFile": f"/api/notification/customers/imports/{import_id}/errors" if result.rejected else None,
+    }
+    return JSONResponse({"data": data}, 200)
+
+
+def already_launched() -> Problem:
+    """What a late addition gets."""
+    return Problem(409, "The campaign is launched", "recipients can be added only before the launch")
+
+
+def error_rows(errors: Sequence[RowError]) -> list[dict[str, Any]]:
+    """Errors as JSON."""
+    return [{"row": row, "field": error.field, "message": error.reason} for row, error in errors]
+
+
+def campaign_id_of(text: str) -> UUID:
+    """The campaign's id; 404 for what cannot be one."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Problem(404, "There is no such campaign") from None
+
+
+def cursor_of(key: str | None) -> str | None:
+    """An opaque cursor for the key of the last row."""
+    return None if key is None else base64.urlsafe_b64encode(key.encode()).rstrip(b"=").decode()
+
+
+def key_of(cursor: str | None) -> str:
+    """The key in a cursor; 422 for one that we did not give."""
+    if not cursor:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        raise Problem(422, "Invalid input", errors=[{"field": "cursor", "message": "is not one of ours"}]) from None

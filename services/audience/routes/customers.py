@@ -1,0 +1,191 @@
+"""Customers: lists, upserts, imports, erasing, devices, and the preview of a filter."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from services.audience.domain.customers import InvalidRow, read_device
+from services.audience.handlers.importing import add_device, customers_of, save_list
+from services.audience.routes.bodies import (
+    LIST_MAX,
+    answer_import,
+    answer_list,
+    cursor_of,
+    key_of,
+    read_object,
+    read_rows,
+)
+from services.audience.settings import AudienceSettings
+from services.audience.store import customers, imports
+from services.audience.store.filters import FilterError, compile_filter
+from shared.database import Database
+from shared.http import CurrentUser, Problem, page
+
+SAMPLE_MAX = 10
+ERROR_PAGE_ROWS = 1_000
+Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
+
+
+def make_router(database: Database, settings: AudienceSettings) -> APIRouter:
+    """The routes under `/customers` and `/audience`."""
+    router = APIRouter()
+
+    @router.get("/customers")
+    async def list_customers(user_id: CurrentUser, limit: Limit = 50, cursor: str | None = None) -> dict[str, Any]:
+        async with database.begin() as connection:
+            rows = await customers.find_customers(connection, user_id, key_of(cursor), limit + 1)
+            shown = rows[:limit]
+            devices = await customers.find_devices(connection, user_id, [row.customer_id for row in shown])
+        more = shown[-1].customer_id if len(rows) > limit else None
+        return page(_as_json(shown, devices), cursor_of(more))
+
+    @router.post("/customers")
+    async def save_customers(request: Request, user_id: CurrentUser) -> JSONResponse:
+        rows = await read_rows(request, "customers")
+        return answer_list(await save_list(database, customers_of(user_id), rows), "customers")
+
+    @router.post("/customers/import")
+    async def import_customers(request: Request, user_id: CurrentUser, format: str | None = None) -> JSONResponse:
+        return await answer_import(request, database, settings, user_id, customers_of(user_id), format)
+
+    @router.get("/customers/imports/{import_id}")
+    async def get_import(import_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        async with database.begin() as connection:
+            row = await imports.find_import(connection, user_id, import_id)
+        if row is None:
+            raise Problem(404, "There is no such import")
+        return {
+            "data": {
+                "importId": str(row.id),
+                "kind": row.kind,
+                "state": row.state,
+                "imported": row.imported,
+                "rejected": row.rejected,
+                "startedAt": row.started_at,
+                "finishedAt": row.finished_at,
+            }
+        }
+
+    @router.get("/customers/imports/{import_id}/errors")
+    async def get_import_errors(import_id: UUID, user_id: CurrentUser, format: str = "csv") -> StreamingResponse:
+        async with database.begin() as connection:
+            if await imports.find_import(connection, user_id, import_id) is None:
+                raise Problem(404, "There is no such import")
+        kind = "text/csv" if format == "csv" else "application/x-ndjson"
+        name = f"import-errors.{'csv' if format == 'csv' else 'jsonl'}"
+        return StreamingResponse(
+            _error_file(database, import_id, format == "csv"),
+            media_type=kind,
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    @router.get("/customers/{customer_id}")
+    async def get_customer(customer_id: str, user_id: CurrentUser) -> dict[str, Any]:
+        async with database.begin() as connection:
+            row = await customers.find_customer(connection, user_id, customer_id)
+            if row is None:
+                raise Problem(404, "There is no such customer")
+            devices = await customers.find_devices(connection, user_id, [customer_id])
+        return {"data": _as_json([row], devices)[0]}
+
+    @router.delete("/customers/{customer_id}", status_code=204)
+    async def erase_customer(customer_id: str, user_id: CurrentUser) -> Response:
+        async with database.transaction() as connection:
+            if not await customers.delete_customer(connection, user_id, customer_id):
+                raise Problem(404, "There is no such customer")
+        return Response(status_code=204)
+
+    @router.post("/customers/{customer_id}/devices", status_code=201)
+    async def save_device(request: Request, customer_id: str, user_id: CurrentUser) -> dict[str, Any]:
+        try:
+            device = read_device(await read_object(request))
+        except InvalidRow as row:
+            errors = [{"field": error.field, "message": error.reason} for error in row.errors]
+            raise Problem(422, "Invalid input", errors=errors) from None
+        if not await add_device(database, user_id, customer_id, device):
+            raise Problem(404, "There is no such customer")
+        data = {"customerId": customer_id, "deviceToken": device.device_token, "deviceType": device.device_type}
+        return {"data": data}
+
+    @router.post("/audience/preview")
+    async def preview(request: Request, user_id: CurrentUser) -> dict[str, Any]:
+        body = await read_object(request)
+        try:
+            condition = compile_filter(body.get("audienceFilter", body.get("filter")))
+        except FilterError as error:
+            field = ".".join(part for part in ("audienceFilter", error.path) if part)
+            raise Problem(422, "Invalid input", errors=[{"field": field, "message": error.reason}]) from None
+        if condition is None:
+            return {"data": {"count": 0, "sample": []}}
+        async with database.transaction() as connection:
+            count, ids = await customers.count_matching(connection, user_id, condition, SAMPLE_MAX)
+        async with database.begin() as connection:
+            rows = [row for key in ids if (row := await customers.find_customer(connection, user_id, key)) is not None]
+            devices = await customers.find_devices(connection, user_id, ids)
+        return {"data": {"count": count, "sample": _as_json(rows, devices)}}
+
+    return router
+
+
+def _as_json(rows: Sequence[Any], devices: Sequence[Any]) -> list[dict[str, Any]]:
+    by_customer: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for device in devices:
+        by_customer[device.customer_id].append(
+            {
+                "deviceToken": device.device_token,
+                "deviceType": device.device_type,
+                "lastSeenAt": device.last_seen_at,
+            }
+        )
+    return [
+        {
+            "customerId": row.customer_id,
+            "phoneNumber": row.phone_number,
+            "email": row.email,
+            "firstName": row.first_name,
+            "lastName": row.last_name,
+            "country": row.country,
+            "locale": row.locale,
+            "timeZone": row.time_zone,
+            "attributes": row.attributes,
+            "lastSeenAt": row.last_seen_at,
+            "smsOptedIn": row.sms_opted_in,
+            "pushOptedIn": row.push_opted_in,
+            "marketingOptedIn": row.marketing_opted_in,
+            "transactionalOptedIn": row.transactional_opted_in,
+            "smsCategories": row.sms_categories,
+            "pushCategories": row.push_categories,
+            "devices": by_customer[row.customer_id],
+            "createdAt": row.created_at,
+            "updatedAt": row.updated_at,
+        }
+        for row in rows
+    ]
+
+
+async def _error_file(database: Database, import_id: UUID, as_csv: bool) -> AsyncIterator[bytes]:
+    if as_csv:
+        yield b"row,field,message\r\n"
+    after = (0, "")
+    while True:
+        async with database.transaction() as connection:
+            rows = await imports.find_errors(connection, import_id, after, ERROR_PAGE_ROWS)
+        if not rows:
+            return
+        after = rows[-1][:2]
+        if as_csv:
+            yield "".join(
+                f'{row},{field},"{reason.replace(chr(34), chr(34) * 2)}"\r\n' for row, field, reason in rows
+            ).encode()
+        else:
+            yield b"".join(
+                msgspec.json.encode({"row": row, "field": field, "message": reason}) + b"\n"
+                for row, field, reason in rows
+            )

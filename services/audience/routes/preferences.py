@@ -1,0 +1,81 @@
+"""What customers agreed to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from services.audience.domain.customers import InvalidRow, read_customer
+from services.audience.handlers.consent import set_preferences
+from services.audience.routes.bodies import LIST_MAX, cursor_of, key_of, read_object
+from services.audience.store.preferences import FLAGS, LISTS, find_preferences
+from shared.database import Database
+from shared.http import CurrentUser, Problem, page
+
+_FIELDS = {
+    "smsOptedIn": "sms_opted_in",
+    "pushOptedIn": "push_opted_in",
+    "marketingOptedIn": "marketing_opted_in",
+    "transactionalOptedIn": "transactional_opted_in",
+    "smsCategories": "sms_categories",
+    "pushCategories": "push_categories",
+}
+_ADDRESSES = ("phoneNumber", "deviceToken", "deviceType")
+Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
+
+
+def make_router(database: Database) -> APIRouter:
+    """The routes under `/preferences`."""
+    router = APIRouter(prefix="/preferences")
+
+    @router.get("")
+    async def list_preferences(
+        user_id: CurrentUser,
+        customerId: str | None = None,
+        limit: Limit = 50,
+        cursor: str | None = None,
+    ) -> dict[str, Any]:
+        async with database.begin() as connection:
+            rows = await find_preferences(connection, user_id, customerId, key_of(cursor), limit + 1)
+        more = rows[limit - 1].customer_id if len(rows) > limit else None
+        return page([_as_json(row) for row in rows[:limit]], cursor_of(more))
+
+    @router.put("/{customer_id}")
+    async def put_preferences(request: Request, customer_id: str, user_id: CurrentUser) -> dict[str, Any]:
+        body = await read_object(request)
+        body.pop("userId", None)
+        if body.pop("customerId", customer_id) != customer_id:
+            raise Problem(422, "Invalid input", errors=[{"field": "customerId", "message": "is another one"}])
+        if unknown := sorted(body.keys() - _FIELDS.keys() - set(_ADDRESSES)):
+            raise Problem(422, "Invalid input", errors=[{"field": n, "message": "unknown field"} for n in unknown])
+        try:
+            customer = read_customer({**body, "customerId": customer_id})
+        except InvalidRow as row:
+            errors = [{"field": error.field, "message": error.reason} for error in row.errors]
+            raise Problem(422, "Invalid input", errors=errors) from None
+        await set_preferences(database, user_id, customer, _choices(body, customer))
+        async with database.begin() as connection:
+            rows = await find_preferences(connection, user_id, customer_id, "", 1)
+        return {"data": _as_json(rows[0])}
+
+    return router
+
+
+def _choices(body: Mapping[str, Any], customer: Any) -> dict[str, Any]:
+    given = {column: getattr(customer, column) for column in FLAGS if getattr(customer, column) is not None}
+    return given | {
+        column: getattr(customer, column) for name, column in _FIELDS.items() if column in LISTS and name in body
+    }
+
+
+def _as_json(row: Any) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "customerId": row.customer_id,
+        "phoneNumber": row.phone_number,
+        "deviceToken": row.device_token,
+        **{name: getattr(row, column) for name, column in _FIELDS.items()},
+        "updatedAt": row.updated_at,
+    }

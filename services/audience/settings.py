@@ -1,0 +1,26 @@
+"""Settings of the audience service."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+
+class AudienceSettings(ServiceSettings):
+    """Limits of imports and expansion; seconds and counts as the names say."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AUDIENCE_", frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+    )
+
+    page_customers: int = Field(2_000, ge=10, le=10_000)
+    """Customers that one transaction of an expansion looks at."""
+    lot_recipients_max: int = Field(500, ge=1, le=500)
+    import_batch_rows: int = Field(1_000, ge=10, le=5_000)
+    import_row_bytes_max: int = Field(256 * 1024, ge=4 * 1024, le=4 * 1024 * 1024)
+    idle_seconds: float = Field(0.25, gt=0, le=10)
+    """How long the expansion job waits before it looks for a launched campaign again."""
+    addresses_kept_seconds: float = Field(3_600, ge=0, le=30 * 86_400)
+    """How long a finished expansion keeps the digests by which it recognised duplicates."""

@@ -1,0 +1,1 @@
+"""The audience service's SQL."""

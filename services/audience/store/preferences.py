@@ -1,0 +1,254 @@
+"""Consent: preferences of customers, suppressed addresses, and the log of changes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.events import OptOutChange
+from services.audience.domain.consent import ALL, MARKETING, TRANSACTIONAL, Consent
+from services.audience.tables import PREFERENCES, REACHES
+from shared.database import Connection
+
+FLAGS = ("sms_opted_in", "push_opted_in", "marketing_opted_in", "transactional_opted_in")
+LISTS = ("sms_categories", "push_categories")
+_COLUMNS = ", ".join((*FLAGS, *LISTS))
+
+
+def consent_on(channel: str, choices: Sequence[Any]) -> Consent:
+    """The consent on one channel in the values of `FLAGS` and `LISTS`."""
+    values = dict(zip((*FLAGS, *LISTS), choices, strict=True))
+    categories = values[REACHES[channel].categories]
+    return Consent(
+        opted_in=values[REACHES[channel].opted_in],
+        marketing=values["marketing_opted_in"],
+        transactional=values["transactional_opted_in"],
+        categories=None if categories is None else frozenset(categories),
+    )
+
+
+async def find_choices(
+    connection: Connection, user_id: str, customer_ids: Sequence[str], *, lock: bool = False
+) -> dict[str, tuple[Any, ...]]:
+    """Phone number, then the values of `FLAGS` and `LISTS`, by customer id."""
+    cursor = await connection.execute(
+        f"""
+        SELECT customer_id, phone_number, {_COLUMNS} FROM notification_preferences
+        WHERE user_id = %b AND customer_id = ANY(%b) ORDER BY customer_id {"FOR UPDATE" if lock else ""}
+        """,  # noqa: S608
+        (user_id, list(customer_ids)),
+        binary=True,
+    )
+    return {row[0]: row[1:] for row in await cursor.fetchall()}
+
+
+async def find_addresses(
+    connection: Connection, user_id: str, channel: str, customer_ids: Sequence[str]
+) -> dict[str, dict[str, str | None]]:
+    """All addresses of some customers on a channel, with the type of the device."""
+    reach = REACHES[channel]
+    cursor = await connection.execute(
+        f"""
+        SELECT c.customer_id, {reach.address}, {reach.device_type} FROM customers c {reach.devices}
+        WHERE c.user_id = %b AND c.customer_id = ANY(%b) AND {reach.address} IS NOT NULL
+        """,  # noqa: S608
+        (user_id, list(customer_ids)),
+    )
+    found: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for customer_id, address, device_type in await cursor.fetchall():
+        found[customer_id][address] = device_type
+    return found
+
+
+async def find_consents(
+    connection: Connection, user_id: str, channel: str, addresses: Sequence[str]
+) -> dict[str, list[Consent]]:
+    """The restricted consents of everybody who has one of the addresses; an opt-out by address counts as one."""
+    cursor = await connection.execute(
+        f"""
+        SELECT u.address, s.* FROM unnest(%(addresses)b::text[]) AS u (address)
+        CROSS JOIN LATERAL (SELECT {", ".join(f"o.{name}" for name in (*FLAGS, *LISTS))} {REACHES[channel].sharers}) s
+        """,  # noqa: S608
+        {"user_id": user_id, "addresses": list(addresses)},
+        binary=True,
+    )
+    found: dict[str, list[Consent]] = defaultdict(list)
+    for address, *choices in await cursor.fetchall():
+        found[address].append(consent_on(channel, choices))
+    for address, scopes in (await find_suppressed(connection, user_id, channel, addresses)).items():
+        found[address].extend(_suppressed_consent(scope) for scope in scopes)
+    return found
+
+
+def _suppressed_consent(scope: str) -> Consent:
+    return Consent(
+        opted_in=scope != ALL,
+        marketing=scope != MARKETING,
+        transactional=scope != TRANSACTIONAL,
+        except_for=frozenset({scope}),
+    )
+
+
+async def find_suppressed(
+    connection: Connection, user_id: str, channel: str, addresses: Sequence[str], reason: str = "opted_out"
+) -> dict[str, set[str]]:
+    """The scopes that are suppressed, by address."""
+    cursor = await connection.execute(
+        """
+        SELECT address, scope FROM suppressions
+        WHERE user_id = %b AND channel = %b AND address = ANY(%b) AND reason = %b
+        """,
+        (user_id, channel, list(addresses), reason),
+    )
+    found: dict[str, set[str]] = defaultdict(set)
+    for address, scope in await cursor.fetchall():
+        found[address].add(scope)
+    return found
+
+
+async def insert_suppressions(
+    connection: Connection, user_id: str, channel: str, reason: str, rows: Sequence[tuple[str, str, datetime]]
+) -> set[tuple[str, str]]:
+    """Suppresses (address, scope, at); returns the pairs that were not suppressed before."""
+    ordered = sorted(set(rows))
+    cursor = await connection.execute(
+        """
+        INSERT INTO suppressions (user_id, channel, address, scope, reason, at)
+        SELECT %b, %b, i.address, i.scope, %b, i.at
+        FROM unnest(%b::text[], %b::text[], %b::timestamptz[]) AS i (address, scope, at)
+        ON CONFLICT DO NOTHING RETURNING address, scope
+        """,
+        (user_id, channel, reason, [r[0] for r in ordered], [r[1] for r in ordered], [r[2] for r in ordered]),
+    )
+    return {(row[0], row[1]) for row in await cursor.fetchall()}
+
+
+async def delete_suppressions(
+    connection: Connection, user_id: str, channel: str, reason: str, pairs: Sequence[tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """Lifts (address, scope); returns the pairs that were suppressed."""
+    cursor = await connection.execute(
+        """
+        DELETE FROM suppressions s USING unnest(%b::text[], %b::text[]) AS i (address, scope)
+        WHERE s.user_id = %b AND s.channel = %b AND s.reason = %b AND s.address = i.address AND s.scope = i.scope
+        RETURNING s.address, s.scope
+        """,
+        ([pair[0] for pair in pairs], [pair[1] for pair in pairs], user_id, channel, reason),
+    )
+    return {(row[0], row[1]) for row in await cursor.fetchall()}
+
+
+async def mark_opted_in(
+    connection: Connection, user_id: str, channel: str, addresses: Sequence[str], opted_in: bool
+) -> dict[str, list[str]]:
+    """Sets the channel's flag of everybody who has one of the addresses; customer ids by address."""
+    reach = REACHES[channel]
+    cursor = await connection.execute(
+        f"""
+        WITH owners AS (
+            SELECT c.customer_id, {reach.address} AS address FROM customers c {reach.devices}
+            WHERE c.user_id = %b AND {reach.address} = ANY(%b)
+        ), locked AS (
+            SELECT p.customer_id FROM notification_preferences p
+            WHERE p.user_id = %b AND p.customer_id IN (SELECT customer_id FROM owners)
+            ORDER BY p.customer_id FOR UPDATE
+        ), changed AS (
+            UPDATE notification_preferences p SET {reach.opted_in} = %b, updated_at = now()
+            FROM locked l WHERE p.user_id = %b AND p.customer_id = l.customer_id AND p.{reach.opted_in} <> %b
+        )
+        SELECT address, customer_id FROM owners ORDER BY customer_id
+        """,  # noqa: S608
+        (user_id, list(addresses), user_id, opted_in, user_id, opted_in),
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for address, customer_id in await cursor.fetchall():
+        found[address].append(customer_id)
+    return found
+
+
+async def mark_suppressed_as_opted_out(connection: Connection, user_id: str) -> None:
+    """Keeps a stale export from undoing what people asked for: opt-outs by address win over the incoming batch."""
+    flags = {(name, ALL): reach.opted_in for name, reach in REACHES.items()}
+    for name in REACHES:
+        flags[name, MARKETING] = "marketing_opted_in"
+        flags[name, TRANSACTIONAL] = "transactional_opted_in"
+    for channel, reach in REACHES.items():
+        sets = ", ".join(
+            f"{column} = p.{column} AND NOT '{scope}' = ANY(b.scopes)"
+            for (name, scope), column in flags.items()
+            if name == channel
+        )
+        await connection.execute(
+            f"""
+            UPDATE notification_preferences p SET {sets}
+            FROM (
+                SELECT c.customer_id, array_agg(s.scope) AS scopes
+                FROM incoming i JOIN customers c ON c.user_id = %b AND c.customer_id = i.customer_id {reach.devices}
+                JOIN suppressions s ON s.user_id = c.user_id AND s.channel = %b AND s.address = {reach.address}
+                    AND s.reason = 'opted_out'
+                GROUP BY c.customer_id
+            ) b
+            WHERE p.user_id = %b AND p.customer_id = b.customer_id
+            """,  # noqa: S608
+            (user_id, channel, user_id),
+        )
+
+
+async def upsert_choices(connection: Connection, user_id: str, customer_id: str, changes: Mapping[str, Any]) -> None:
+    """Writes the columns that are given; makes the preferences when the customer has none."""
+    await connection.execute(
+        """
+        INSERT INTO notification_preferences (user_id, customer_id, phone_number, device_token)
+        SELECT %b, %b, (SELECT phone_number FROM customers WHERE user_id = %b AND customer_id = %b), NULL
+        ON CONFLICT DO NOTHING
+        """,
+        (user_id, customer_id, user_id, customer_id),
+    )
+    if changes:
+        sets = ", ".join(f"{PREFERENCES.c[name].name} = %({name})b" for name in changes)
+        await connection.execute(
+            f"""
+            UPDATE notification_preferences SET {sets}, updated_at = now()
+            WHERE user_id = %(user_id)b AND customer_id = %(customer_id)b
+            """,  # noqa: S608
+            {**changes, "user_id": user_id, "customer_id": customer_id},
+        )
+
+
+async def insert_consent_log(
+    connection: Connection, user_id: str, channel: str, source: str, changes: Sequence[OptOutChange]
+) -> None:
+    """Keeps the record of consent."""
+    await connection.execute(
+        """
+        INSERT INTO consent_log (user_id, channel, customer_id, address, scope, opted_out, source, at)
+        SELECT %b, %b, i.customer_id, i.address, i.scope, i.opted_out, %b, i.at
+        FROM unnest(%b::text[], %b::text[], %b::text[], %b::boolean[], %b::timestamptz[])
+             AS i (customer_id, address, scope, opted_out, at)
+        """,
+        (
+            user_id,
+            channel,
+            source,
+            [change.customer_id for change in changes],
+            [change.address for change in changes],
+            [change.scope for change in changes],
+            [change.opted_out for change in changes],
+            [change.at for change in changes],
+        ),
+    )
+
+
+async def find_preferences(
+    connection: AsyncConnection, user_id: str, customer_id: str | None, after: str, rows_max: int
+) -> Sequence[Row[Any]]:
+    """Preferences by customer id, of one customer or of all."""
+    statement = select(PREFERENCES).where(PREFERENCES.c.user_id == user_id, PREFERENCES.c.customer_id > after)
+    if customer_id is not None:
+        statement = statement.where(PREFERENCES.c.customer_id == customer_id)
+    return (await connection.execute(statement.order_by(PREFERENCES.c.customer_id).limit(rows_max))).all()
