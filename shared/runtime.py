@@ -1,6 +1,7 @@
 """Runs one service: its HTTP server, consumers, jobs and outbox in one process and one loop, until told to stop.
 
-Stopping goes from the outside in: no new work is taken, work in hand is finished, the outbox is drained.
+Stopping goes from the outside in: requests in hand are answered, no new record or job is taken, what was begun is
+finished, the outbox is drained.
 """
 
 from __future__ import annotations
@@ -115,9 +116,9 @@ async def serving(service: Service, settings: HttpSettings, stopping: asyncio.Ev
         yield health
     finally:
         stopping.set()
-        await running.stop()
         server.should_exit = True
         await http
+        await running.stop()
     if running.failure is not None:
         raise running.failure
 
@@ -160,6 +161,7 @@ class _Running:
     broker: KafkaBroker | None = None
     subscribers: list[tuple[Topic, Any]] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    jobs_stopping: asyncio.Event = field(default_factory=asyncio.Event)
     relay: asyncio.Task[None] | None = None
     relay_stopping: asyncio.Event = field(default_factory=asyncio.Event)
     failure: BaseException | None = None
@@ -173,8 +175,8 @@ class _Running:
             await self.broker.start()
             if self.service.database is not None:
                 self.relay = self._spawn(Job("outbox", self._relay), self.relay_stopping)
-            self.tasks.append(self._spawn(Job("measurements", self._measure), self.stopping))
-        self.tasks.extend(self._spawn(job, self.stopping) for job in self.service.jobs)
+            self.tasks.append(self._spawn(Job("measurements", self._measure), self.jobs_stopping))
+        self.tasks.extend(self._spawn(job, self.jobs_stopping) for job in self.service.jobs)
 
     def _subscribe(self, broker: KafkaBroker, dead_letters_max: int) -> None:
         async def put_aside(key: bytes, value: bytes, headers: dict[str, str]) -> None:
@@ -192,6 +194,7 @@ class _Running:
     async def stop(self) -> None:
         for _, subscriber in self.subscribers:
             await subscriber.stop()
+        self.jobs_stopping.set()
         await _finish(self.tasks, self.settings.graceful_seconds)
         self.relay_stopping.set()
         if self.relay is not None:
