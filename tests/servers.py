@@ -20,8 +20,8 @@ STATES_MAX = 8
 
 STOP_SECONDS = 60.0
 DOCKER_SECONDS = 3
-KAFKA_IMAGE = os.environ.get("KAFKA_IMAGE", "apache/kafka:4.1.0")
-POSTGRES_IMAGE = os.environ.get("POSTGRES_IMAGE", "postgres:18.1")
+KAFKA_IMAGE = os.environ.get("KAFKA_IMAGE", "apache/kafka:4.4.0")
+POSTGRES_IMAGE = os.environ.get("POSTGRES_IMAGE", "postgres:18.4")
 KAFKA_PORT = 9092
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local import process
-from deploy.local.state import State, read_json, write_json
+from deploy.local.state import State
 from deploy.local.supervised import Program, Supervised
+from deploy.secrets import read_json, write_json
 
 STOP_SECONDS = 90.0
 

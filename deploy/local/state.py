@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import random
-import secrets
 import shutil
 import socket
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
-from cryptography.fernet import Fernet
 
+from deploy import secrets
 from deploy.local.errors import FleetError
+from deploy.secrets import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_STATE = ROOT / ".local"
@@ -27,7 +25,6 @@ PORTS = range(15_000, 32_000)
 """Below the ports that the system gives to outgoing connections, which would take ours while a service restarts."""
 
 PORT_ATTEMPTS_MAX = 200
-SECRET_BYTES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,37 +86,9 @@ def locked(state: State) -> Iterator[None]:
         yield
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in the file; empty when there is none or a killed run left half of one."""
-    try:
-        content = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def write_json(path: Path, content: dict[str, Any], mode: int = 0o644) -> None:
-    """Replaces the file as a whole, so that no reader sees half of it."""
-    beside = path.with_name(f"{path.name}.new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file, indent=1)
-    beside.replace(path)
-
-
 def load_secrets(state: State) -> dict[str, str]:
     """The fleet's secrets, made at the first start and readable by their owner only."""
-    known: dict[str, str] = read_json(state.secrets)
-    made = {
-        "postgres_password": secrets.token_urlsafe(SECRET_BYTES),
-        "role_secret": secrets.token_urlsafe(SECRET_BYTES),
-        "internal_token": secrets.token_urlsafe(SECRET_BYTES),
-        "secrets_key": Fernet.generate_key().decode(),
-    }
-    if any(name not in known for name in made):
-        known = made | known
-        write_json(state.secrets, known, 0o600)
-    return known
+    return secrets.load_secrets(state.secrets)
 
 
 def forget_data(state: State) -> None:

@@ -21,7 +21,8 @@ from deploy.local import fleet as fleet_module
 from deploy.local.environment import service_environment
 from deploy.local.fleet import SERVICES, Fleet, FleetError, list_processes
 from deploy.local.servers import Servers
-from deploy.local.state import ROOT, choose_port, free_port, holder_of, load_secrets, locked, open_state, read_json
+from deploy.local.state import ROOT, choose_port, free_port, holder_of, load_secrets, locked, open_state
+from deploy.secrets import read_json
 from tests.waiting import until
 
 PRETENDER = [sys.executable, "-m", "tests.local_fleet.pretender"]
