@@ -33,6 +33,7 @@ from shared.providers.provider import (
     HttpAnswer,
     HttpReply,
     HttpRequest,
+    InvalidField,
     Message,
     Outcome,
     Problem,
@@ -110,11 +111,6 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
     ]
     if not text_of(config_of(values), "projectId") and not text_of(info, "project_id"):
         found.append(Problem("config.projectId", "is required, since the service account names no project"))
-    if not found:
-        try:
-            account(values)
-        except (ValueError, GoogleAuthError):
-            found.append(Problem("config.serviceAccount", "its private_key cannot be read"))
     return found
 
 
@@ -123,7 +119,10 @@ def account(values: Mapping[str, Any]) -> Account:
     config, info = config_of(values), _service_account(values)
     project = text_of(config, "projectId") or text_of(info, "project_id")
     base_url = (text_of(config, "baseUrl") or _OFFICIAL).rstrip("/")
-    credentials = service_account.Credentials.from_service_account_info(dict(info), scopes=[_SCOPE])  # type: ignore[no-untyped-call]
+    try:
+        credentials = service_account.Credentials.from_service_account_info(dict(info), scopes=[_SCOPE])  # type: ignore[no-untyped-call]
+    except (ValueError, GoogleAuthError):
+        raise InvalidField(Problem("config.serviceAccount", "its private_key cannot be read")) from None
     return Account(
         base_url=base_url,
         token_url=text_of(info, "token_uri"),

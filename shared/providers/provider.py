@@ -237,6 +237,14 @@ class Problem(msgspec.Struct, frozen=True):
     message: str
 
 
+class InvalidField(ValueError):
+    """An account's field that only its use shows to be wrong."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.field}: {problem.message}")
+        self.problem = problem
+
+
 Exchange = Callable[[HttpRequest], HttpAnswer]
 """Blocking: one request, one answer; for use in a thread. Raises `ConnectionError`."""
 
@@ -245,17 +253,18 @@ class Vendor(Protocol):
     """One vendor on one channel: a module of functions without input or output.
 
     `values` are an account's fields as the API names them (`accountSid`, `apiSecret`, `config` …). What `account`
-    makes of them is the vendor's own record, of which nothing but its `base_url` concerns anyone else.
+    makes of them is the vendor's own record, of which nothing but `hosts()` concerns anyone else: the URLs that it
+    names, with their fields.
     """
 
     CAPABILITIES: Capabilities
     CALLBACK_REPLY: HttpReply
 
     def problems(self, values: Mapping[str, Any]) -> list[Problem]:
-        """What is wrong with the values; empty if `account` will take them."""
+        """What is wrong with the values, as far as it can be seen without using them."""
 
     def account(self, values: Mapping[str, Any]) -> Any:
-        """The vendor's record of an account, secrets masked in its `repr`."""
+        """The vendor's record of values without problems, secrets masked in its `repr`; raises `InvalidField`."""
 
     def authorize(
         self, account: Any, refused: HttpRequest | None

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.providers import fcm, twilio
 from shared.providers.http_provider import HttpProvider
-from shared.providers.provider import Problem, Provider, Vendor
+from shared.providers.provider import InvalidField, Problem, Provider, Vendor
 from shared.providers.reading import host_of
 from shared.providers.wire import Wire
 
@@ -26,19 +26,31 @@ def validate_account(
     vendor = VENDORS.get((channel, provider_type))
     if vendor is None:
         return [Problem("providerType", f"no adapter for {provider_type} on {channel} in this version")]
-    if problems := vendor.problems(values):
-        return problems
-    return [
-        Problem(field, "this host is not in PROVIDER_HOST_ALLOWLIST")
-        for field, url in vendor.account(values).hosts()
-        if host_of(url) not in vendor.CAPABILITIES.official_hosts | allowed_hosts
-    ]
+    return _read_account(vendor, values, allowed_hosts)[0]
 
 
 def open_provider(channel: str, provider_type: str, values: Mapping[str, Any], wire: Wire) -> Provider:
     """The account, ready to send over the wire; raises `ValueError` naming the fields that `validate_account` names."""
-    problems = validate_account(channel, provider_type, values, wire.allowed_hosts)
+    vendor = VENDORS[channel, provider_type]
+    problems, account = _read_account(vendor, values, wire.allowed_hosts)
     if problems:
         raise ValueError("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
-    vendor = VENDORS[channel, provider_type]
-    return HttpProvider(vendor, vendor.account(values), wire)
+    return HttpProvider(vendor, account, wire)
+
+
+def _read_account(
+    vendor: Vendor, values: Mapping[str, Any], allowed_hosts: frozenset[str]
+) -> tuple[list[Problem], Any]:
+    if problems := vendor.problems(values):
+        return problems, None
+    try:
+        account = vendor.account(values)
+    except InvalidField as error:
+        return [error.problem], None
+    known = vendor.CAPABILITIES.official_hosts | allowed_hosts
+    problems = [
+        Problem(field, "this host is not in PROVIDER_HOST_ALLOWLIST")
+        for field, url in account.hosts()
+        if host_of(url) not in known
+    ]
+    return problems, account

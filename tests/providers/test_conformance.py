@@ -1,0 +1,166 @@
+"""What every vendor of the registry promises, whatever its protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from contracts.channels import CHANNELS
+from shared.providers import provider as interface
+from shared.providers.provider import (
+    Accepted,
+    CallbackRequest,
+    Deferred,
+    Outcome,
+    Refused,
+    Unknown,
+    Vendor,
+    boottime,
+)
+from shared.providers.registry import VENDORS, open_provider, validate_account
+from shared.providers.wire import Wire
+from tests.providers.samples import SECRETS, message_of, values_of
+from tests.providers.servers import OK_ANSWER, Behaviour, closing, hanging, resetting, saying, server
+
+HOSTS = frozenset({"127.0.0.1"})
+BASE = "http://127.0.0.1:9"
+
+every_vendor = pytest.mark.parametrize("vendor", VENDORS.values(), ids=["-".join(name) for name in VENDORS])
+
+
+async def outcomes_of(vendor: Vendor, behaviour: Behaviour, count: int = 1, seconds: float = 0.4) -> list[Outcome]:
+    capabilities = vendor.CAPABILITIES
+    async with server(behaviour) as heard:
+        wire = Wire(allowed_hosts=HOSTS, timeout_seconds=seconds)
+        values = values_of(capabilities.provider_type, heard.url)
+        provider = open_provider(capabilities.channel, capabilities.provider_type, values, wire)
+        try:
+            messages = [message_of(capabilities.provider_type, number) for number in range(count)]
+            return await provider.send(messages, boottime() + 30)
+        finally:
+            await provider.close()
+            await wire.close()
+
+
+@every_vendor
+def test_capabilities_are_declared(vendor: Vendor) -> None:
+    declared = vendor.CAPABILITIES
+    assert declared.provider_type in CHANNELS[declared.channel].provider_types
+    assert declared.receipts in interface.RECEIPTS_COME_BY
+    assert declared.price in interface.PRICES_COME_BY
+    assert declared.official_hosts
+    assert declared.in_flight_max > 0
+
+
+@every_vendor
+async def test_one_outcome_per_message_in_order(vendor: Vendor) -> None:
+    """Every third message is answered late, so that answers come in another order."""
+
+    async def behave(writer: asyncio.StreamWriter, number: int) -> bool:
+        if number % 3 == 0:
+            await asyncio.sleep(0.05)
+        return await saying(OK_ANSWER)(writer, number)
+
+    outcomes = await outcomes_of(vendor, behave, count=120, seconds=10)
+    assert [type(outcome) for outcome in outcomes] == [Accepted] * 120
+
+
+@every_vendor
+@pytest.mark.parametrize("behaviour", [hanging, closing, resetting, saying(OK_ANSWER[:-5], keep=False)])
+async def test_a_fault_after_the_write_is_unknown(vendor: Vendor, behaviour: Behaviour) -> None:
+    (outcome,) = await outcomes_of(vendor, behaviour)
+    assert isinstance(outcome, Unknown)
+
+
+STATUSES = (*range(100, 104), *range(200, 209), *range(300, 309), *range(400, 452), *range(500, 512))
+BODIES = (b"", b"{}", b"[]", b"null", b"\xff", b'{"code":null,"error":{"details":[1]}}', b'{"code":"21610"}')
+
+
+@every_vendor
+def test_no_answer_raises_or_condemns_an_address_without_detail(vendor: Vendor) -> None:
+    kind = vendor.CAPABILITIES.provider_type
+    account, message = vendor.account(values_of(kind, BASE)), message_of(kind)
+    for status, body in itertools.product(STATUSES, BODIES):
+        outcome = vendor.outcome(account, message, interface.HttpAnswer(status, body))
+        assert not isinstance(outcome, Accepted)
+        if isinstance(outcome, Refused):
+            assert outcome.error_class in interface.ERROR_CLASSES
+            assert outcome.error_class not in ("recipient_permanent", "recipient_opted_out")
+        if status >= 500:
+            assert isinstance(outcome, Unknown)
+        if status == 429:
+            assert isinstance(outcome, Deferred)
+
+
+@every_vendor
+def test_no_secret_shows(vendor: Vendor) -> None:
+    kind = vendor.CAPABILITIES.provider_type
+    message = message_of(kind)
+    account = vendor.account(values_of(kind, BASE))
+    callback = CallbackRequest(
+        method="POST", url=f"{BASE}/?ref={message.reference}", headers={}, body=b"To=" + b"1" * 9
+    )
+    shown = [message, account, vendor.request(account, message), vendor.verification(account), callback]
+    for text in map(repr, shown):
+        assert not [secret for secret in SECRETS if secret in text]
+
+
+@every_vendor
+async def test_nothing_is_logged_about_a_message(vendor: Vendor) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await outcomes_of(vendor, closing)
+    assert not [secret for secret in SECRETS if secret in repr(lines)]
+
+
+@every_vendor
+def test_problems_name_fields_and_no_values(vendor: Vendor) -> None:
+    declared = vendor.CAPABILITIES
+    problems = validate_account(declared.channel, declared.provider_type, {}, HOSTS)
+    assert problems
+    assert all(re.fullmatch(r"[a-zA-Z]+(\.[a-zA-Z]+)?", problem.field) for problem in problems)
+    for garbage in ({"config": 7}, {"apiSecret": 5, "config": {"serviceAccount": "{"}}, {"accountSid": "x\ny"}):
+        values: dict[str, Any] = garbage
+        assert validate_account(declared.channel, declared.provider_type, values, HOSTS)
+
+
+@every_vendor
+async def test_a_host_must_be_official_or_allowed(vendor: Vendor) -> None:
+    declared = vendor.CAPABILITIES
+    for url in ("http://169.254.169.254", "file:///etc/passwd", "http://127.0.0.1@evil.example", "http://[", "x"):
+        values = values_of(declared.provider_type, url)
+        problems = validate_account(declared.channel, declared.provider_type, values, HOSTS)
+        assert problems[0].field == "config.baseUrl", url
+        wire = Wire(allowed_hosts=HOSTS)
+        with pytest.raises(ValueError, match="PROVIDER_HOST_ALLOWLIST"):
+            open_provider(declared.channel, declared.provider_type, values, wire)
+        await wire.close()
+
+
+@every_vendor
+async def test_verification_tells_working_credentials_from_others(vendor: Vendor) -> None:
+    declared = vendor.CAPABILITIES
+    for answer, works in ((OK_ANSWER, True), (b"HTTP/1.1 403 No\r\ncontent-length: 2\r\n\r\n{}", False)):
+        async with server(saying(answer)) as heard:
+            wire = Wire(allowed_hosts=HOSTS, timeout_seconds=5)
+            values = values_of(declared.provider_type, heard.url)
+            provider = open_provider(declared.channel, declared.provider_type, values, wire)
+            assert (await provider.verify()).works is works
+            await wire.close()
+
+
+@every_vendor
+def test_an_unsigned_callback_is_refused(vendor: Vendor) -> None:
+    kind = vendor.CAPABILITIES.provider_type
+    callback = CallbackRequest(method="POST", url=BASE, headers={}, body=b"MessageSid=SM1&MessageStatus=delivered")
+    assert not vendor.is_genuine(vendor.account(values_of(kind, BASE)), callback)
+
+
+def test_every_vendor_has_fixtures() -> None:
+    folder = Path(__file__).parent / "fixtures"
+    assert {kind for _, kind in VENDORS} <= {path.name for path in folder.iterdir()}

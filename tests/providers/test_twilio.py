@@ -1,0 +1,178 @@
+"""Twilio's signature against its own validator, and the question after an unknown outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twilio.request_validator import RequestValidator
+
+from shared.providers import twilio
+from shared.providers.forms import form_quoted
+from shared.providers.provider import (
+    Absent,
+    Accepted,
+    CallbackMalformed,
+    CallbackRequest,
+    Found,
+    HttpAnswer,
+    Refused,
+    Unclear,
+)
+from tests.providers.samples import PHONE, SECRET, TEXT, message_of, values_of
+
+ACCOUNT = twilio.account(values_of("twilio", "http://127.0.0.1:9"))
+URL = "https://notify.example/api/notification/callbacks/twilio/1?ref=abc"
+TYPE = "application/x-www-form-urlencoded"
+
+
+def callback(url: str, body: bytes, signature: str, **headers: str) -> CallbackRequest:
+    return CallbackRequest(method="POST", url=url, headers={"x-twilio-signature": signature, **headers}, body=body)
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
+names = texts.filter(bool)
+forms = st.dictionaries(names, texts, max_size=8)
+urls = st.builds(
+    lambda scheme, port, query: f"{scheme}://notify.example{port}/callbacks/1{query}",
+    st.sampled_from(["https", "http"]),
+    st.sampled_from(["", ":443", ":80", ":8443"]),
+    st.one_of(st.just(""), st.builds(lambda q: "?" + urlencode(q), forms)),
+)
+
+
+@given(urls, forms, st.sampled_from(["HMAC_SHA1", "HMAC_SHA256"]))
+def test_signatures_of_twilios_own_validator_are_taken(url: str, form: dict[str, str], algorithm: str) -> None:
+    signature = RequestValidator(SECRET).compute_signature(url, form, algorithm)
+    settings = f"key=,algorithm={algorithm}"
+    genuine = callback(url, urlencode(form).encode(), signature, **{"x-twilio-webhooks-signature-settings": settings})
+    assert twilio.is_genuine(ACCOUNT, genuine)
+
+
+@given(urls, forms, names, texts)
+def test_a_tampered_form_is_refused(url: str, form: dict[str, str], name: str, value: str) -> None:
+    tampered = {**form, name: value}
+    signature = RequestValidator(SECRET).compute_signature(url, form)
+    if RequestValidator(SECRET).compute_signature(url, tampered) != signature:
+        assert not twilio.is_genuine(ACCOUNT, callback(url, urlencode(tampered).encode(), signature))
+
+
+@given(urls, forms)
+def test_another_secret_and_another_url_are_refused(url: str, form: dict[str, str]) -> None:
+    body = urlencode(form).encode()
+    assert not twilio.is_genuine(ACCOUNT, callback(url, body, RequestValidator("other").compute_signature(url, form)))
+    signature = RequestValidator(SECRET).compute_signature(url, form)
+    assert not twilio.is_genuine(ACCOUNT, callback(url.replace("/callbacks", "/call"), body, signature))
+
+
+def test_the_default_port_may_be_signed_or_not() -> None:
+    for signed, called in ((":443", ""), ("", ":443")):
+        signature = RequestValidator(SECRET).compute_signature(f"https://notify.example{signed}/c?x=1", {"a": "b"})
+        assert twilio.is_genuine(ACCOUNT, callback(f"https://notify.example{called}/c?x=1", b"a=b", signature))
+
+
+def test_a_repeated_field_counts_once_per_value() -> None:
+    signature = RequestValidator(SECRET).compute_signature(URL, {"a": "1"})
+    assert twilio.is_genuine(ACCOUNT, callback(URL, b"a=1&a=1", signature))
+
+
+def test_a_json_body_is_signed_by_its_digest() -> None:
+    body = b'{"MessageSid": "SM1"}'
+    url = f"{URL}&bodySHA256={hashlib.sha256(body).hexdigest()}"
+    signature = RequestValidator(SECRET).compute_signature(url, {})
+    assert RequestValidator(SECRET).validate(url, body.decode(), signature)
+    assert twilio.is_genuine(ACCOUNT, callback(url, body, signature))
+    assert not twilio.is_genuine(ACCOUNT, callback(url, body + b" ", signature))
+    assert not twilio.is_genuine(ACCOUNT, callback(url, b"", signature))
+
+
+def test_a_shared_key_is_found_by_its_id() -> None:
+    values = values_of("twilio", "http://127.0.0.1:9")
+    account = twilio.account({**values, "config": {"sharedKeys": {"k1": "shared"}, "authToken": "token"}})
+    signature = RequestValidator("shared").compute_signature(URL, {"a": "b"}, "HMAC_SHA256")
+    for settings, good in (
+        ("key=k1,algorithm=HMAC_SHA256", True),
+        ("key=k2,algorithm=HMAC_SHA256", False),
+        ("key=k1,algorithm=HMAC_MD5", False),
+        ("key=k1", False),
+        ("", False),
+    ):
+        genuine = callback(URL, b"a=b", signature, **{"x-twilio-webhooks-signature-settings": settings})
+        assert twilio.is_genuine(account, genuine) is good
+
+
+def test_the_published_vector() -> None:
+    """From https://www.twilio.com/docs/usage/webhooks/webhooks-security and the SDKs' own tests."""
+    url = "https://mycompany.com/myapp.php?foo=1&bar=2"
+    body = b"CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212"
+    account = twilio.account({**values_of("twilio", "http://127.0.0.1:9"), "apiSecret": "12345"})
+    assert twilio.is_genuine(account, callback(url, body, "RSOYDt4T1cUTdK1PDd93/VVr8B8="))
+
+
+@given(st.binary(max_size=200))
+def test_any_body_is_read_or_called_malformed(body: bytes) -> None:
+    with contextlib.suppress(CallbackMalformed):
+        twilio.read_callback(ACCOUNT, callback(URL, body, ""))
+
+
+@given(texts)
+def test_form_encoding_is_the_librarys(text: str) -> None:
+    assert f"Body={form_quoted(text)}" == urlencode({"Body": text}).replace("%7E", "~")
+
+
+def test_the_request_says_everything_twilio_needs() -> None:
+    message = message_of("twilio")
+    sent = twilio.request(ACCOUNT, message)
+    assert sent.url == "http://127.0.0.1:9/2010-04-01/Accounts/AC0123456789abcdef/Messages.json"
+    assert dict(parse_qsl(sent.body.decode())) == {
+        "From": "+15005550006",
+        "To": PHONE,
+        "Body": TEXT,
+        "StatusCallback": message.callback_url,
+        "ValidityPeriod": "600",
+    }
+
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+
+
+def listed(sid: str, body: str = TEXT, seconds: int = 1, **fields: Any) -> dict[str, Any]:
+    created = format_datetime(NOW + timedelta(seconds=seconds))
+    return {"sid": sid, "body": body, "direction": "outbound-api", "status": "sent", "date_created": created, **fields}
+
+
+@pytest.mark.parametrize(
+    ("messages", "more", "expected"),
+    [
+        ([], None, Absent()),
+        ([], "/next", Unclear("too_many_listed")),
+        ([listed("SM1", num_segments="1")], None, Found(Accepted("SM1", 1))),
+        ([listed("SM1", body="other")], None, Absent()),
+        ([listed("SM1", seconds=-60)], None, Absent()),
+        ([listed("SM1"), listed("SM2")], None, Unclear("several_match")),
+        ([listed("SM1"), listed("SMother")], None, Found(Accepted("SM1"))),
+        ([listed("SM1", direction="inbound")], None, Absent()),
+        (
+            [listed("SM1", status="undelivered", error_code=30005)],
+            None,
+            Found(Refused("recipient_permanent", "30005")),
+        ),
+    ],
+)
+def test_the_answer_to_the_question(messages: list[Any], more: str | None, expected: object) -> None:
+    answer = HttpAnswer(200, msgspec.json.encode({"messages": messages, "next_page_uri": more}))
+    assert twilio.finding(ACCOUNT, message_of("twilio"), NOW, {"SMother"}, answer) == expected
+
+
+def test_an_answer_that_is_no_list_proves_nothing() -> None:
+    for status, body in ((500, b""), (401, b"{}"), (200, b"[]"), (200, b"{}")):
+        finding = twilio.finding(ACCOUNT, message_of("twilio"), NOW, (), HttpAnswer(status, body))
+        assert isinstance(finding, Unclear)
