@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from binascii import a2b_qp
 
 _REASONS = {
     200: b"OK",
@@ -20,10 +20,6 @@ _REASONS = {
     500: b"Internal Server Error",
     503: b"Service Unavailable",
 }
-
-
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
-_UNESCAPED = {b"%02x" % code: bytes([code]) for code in range(256)}
 
 
 class Request:
@@ -95,12 +91,9 @@ def form_of(encoded: bytes) -> dict[str, str]:
 
 
 def _unquoted(encoded: bytes) -> str:
+    """What a form's encoding stands for; quoted-printable differs by one character and is decoded in C."""
     if b"+" in encoded:
         encoded = encoded.replace(b"+", b" ")
     if b"%" in encoded:
-        encoded = _ESCAPE.sub(_unescape, encoded)
+        encoded = a2b_qp(encoded.replace(b"=", b"=3D").replace(b"%", b"="))
     return encoded.decode()
-
-
-def _unescape(match: re.Match[bytes]) -> bytes:
-    return _UNESCAPED[match[1].lower()]

@@ -1,8 +1,7 @@
 """The one HTTP client of the vendors: libcurl's multi interface on the running event loop.
 
-The deadline is checked in libcurl's PREREQFUNCTION, which libcurl
-calls in the same step that writes the request, so a worker that was frozen past its lease writes nothing. libcurl
-silently repeats a request whose reused connection turns out dead; the second call of the same function stops that.
+A wire has a lane per account; a lane has a queue. What a single request goes through is in `transfer`, what a fault
+means in `faults`.
 """
 
 from __future__ import annotations
@@ -16,109 +15,14 @@ from collections.abc import Callable, Sequence
 
 import pycurl
 
-from shared.providers.faults import Fault, fault_kind
+from shared.providers.faults import Fault
 from shared.providers.provider import HttpAnswer, HttpRequest, boottime
+from shared.providers.transfer import Batch, Slot
 
 _IDLE_CONNECTION_SECONDS = 20
 _IDLE_SLOTS_MAX = 512
 _EVENTS_MAX = 256
 _ROUNDS_MAX = 16
-
-
-class _Batch:
-    """Requests of one caller; `left` counts those without a result."""
-
-    __slots__ = ("deadline", "ended", "left", "on_done", "requests")
-
-    def __init__(
-        self,
-        requests: Sequence[HttpRequest],
-        deadline: float,
-        on_done: Callable[[int, HttpAnswer | Fault], None],
-        ended: asyncio.Future[None],
-    ) -> None:
-        self.requests = requests
-        self.deadline = deadline
-        self.on_done = on_done
-        self.left = len(requests)
-        self.ended = ended
-
-    def settle(self, index: int, result: HttpAnswer | Fault) -> None:
-        self.left -= 1
-        try:
-            self.on_done(index, result)
-        except Exception as error:  # a caller's bug is the caller's, and must not stop everybody's wire
-            if not self.ended.done():
-                self.ended.set_exception(error)
-        if not self.left and not self.ended.done():
-            self.ended.set_result(None)
-
-
-class _Slot:
-    """One easy handle and the request that it carries at the moment."""
-
-    __slots__ = ("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "index", "lane", "url", "writes")
-
-    def __init__(self, curl: pycurl.Curl) -> None:
-        self.curl = curl
-        self.url = ""
-        self.headers: tuple[str, ...] | None = None
-        self.chunks: list[bytes] = []
-        self.deadline = 0.0
-        self.writes = 0
-        self.abort_kind: str | None = None
-        self.batch: _Batch | None = None
-        self.index = 0
-        self.lane: Lane | None = None
-        curl.setopt(pycurl.PREREQFUNCTION, self._before_write)
-        curl.setopt(pycurl.WRITEFUNCTION, self._receive)
-
-    def _receive(self, chunk: bytes) -> None:
-        self.chunks.append(chunk)
-
-    def _before_write(self, *_addresses: object) -> int:
-        if self.writes:
-            self.abort_kind = "connection_lost"
-        elif boottime() >= self.deadline:
-            self.abort_kind = "lease_expired"
-        else:
-            self.writes = 1
-            return pycurl.PREREQFUNC_OK
-        return pycurl.PREREQFUNC_ABORT
-
-    def carry(self, lane: Lane, batch: _Batch, index: int) -> None:
-        """Takes a request; the caller adds the handle to the multi handle."""
-        request = batch.requests[index]
-        curl = self.curl
-        if request.url != self.url:
-            curl.setopt(pycurl.URL, request.url)
-            self.url = request.url
-        if request.headers is not self.headers:
-            curl.setopt(pycurl.HTTPHEADER, [*request.headers, "Expect:"])
-            self.headers = request.headers
-        if request.method == "POST":
-            curl.setopt(pycurl.POST, 1)
-            curl.setopt(pycurl.POSTFIELDS, request.body)
-        else:
-            curl.setopt(pycurl.HTTPGET, 1)
-        self.chunks = []
-        self.deadline = batch.deadline
-        self.writes = 0
-        self.abort_kind = None
-        self.lane, self.batch, self.index = lane, batch, index
-
-    def answer(self) -> HttpAnswer:
-        """The complete answer, once libcurl says so."""
-        curl, chunks = self.curl, self.chunks
-        status = curl.getinfo(pycurl.RESPONSE_CODE)
-        retry_after = None
-        if status in (429, 503):
-            retry_after = float(curl.getinfo(pycurl.RETRY_AFTER)) or None
-        return HttpAnswer(status, chunks[0] if len(chunks) == 1 else b"".join(chunks), retry_after)
-
-    def fault(self, number: int) -> Fault:
-        """What went wrong, once libcurl says that something did."""
-        return Fault(self.abort_kind or fault_kind(number), maybe_written=bool(self.writes))
 
 
 class Lane:
@@ -128,7 +32,7 @@ class Lane:
         self._wire = wire
         self._in_flight_max = in_flight_max
         self._in_flight = 0
-        self._waiting: deque[tuple[_Batch, int]] = deque()
+        self._waiting: deque[tuple[Batch, int]] = deque()
 
     async def exchange_all(
         self,
@@ -139,7 +43,7 @@ class Lane:
         """Ends when `on_done` has heard of every request; when cancelled, what is in flight is torn down unheard."""
         if not requests:
             return
-        batch = _Batch(requests, deadline, on_done, asyncio.get_running_loop().create_future())
+        batch = Batch(requests, deadline, on_done, asyncio.get_running_loop().create_future())
         self._waiting.extend((batch, index) for index in range(len(requests)))
         self._wire.start(self)
         try:
@@ -155,7 +59,7 @@ class Lane:
         await self.exchange_all([request], deadline, lambda _index, result: results.append(result))
         return results[0]
 
-    def next(self) -> tuple[_Batch, int] | None:
+    def next(self) -> tuple[Batch, int] | None:
         """Takes the next request that may start now; settles those whose deadline has passed in the queue."""
         while self._waiting and self._in_flight < self._in_flight_max:
             batch, index = self._waiting.popleft()
@@ -202,8 +106,8 @@ class Wire:
         self._ca_file = ca_file or ssl.get_default_verify_paths().cafile
         self._proxy = proxy
         self._loop = asyncio.get_running_loop()
-        self._idle: list[_Slot] = []
-        self._carrying: dict[pycurl.Curl, _Slot] = {}
+        self._idle: list[Slot] = []
+        self._carrying: dict[pycurl.Curl, Slot] = {}
         self._hungry: dict[Lane, None] = {}
         self._registered: set[int] = set()
         self._due: float | None = None
@@ -231,7 +135,7 @@ class Wire:
         self._hungry[lane] = None
         self._plan_pump()
 
-    def abandon(self, batch: _Batch) -> None:
+    def abandon(self, batch: Batch) -> None:
         """Tears down what is in flight for a caller that is gone."""
         for slot in [slot for slot in self._carrying.values() if slot.batch is batch]:
             self._multi.remove_handle(slot.curl)
@@ -321,14 +225,14 @@ class Wire:
             if not more:
                 return
 
-    def _settle(self, slot: _Slot, result: HttpAnswer | Fault) -> None:
+    def _settle(self, slot: Slot, result: HttpAnswer | Fault) -> None:
         self._multi.remove_handle(slot.curl)
         batch, index = slot.batch, slot.index
         self._put_back(slot)
         if batch is not None:
             batch.settle(index, result)
 
-    def _put_back(self, slot: _Slot) -> None:
+    def _put_back(self, slot: Slot) -> None:
         del self._carrying[slot.curl]
         if slot.lane is not None:
             slot.lane.release()
@@ -344,7 +248,7 @@ class Wire:
         while self._hungry:
             lane = next(iter(self._hungry))
             while (entry := lane.next()) is not None:
-                slot = self._idle.pop() if self._idle else _Slot(self._new_easy())
+                slot = self._idle.pop() if self._idle else Slot(self._new_easy())
                 slot.carry(lane, *entry)
                 self._carrying[slot.curl] = slot
                 self._multi.add_handle(slot.curl)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import aiohttp
 import pytest
@@ -24,6 +24,7 @@ from twilio.rest import Client
 
 from services.provider_simulator.app import serving
 from services.provider_simulator.domain import BIT, KINDS, Fates, Faults
+from services.provider_simulator.http_text import form_of
 from services.provider_simulator.settings import SimulatorSettings
 from shared.providers import twilio as twilio_adapter
 from shared.providers.provider import (
@@ -332,6 +333,12 @@ def test_rates_are_met() -> None:
 
 
 # --- HTTP -------------------------------------------------------------------------------------------------------------
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8"), min_size=1), st.text(st.characters(codec="utf-8"))))
+def test_forms_are_read_as_the_library_writes_them(form: dict[str, str]) -> None:
+    assert form_of(urlencode(form).encode()) == form
+    assert form_of(b"a=x=y%3Dz&c&=d") == {"a": "x=y=z", "": "d"}
 
 
 @pytest.mark.parametrize(

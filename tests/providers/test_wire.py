@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from shared.providers import wire as wire_module
+from shared.providers import transfer
 from shared.providers.faults import Fault
 from shared.providers.provider import Deferred, HttpAnswer, HttpRequest, Outcome, Unknown, boottime
 from shared.providers.registry import open_provider
@@ -140,8 +140,7 @@ async def test_past_the_deadline_nothing_is_written() -> None:
 
 async def test_the_deadline_is_checked_at_the_write(monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue still finds time left; the deadline passes while the connection is made."""
-    clock = iter([0.0])
-    monkeypatch.setattr(wire_module, "boottime", lambda: next(clock, 1e12))
+    monkeypatch.setattr(transfer, "boottime", lambda: 1e12)
     async with server(saying(ANSWER)) as heard:
         assert await sent_to(heard.url) == [Deferred("lease_expired")]
         await until(lambda: heard.connections == 1)
@@ -219,7 +218,7 @@ async def test_a_request_on_a_dead_connection_is_not_repeated() -> None:
 
 async def test_without_the_guard_libcurl_does_repeat_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shows that the test above can fail."""
-    monkeypatch.setattr(wire_module._Slot, "_before_write", lambda _slot, *_addresses: 0)
+    monkeypatch.setattr(transfer.Slot, "_before_write", lambda _slot, *_addresses: 0)
     async with server(_first_answered_then_closed) as heard:
         await _send_twice(heard.url)
     assert len(heard.requests) == 3

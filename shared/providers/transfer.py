@@ -1,0 +1,116 @@
+"""One request on its way: the fence at the write, and what came back.
+
+The deadline is checked in libcurl's PREREQFUNCTION, which libcurl calls in the same step that writes the request, so a
+worker that was frozen past its lease writes nothing. libcurl silently repeats a request whose reused connection turns
+out dead; the second call of the same function stops that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import pycurl
+
+from shared.providers.faults import Fault, fault_kind
+from shared.providers.provider import HttpAnswer, HttpRequest, boottime
+
+if TYPE_CHECKING:
+    from shared.providers.wire import Lane
+
+
+class Batch:
+    """Requests of one caller; `left` counts those without a result."""
+
+    __slots__ = ("deadline", "ended", "left", "on_done", "requests")
+
+    def __init__(
+        self,
+        requests: Sequence[HttpRequest],
+        deadline: float,
+        on_done: Callable[[int, HttpAnswer | Fault], None],
+        ended: asyncio.Future[None],
+    ) -> None:
+        self.requests = requests
+        self.deadline = deadline
+        self.on_done = on_done
+        self.left = len(requests)
+        self.ended = ended
+
+    def settle(self, index: int, result: HttpAnswer | Fault) -> None:
+        self.left -= 1
+        try:
+            self.on_done(index, result)
+        except Exception as error:  # a caller's bug is the caller's, and must not stop everybody's wire
+            if not self.ended.done():
+                self.ended.set_exception(error)
+        if not self.left and not self.ended.done():
+            self.ended.set_result(None)
+
+
+class Slot:
+    """One easy handle and the request that it carries at the moment."""
+
+    __slots__ = ("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "index", "lane", "url", "writes")
+
+    def __init__(self, curl: pycurl.Curl) -> None:
+        self.curl = curl
+        self.url = ""
+        self.headers: tuple[str, ...] | None = None
+        self.chunks: list[bytes] = []
+        self.deadline = 0.0
+        self.writes = 0
+        self.abort_kind: str | None = None
+        self.batch: Batch | None = None
+        self.index = 0
+        self.lane: Lane | None = None
+        curl.setopt(pycurl.PREREQFUNCTION, self._before_write)
+        curl.setopt(pycurl.WRITEFUNCTION, self._receive)
+
+    def _receive(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+
+    def _before_write(self, *_addresses: object) -> int:
+        if self.writes:
+            self.abort_kind = "connection_lost"
+        elif boottime() >= self.deadline:
+            self.abort_kind = "lease_expired"
+        else:
+            self.writes = 1
+            return pycurl.PREREQFUNC_OK
+        return pycurl.PREREQFUNC_ABORT
+
+    def carry(self, lane: Lane, batch: Batch, index: int) -> None:
+        """Takes a request; the caller adds the handle to the multi handle."""
+        request = batch.requests[index]
+        curl = self.curl
+        if request.url != self.url:
+            curl.setopt(pycurl.URL, request.url)
+            self.url = request.url
+        if request.headers is not self.headers:
+            curl.setopt(pycurl.HTTPHEADER, [*request.headers, "Expect:"])
+            self.headers = request.headers
+        if request.method == "POST":
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.POSTFIELDS, request.body)
+        else:
+            curl.setopt(pycurl.HTTPGET, 1)
+        self.chunks = []
+        self.deadline = batch.deadline
+        self.writes = 0
+        self.abort_kind = None
+        self.lane, self.batch, self.index = lane, batch, index
+
+    def answer(self) -> HttpAnswer:
+        """The complete answer, once libcurl says so."""
+        curl, chunks = self.curl, self.chunks
+        status = curl.getinfo(pycurl.RESPONSE_CODE)
+        retry_after = None
+        if status in (429, 503):
+            retry_after = float(curl.getinfo(pycurl.RETRY_AFTER)) or None
+        return HttpAnswer(status, chunks[0] if len(chunks) == 1 else b"".join(chunks), retry_after)
+
+    def fault(self, number: int) -> Fault:
+        """What went wrong, once libcurl says that something did."""
+        return Fault(self.abort_kind or fault_kind(number), maybe_written=bool(self.writes))
