@@ -15,6 +15,10 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 Connection: TypeAlias = psycopg.AsyncConnection[tuple[Any, ...]]
+"""psycopg, for the hot path."""
+
+SqlConnection: TypeAlias = AsyncConnection
+"""SQLAlchemy Core, for small queries."""
 
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_TIMEOUT_SECONDS = 30.0

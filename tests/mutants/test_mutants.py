@@ -34,6 +34,8 @@ from tests.dispatcher.conftest import LEASE_SECONDS, Scene
 @pytest_asyncio.fixture
 async def database(database_of) -> AsyncIterator[Database]:
     async with open_database(SecretStr(database_of("dispatcher")), 6, "test") as opened:
+        async with opened.transaction() as connection:
+            await connection.execute("TRUNCATE lots, campaigns, outbox, opt_outs, sms_campaign_recipients")
         yield opened
 
 

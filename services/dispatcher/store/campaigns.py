@@ -144,7 +144,8 @@ async def mark_templates(connection: Connection, changes: list[TemplateChanged])
     for change in changes:
         await connection.execute(
             """
-            INSERT INTO templates (id, user_id, channel, version, content, deleted) VALUES (%b, %b, %b, %b, %b::jsonb, %b)
+            INSERT INTO templates (id, user_id, channel, version, content, deleted)
+            VALUES (%b, %b, %b, %b, %b::jsonb, %b)
             ON CONFLICT (id) DO UPDATE SET version = excluded.version, content = excluded.content,
                                            deleted = excluded.deleted
             WHERE templates.version < excluded.version

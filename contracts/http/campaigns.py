@@ -1,0 +1,46 @@
+"""Campaigns: whom, what, through which account, when."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from contracts.http.model import DESCRIPTION_MAX, Model
+from contracts.http.templates import Name
+
+Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+UnknownPolicy = Literal["hold", "resend_if_proven_absent", "resend"]
+
+
+class CampaignWrite(Model):
+    """A new campaign. An empty `audienceFilter` means the added recipients only, `{"all": []}` every customer."""
+
+    campaign_name: Name
+    template_id: UUID
+    provider_id: UUID | None = None
+    description: str | None = Field(None, max_length=DESCRIPTION_MAX)
+    scheduled_send_time: AwareDatetime | None = None
+    audience_filter: dict[str, Any] | None = None
+    category: Category = "marketing"
+    unknown_policy: UnknownPolicy = "hold"
+
+
+class CampaignChange(Model):
+    """What is to change in a campaign that has not been sent."""
+
+    campaign_name: Name | None = None
+    template_id: UUID | None = None
+    provider_id: UUID | None = None
+    description: str | None = Field(None, max_length=DESCRIPTION_MAX)
+    scheduled_send_time: AwareDatetime | None = None
+    audience_filter: dict[str, Any] | None = None
+    category: Category | None = None
+    unknown_policy: UnknownPolicy | None = None
+
+
+class CampaignSchedule(Model):
+    """When a campaign is to be sent."""
+
+    scheduled_send_time: AwareDatetime

@@ -1,0 +1,110 @@
+"""The language of audience filters: which shapes, fields, operators and values there are.
+
+`{"all": [{"field": "country", "op": "eq", "value": "DE"}, {"any": […]}, {"not": {…}}]}`. The audience service turns a
+filter into SQL; here it is only checked, so that a campaign with a filter that cannot work is never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+NODES_MAX = 200
+DEPTH_MAX = 10
+VALUES_MAX = 1_000
+TEXT_MAX = 1_000
+DAYS_MAX = 36_500
+ATTRIBUTE_MAX = 64
+
+TEXT_FIELDS = (
+    "customerId", "phoneNumber", "email", "firstName", "lastName", "country", "locale", "timeZone", "deviceType",
+    "segment",
+)  # fmt: skip
+TIME_FIELDS = ("lastSeenAt", "createdAt")
+OPERATORS = ("eq", "ne", "in", "gt", "gte", "lt", "lte", "contains", "startsWith", "exists", "withinDays")
+
+
+def filter_problems(audience_filter: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What is wrong with a filter, as (path, message); empty for one that the audience service will take."""
+    if not audience_filter:
+        return []
+    nodes = list(_nodes(audience_filter, "", 1))
+    if len(nodes) > NODES_MAX or any(depth > DEPTH_MAX for _, _, depth in nodes):
+        return [("", f"at most {NODES_MAX} conditions in {DEPTH_MAX} levels are allowed")]
+    return [problem for node, path, _ in nodes for problem in _node_problems(node, path)]
+
+
+def _nodes(node: Any, path: str, depth: int) -> Iterator[tuple[Any, str, int]]:
+    yield node, path, depth
+    if not isinstance(node, Mapping) or depth > DEPTH_MAX:
+        return
+    for name in ("all", "any"):
+        if isinstance(node.get(name), list):
+            for number, child in enumerate(node[name]):
+                yield from _nodes(child, f"{_under(path, name)}.{number}", depth + 1)
+    if "not" in node:
+        yield from _nodes(node["not"], _under(path, "not"), depth + 1)
+
+
+def _under(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _node_problems(node: Any, path: str) -> list[tuple[str, str]]:
+    if not isinstance(node, Mapping):
+        return [(path, "must be an object")]
+    keys = set(node)
+    if keys in ({"all"}, {"any"}):
+        (name,) = keys
+        return [] if isinstance(node[name], list) else [(_under(path, name), "must be a list")]
+    if keys == {"not"}:
+        return []
+    if not {"field", "op"} <= keys <= {"field", "op", "value"}:
+        return [(path, "must have one of all, any, not, or field, op and value")]
+    problems = []
+    name, operator = node["field"], node["op"]
+    if not isinstance(name, str) or not (name in (*TEXT_FIELDS, *TIME_FIELDS) or _is_attribute(name)):
+        known = ", ".join((*TEXT_FIELDS, *TIME_FIELDS))
+        problems.append((_under(path, "field"), f"unknown field: use {known} or attributes.<name>"))
+    if operator not in OPERATORS:
+        problems.append((_under(path, "op"), f"must be one of {', '.join(OPERATORS)}"))
+    elif wrong := _value_problem(name, operator, node.get("value", True if operator == "exists" else None)):
+        problems.append((_under(path, "value"), wrong))
+    return problems
+
+
+def _is_attribute(name: str) -> bool:
+    inner = name.removeprefix("attributes.")
+    return inner != name and 0 < len(inner) <= ATTRIBUTE_MAX
+
+
+def _value_problem(name: Any, operator: str, value: Any) -> str | None:
+    if operator == "exists":
+        return None if isinstance(value, bool) else "must be true or false"
+    if operator == "withinDays":
+        if name not in TIME_FIELDS:
+            return f"withinDays is for times ({', '.join(TIME_FIELDS)})"
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return None if is_number and 0 <= value <= DAYS_MAX else f"must be a number of days up to {DAYS_MAX}"
+    if operator == "in":
+        if not isinstance(value, list) or not 0 < len(value) <= VALUES_MAX:
+            return f"must be a list of 1 to {VALUES_MAX} values"
+        return next((wrong for one in value if (wrong := _single_problem(name, one))), None)
+    if name in TIME_FIELDS and operator in ("contains", "startsWith"):
+        return f"{operator} is for texts"
+    return _single_problem(name, value)
+
+
+def _single_problem(name: Any, value: Any) -> str | None:
+    if name in TIME_FIELDS:
+        try:
+            datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            return "must be a time such as 2026-01-31T09:00:00Z"
+        return None
+    if isinstance(value, str):
+        is_fine = len(value) <= TEXT_MAX and "\x00" not in value
+    else:
+        is_fine = isinstance(value, bool | int | float)
+    return None if is_fine else f"must be a text of at most {TEXT_MAX} characters, a number or a boolean"

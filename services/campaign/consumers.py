@@ -1,0 +1,19 @@
+"""What the campaign service hears."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from contracts import topics
+from services.campaign import handlers
+from shared.database import Database
+from shared.kafka import Subscription
+
+
+def subscriptions(database: Database) -> list[Subscription]:
+    """What audience and dispatcher report, and which accounts there are."""
+    return [
+        Subscription(topics.AUDIENCE_RESOLVED, partial(handlers.on_audience_resolved, database), wait_ms=50),
+        Subscription(topics.CAMPAIGN_PROGRESS, partial(handlers.on_campaign_progressed, database), wait_ms=50),
+        Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database), wait_ms=50),
+    ]

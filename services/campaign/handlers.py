@@ -1,0 +1,213 @@
+"""Commands on campaigns, and what the fleet reports about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts import topics
+from contracts.channels import CHANNELS, Channel
+from contracts.events import (
+    AudienceResolved,
+    CampaignCancelled,
+    CampaignChanged,
+    CampaignLaunched,
+    CampaignPaused,
+    CampaignProgressed,
+    CampaignResumed,
+    Content,
+    ProviderChanged,
+    TemplateChanged,
+)
+from services.campaign import metrics, store
+from services.campaign.domain import Action, NotPossible, Status, body_field, move
+from services.campaign.tables import CAMPAIGNS, TEMPLATES
+from shared.codec import now
+from shared.database import Database, SqlConnection, raw
+from shared.errors import Rejected
+from shared.ids import new_id
+from shared.outbox import Outgoing, put
+
+Row = Mapping[Any, Any]
+
+AT_ONCE_MAX = 100
+"""Scheduled campaigns started in one round."""
+
+
+class NotReady(ValueError):
+    """Something that the campaign names is missing; `field` says what to change."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def content_of(channel: Channel, template: Row) -> Content:
+    """A template as it is sent."""
+    if channel.title_max is None:
+        return Content(body=template[body_field(channel)])
+    return Content(
+        body=template["body"],
+        title=template["title"],
+        image_url=template["image_url"],
+        action_url=template["action_url"],
+    )
+
+
+def template_changed(channel: Channel, row: Row, deleted: bool = False) -> Outgoing:
+    """The template's present state for those who keep a copy."""
+    event = TemplateChanged(
+        event_id=new_id(),
+        occurred_at=now(),
+        template_id=row["id"],
+        user_id=row["user_id"],
+        channel=channel.name,
+        version=row["version"] + deleted,
+        template_name=row["template_name"],
+        content=content_of(channel, row),
+        deleted=deleted,
+    )
+    return Outgoing(topics.TEMPLATE_CHANGES, str(row["id"]), event)
+
+
+def campaign_changed(channel: Channel, row: Row, deleted: bool = False) -> Outgoing:
+    """The campaign's present state for those who keep a copy."""
+    event = CampaignChanged(
+        event_id=new_id(),
+        occurred_at=now(),
+        campaign_id=row["id"],
+        user_id=row["user_id"],
+        channel=channel.name,
+        version=row["version"] + deleted,
+        campaign_name=row["campaign_name"],
+        status=row["status"],
+        created_at=row["created_at"],
+        scheduled_send_time=row["scheduled_send_time"],
+        sent_at=row["sent_at"],
+        deleted=deleted,
+    )
+    return Outgoing(topics.CAMPAIGN_CHANGES, str(row["id"]), event)
+
+
+async def act(
+    connection: SqlConnection,
+    channel: Channel,
+    row: Row,
+    action: Action,
+    reason: str | None = None,
+    scheduled_send_time: datetime | None = None,
+) -> Row:
+    """Does one thing to a locked campaign and says so; raises `NotPossible` or `NotReady`, and then changes nothing."""
+    status = move(Status(row["status"]), action)
+    values: dict[str, Any] = {"status": status.value, "status_reason": reason}
+    launch: tuple[UUID, Content] | None = None
+    if action is Action.SEND:
+        launch = await _ready(connection, channel, row)
+        values |= {"launched_at": now(), "provider_id": launch[0]}
+    elif action is Action.SCHEDULE:
+        await _ready(connection, channel, row)
+        values["scheduled_send_time"] = scheduled_send_time
+    elif action is Action.FINISH:
+        values["sent_at"] = now()
+    changed = await store.update_row(connection, CAMPAIGNS[channel.name], row["id"], values)
+    records = [campaign_changed(channel, changed)]
+    if lifecycle := _lifecycle(channel, row, changed, action, launch):
+        records.append(lifecycle)
+    await put(await raw(connection), records)
+    metrics.TRANSITIONS.labels(channel.name, status.value).inc()
+    return changed
+
+
+async def _ready(connection: SqlConnection, channel: Channel, row: Row) -> tuple[UUID, Content]:
+    """Account and content of a campaign that is to be sent."""
+    template = await store.find_row(connection, TEMPLATES[channel.name], row["user_id"], row["template_id"])
+    if template is None:
+        raise NotReady("templateId", "names no template of this channel")
+    provider_id = await store.find_usable_provider(connection, row["user_id"], channel.name, row["provider_id"])
+    if provider_id is None:
+        raise NotReady("providerId", "names no active provider of this channel")
+    return provider_id, content_of(channel, template)
+
+
+def _lifecycle(
+    channel: Channel, old: Row, row: Row, action: Action, launch: tuple[UUID, Content] | None
+) -> Outgoing | None:
+    fields: dict[str, Any] = {
+        "event_id": new_id(),
+        "occurred_at": now(),
+        "campaign_id": row["id"],
+        "user_id": row["user_id"],
+        "channel": channel.name,
+        "version": row["version"],
+    }
+    event: CampaignLaunched | CampaignPaused | CampaignResumed | CampaignCancelled
+    if launch is not None:
+        event = CampaignLaunched(
+            **fields,
+            provider_id=launch[0],
+            content=launch[1],
+            category=row["category"],
+            unknown_policy=row["unknown_policy"],
+            audience_filter=row["audience_filter"],
+        )
+    elif action is Action.PAUSE:
+        event = CampaignPaused(**fields, reason=row["status_reason"] or "paused")
+    elif action is Action.RESUME:
+        event = CampaignResumed(**fields)
+    elif action is Action.CANCEL and old["launched_at"] is not None:
+        event = CampaignCancelled(**fields)
+    else:
+        return None
+    return Outgoing(topics.CAMPAIGN_LIFECYCLE, str(row["id"]), event)
+
+
+async def send_due(database: Database) -> int:
+    """Starts scheduled campaigns whose time has come; one that cannot start fails with the reason."""
+    started = 0
+    for channel in CHANNELS.values():
+        while started < AT_ONCE_MAX:
+            async with database.begin() as connection:
+                row = await store.claim_due(connection, channel.name, now())
+                if row is None:
+                    break
+                try:
+                    await act(connection, channel, row, Action.SEND)
+                except NotReady as error:
+                    await act(connection, channel, row, Action.FAIL, reason=f"{error.field} {error}")
+                started += 1
+    return started
+
+
+async def on_audience_resolved(database: Database, events: Sequence[AudienceResolved]) -> None:
+    """Shows how many people the filter found."""
+    for event in events:
+        if event.channel not in CHANNELS:
+            raise Rejected(f"unknown channel {event.channel!r}")
+        async with database.begin() as connection:
+            await store.mark_audience(connection, event.channel, event.campaign_id, event.audience)
+
+
+async def on_campaign_progressed(database: Database, events: Sequence[CampaignProgressed]) -> None:
+    """Shows the newest progress; a campaign in which nobody waits any more is sent."""
+    for event in events:
+        channel = CHANNELS.get(event.channel)
+        if channel is None:
+            raise Rejected(f"unknown channel {event.channel!r}")
+        async with database.begin() as connection:
+            row = await store.find_campaign_anywhere(connection, channel.name, event.campaign_id)
+            if row is None or row["progress_version"] >= event.version:
+                continue
+            await store.mark_progress(connection, event)
+            if event.final:
+                try:
+                    await act(connection, channel, row, Action.FINISH)
+                except NotPossible:
+                    continue
+
+
+async def on_providers_changed(database: Database, changes: Sequence[ProviderChanged]) -> None:
+    """Keeps which accounts can be sent with."""
+    async with database.begin() as connection:
+        await store.mark_providers(connection, changes)

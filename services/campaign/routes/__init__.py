@@ -1,0 +1,1 @@
+"""The campaign service's part of the API; only the gateway calls it."""

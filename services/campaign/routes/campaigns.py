@@ -1,0 +1,152 @@
+"""Campaigns and their lifecycle, once per channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from contracts.channels import Channel
+from contracts.http.campaigns import CampaignChange, CampaignSchedule, CampaignWrite
+from contracts.http.filters import filter_problems
+from services.campaign import store
+from services.campaign.domain import DELETABLE, EDITABLE, Action, NotPossible, Status
+from services.campaign.handlers import NotReady, act, campaign_changed
+from services.campaign.routes.showing import show
+from services.campaign.tables import CAMPAIGNS, TEMPLATES
+from shared.codec import now
+from shared.database import Database, SqlConnection, raw
+from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
+from shared.ids import new_id
+from shared.outbox import put
+
+LIMIT_MAX = 1000
+
+
+def campaign_routes(channel: Channel, database: Database) -> APIRouter:
+    """Create, read, change, delete, and what moves a campaign from state to state."""
+    router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
+    table = CAMPAIGNS[channel.name]
+
+    async def check(connection: SqlConnection, user_id: str, given: Mapping[str, Any]) -> None:
+        problems = [
+            {"field": ".".join(filter(None, ("audienceFilter", path))), "message": message}
+            for path, message in filter_problems(given.get("audience_filter"))
+        ]
+        template_id = given.get("template_id")
+        if template_id is not None:
+            template = await store.find_row(connection, TEMPLATES[channel.name], user_id, template_id)
+            if template is None:
+                problems.append({"field": "templateId", "message": "names no template of this channel"})
+        if problems:
+            raise Problem(422, "Invalid input", errors=problems)
+
+    async def locked(connection: SqlConnection, user_id: str, campaign_id: UUID) -> Mapping[Any, Any]:
+        row = await store.find_row(connection, table, user_id, campaign_id, lock=True)
+        if row is None:
+            raise Problem(404, "No such campaign")
+        return row
+
+    @router.post("", status_code=201)
+    async def create_campaign(body: CampaignWrite, user_id: CurrentUser) -> dict[str, Any]:
+        values = body.model_dump()
+        async with database.begin() as connection:
+            await check(connection, user_id, values)
+            row = await store.insert_row(connection, table, values | {"id": new_id(), "user_id": user_id})
+            await put(await raw(connection), [campaign_changed(channel, row)])
+        return {"data": show(row)}
+
+    @router.get("")
+    async def list_campaigns(
+        user_id: CurrentUser,
+        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
+        cursor: str | None = None,
+        status: Status | None = None,
+    ) -> dict[str, Any]:
+        filters = {} if status is None else {"status": status.value}
+        async with database.engine.connect() as connection:
+            rows = await store.find_rows(connection, table, user_id, read_cursor(cursor), limit + 1, filters)
+        shown = [show(row) for row in rows[:limit]]
+        return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
+
+    @router.get("/{campaign_id}")
+    async def read_campaign(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        async with database.engine.connect() as connection:
+            row = await store.find_row(connection, table, user_id, campaign_id)
+        if row is None:
+            raise Problem(404, "No such campaign")
+        return {"data": show(row)}
+
+    @router.patch("/{campaign_id}")
+    async def change_campaign(campaign_id: UUID, body: CampaignChange, user_id: CurrentUser) -> dict[str, Any]:
+        given = body.given()
+        missing = [n for n in ("campaign_name", "template_id", "category", "unknown_policy") if given.get(n, 1) is None]
+        if missing:
+            raise Problem(422, "Invalid input", errors=[{"field": n, "message": "cannot be null"} for n in missing])
+        async with database.begin() as connection:
+            row = await locked(connection, user_id, campaign_id)
+            if row["status"] not in EDITABLE:
+                raise Problem(409, "Not possible", f"a campaign that is {row['status']} cannot be changed")
+            await check(connection, user_id, given)
+            changed = await store.update_row(connection, table, campaign_id, given)
+            await put(await raw(connection), [campaign_changed(channel, changed)])
+        return {"data": show(changed)}
+
+    @router.delete("/{campaign_id}", status_code=204)
+    async def remove_campaign(campaign_id: UUID, user_id: CurrentUser) -> Response:
+        async with database.begin() as connection:
+            row = await locked(connection, user_id, campaign_id)
+            if row["status"] not in DELETABLE or row["launched_at"] is not None:
+                raise Problem(409, "Not possible", "a campaign that was launched is kept with its accounting")
+            await store.delete_row(connection, table, campaign_id)
+            await put(await raw(connection), [campaign_changed(channel, row, deleted=True)])
+        return Response(status_code=204)
+
+    async def do(user_id: str, campaign_id: UUID, action: Action, **details: Any) -> dict[str, Any]:
+        async with database.begin() as connection:
+            row = await locked(connection, user_id, campaign_id)
+            try:
+                return {"data": show(await act(connection, channel, row, action, **details))}
+            except NotPossible as error:
+                raise Problem(409, "Not possible", str(error)) from None
+            except NotReady as error:
+                errors = [{"field": error.field, "message": str(error)}]
+                raise Problem(422, "Invalid input", errors=errors) from None
+
+    @router.post("/{campaign_id}/schedule")
+    async def schedule(campaign_id: UUID, body: CampaignSchedule, user_id: CurrentUser) -> dict[str, Any]:
+        if body.scheduled_send_time <= now():
+            errors = [{"field": "scheduledSendTime", "message": "must be in the future"}]
+            raise Problem(422, "Invalid input", errors=errors)
+        return await do(user_id, campaign_id, Action.SCHEDULE, scheduled_send_time=body.scheduled_send_time)
+
+    @router.post("/{campaign_id}/send")
+    async def send(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        return await do(user_id, campaign_id, Action.SEND)
+
+    @router.post("/{campaign_id}/pause")
+    async def pause(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        return await do(user_id, campaign_id, Action.PAUSE, reason="paused by a person")
+
+    @router.post("/{campaign_id}/resume")
+    async def resume(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        return await do(user_id, campaign_id, Action.RESUME)
+
+    @router.post("/{campaign_id}/cancel")
+    async def cancel(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        return await do(user_id, campaign_id, Action.CANCEL)
+
+    @router.post("/{campaign_id}/clone", status_code=201)
+    async def clone(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        copied = ("template_id", "provider_id", "description", "audience_filter", "category", "unknown_policy")
+        async with database.begin() as connection:
+            old = await locked(connection, user_id, campaign_id)
+            values = {name: old[name] for name in copied}
+            values |= {"id": new_id(), "user_id": user_id, "campaign_name": f"{old['campaign_name'][:190]} (copy)"}
+            row = await store.insert_row(connection, table, values)
+            await put(await raw(connection), [campaign_changed(channel, row)])
+        return {"data": show(row)}
+
+    return router

@@ -1,0 +1,18 @@
+"""Settings of the campaign service."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+
+class CampaignSettings(ServiceSettings):
+    """Seconds as the names say."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CAMPAIGN_", frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+    )
+
+    schedule_seconds: float = Field(1.0, gt=0, le=60)
