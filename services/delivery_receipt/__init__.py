@@ -1,0 +1,1 @@
+"""Takes what providers and apps report, keeps it, and says what it means."""

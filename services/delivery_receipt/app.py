@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from services.delivery_receipt import handlers, metrics
+from services.delivery_receipt.accounts import Accounts
 from services.delivery_receipt.consumers import subscriptions
-from services.delivery_receipt.handlers import Accounts
-from services.delivery_receipt.jobs import Intake, purge_callbacks
+from services.delivery_receipt.intake import Intake
+from services.delivery_receipt.jobs import convert_rejected, forget_old, write_callbacks
 from services.delivery_receipt.routes import intake_routes
 from services.delivery_receipt.settings import DeliveryReceiptSettings
 from shared.database import open_database
@@ -23,19 +25,20 @@ async def build(settings: DeliveryReceiptSettings) -> AsyncIterator[Service]:
     """The service with everything it needs, until the end of the block."""
     secrets_key = settings.secrets_key.get_secret_value()
     async with open_database(settings.database_url, settings.database_connections_max, NAME) as database:
-        accounts = Accounts(seal(secrets_key))
-        async with database.pool.connection() as connection:
-            await accounts.load(connection)
-        intake = Intake(database, settings.waiting_max, settings.group_max)
+        accounts = Accounts(database, seal(secrets_key), settings.lookups_max)
+        await accounts.load()
+        intake = Intake(settings.waiting_max)
+        metrics.WAITING.set_function(lambda: len(intake))
+        refs = references(secrets_key)
+        record = partial(handlers.record_callbacks, database)
         yield Service(
             name=NAME,
-            routes=intake_routes(
-                intake, accounts, references(secrets_key), settings.public_base_url, settings.body_bytes_max
-            ),
+            routes=intake_routes(settings, accounts, refs, intake),
             database=database,
             subscriptions=subscriptions(database, accounts),
             jobs=[
-                Job("intake", intake.write),
-                Job("old callbacks", partial(purge_callbacks, database, settings.kept_days)),
+                Job("callbacks", partial(write_callbacks, intake, record, settings.group_max, settings.answer_seconds)),
+                Job("rejected", partial(convert_rejected, database, accounts, refs, settings.public_base_url)),
+                Job("forgetting", partial(forget_old, database, accounts, settings)),
             ],
         )

@@ -1,86 +1,163 @@
-"""From what a callback states to the events that we pass on."""
+"""What a callback means. No input or output."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from contracts.channels import CHANNELS
-from contracts.events import Receipt
-from shared.providers.provider import InboundMessage, Vendor, VendorReceipt
+from contracts.events import InboundMessageReceived, Receipt
+from shared.providers.provider import CallbackContents, CallbackRequest, InboundMessage, VendorReceipt
+from shared.security import References
+
+APP = "app"
+"""Stands for the provider where the customer's own app reports."""
 
 APP_KINDS = ("delivered", "opened", "clicked")
-"""What the customer's own app can report."""
+FIELD_LENGTH_MAX = 200
+TEXT_LENGTH_MAX = 10_000
 
-CHANNEL_OF_INITIAL = {name[0]: name for name in CHANNELS}
+INTENTS = frozenset({"stop", "start", "help", "other"})
+DROPPED_HEADERS = frozenset(
+    {
+        b"host",
+        b"connection",
+        b"content-length",
+        b"accept",
+        b"accept-encoding",
+        b"user-agent",
+        b"authorization",
+        b"cookie",
+    }
+)
+"""What says nothing about a callback, or must not be kept."""
 
-ReadReference = Callable[[str], tuple[str, UUID] | None]
+CHANNEL_OF_INITIAL = {name[:1]: name for name in CHANNELS}
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True)
 class Account:
-    """A provider account whose callbacks we take; `values` are its opened credentials as the vendor keeps them."""
+    """Whose callbacks these are."""
 
     id: UUID
     user_id: str
     channel: str
     provider_type: str
-    vendor: Vendor
-    values: Any
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Stored:
-    """One callback with all that it states, to be made durable together."""
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """What a callback states. `problem` says why it states nothing although it should."""
+
+    receipts: tuple[Receipt, ...] = ()
+    inbound: tuple[InboundMessage, ...] = ()
+    problem: str | None = None
+
+    @property
+    def result(self) -> str:
+        """The value of the metric's label."""
+        if self.problem is not None:
+            return "rejected"
+        return "taken" if self.receipts or self.inbound else "empty"
+
+
+class Callback(msgspec.Struct, frozen=True, gc=False):
+    """A genuine callback as it came, and what it states. `target` is path and query, `headers` are lines."""
 
     provider: str
-    account: Account | None
     channel: str
+    account_id: UUID | None
+    user_id: str | None
+    received_at: datetime
     target: str
-    headers: dict[str, str]
+    headers: bytes
     body: bytes
-    rejection: str | None = None
-    receipts: Sequence[Receipt] = ()
-    inbound: Sequence[InboundMessage] = ()
+    reading: Reading
+
+    def __repr__(self) -> str:
+        return f"Callback({self.provider}, {len(self.body)} bytes)"
 
 
-def receipts_of(
-    stated: Iterable[VendorReceipt], read_reference: ReadReference, now: datetime
-) -> tuple[list[Receipt], int]:
-    """The receipts about messages of ours, and how many have no reference that we gave."""
-    receipts: list[Receipt] = []
-    strangers = 0
-    for one in stated:
-        reference = read_reference(one.reference) if one.reference else None
-        if reference is None:
-            strangers += 1
-            continue
+def read_contents(account: Account, contents: CallbackContents, references: References, at: datetime) -> Reading:
+    """The vendor's statements about our recipients; one that we cannot place makes the whole callback a problem."""
+    receipts = []
+    for stated in contents.receipts:
+        found = references.read(stated.reference) if stated.reference else None
+        if found is None or found[0] != account.channel[:1]:
+            return Reading(problem="a reference that is not ours" if stated.reference else "no reference")
+        if not _is_storable(stated):
+            return Reading(problem="an identifier or code that is too long or holds NUL")
         receipts.append(
             Receipt(
-                recipient_id=reference[1],
-                kind=one.kind,
-                at=one.at or now,
-                provider_message_id=one.provider_message_id,
-                error_class=one.error_class,
-                code=one.code,
-                cost_micros=one.cost_micros,
-                currency=one.currency,
+                recipient_id=found[1],
+                kind=stated.kind,
+                at=stated.at or at,
+                provider_message_id=stated.provider_message_id,
+                error_class=stated.error_class,
+                code=stated.code,
+                cost_micros=stated.cost_micros,
+                currency=stated.currency,
             )
         )
-    return receipts, strangers
+    return Reading(tuple(receipts), tuple(contents.inbound))
 
 
-@dataclass(slots=True)
-class Group:
-    """Receipts of one group of callbacks, by channel and provider."""
+def _is_storable(stated: VendorReceipt) -> bool:
+    """A callback shares records and transactions with others, so nothing in it may spoil them."""
+    for value in (stated.provider_message_id, stated.code, stated.currency):
+        if value is not None and (len(value) > FIELD_LENGTH_MAX or "\0" in value):
+            return False
+    return True
 
-    by_source: dict[tuple[str, str], list[Receipt]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, stored: Stored) -> None:
-        """Takes the receipts of one callback."""
-        if stored.receipts:
-            self.by_source[stored.channel, stored.provider].extend(stored.receipts)
+def group_receipts(callbacks: Sequence[Callback], receipts_max: int) -> Iterator[tuple[tuple[str, str], list[Receipt]]]:
+    """Receipts by channel and provider, in order of arrival, up to `receipts_max` at a time."""
+    groups: dict[tuple[str, str], list[Receipt]] = {}
+    for callback in callbacks:
+        if callback.reading.receipts:
+            groups.setdefault((callback.channel, callback.provider), []).extend(callback.reading.receipts)
+    for of, receipts in groups.items():
+        for start in range(0, len(receipts), receipts_max):
+            yield of, receipts[start : start + receipts_max]
+
+
+def inbound_of(callback: Callback, message: InboundMessage, event_id: UUID) -> InboundMessageReceived:
+    """The event for a message that a person sent to one of a tenant's numbers."""
+    assert callback.user_id is not None
+    assert callback.account_id is not None
+    return InboundMessageReceived(
+        event_id=event_id,
+        occurred_at=callback.received_at,
+        user_id=callback.user_id,
+        channel=callback.channel,
+        provider_id=callback.account_id,
+        address=_cleaned(message.address, FIELD_LENGTH_MAX),
+        to=_cleaned(message.to, FIELD_LENGTH_MAX),
+        text=_cleaned(message.text, TEXT_LENGTH_MAX),
+        intent=message.intent if message.intent in INTENTS else "other",
+        provider_message_id=message.provider_message_id and _cleaned(message.provider_message_id, FIELD_LENGTH_MAX),
+    )
+
+
+def _cleaned(text: str, length_max: int) -> str:
+    """The text as PostgreSQL can hold it."""
+    return text[:length_max].replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def header_lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The headers worth keeping, a line each."""
+    return b"\n".join([name + b": " + value for name, value in headers if name not in DROPPED_HEADERS])
+
+
+def request_of(callback: Callback, public_base_url: str) -> CallbackRequest:
+    """The vendor's request again, from what was kept of it."""
+    lines = (line.partition(": ") for line in callback.headers.decode("latin-1").split("\n"))
+    return CallbackRequest(
+        method="POST",
+        url=public_base_url + callback.target,
+        headers={name: value for name, _, value in lines},
+        body=callback.body,
+    )

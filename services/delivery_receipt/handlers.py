@@ -1,107 +1,104 @@
-"""What the delivery_receipt service does with callbacks and with changed accounts."""
+"""What happens with callbacks that are genuine, and with accounts that change."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from uuid import UUID
+from datetime import datetime
+
+import msgspec
 
 from contracts import topics
 from contracts.events import InboundMessageReceived, ProviderChanged, ReceiptsRecorded
-from services.delivery_receipt import metrics
-from services.delivery_receipt.domain import Account, Group, Stored
-from services.delivery_receipt.store import find_accounts, insert_callbacks, insert_inbound, mark_accounts
+from services.delivery_receipt import metrics, store
+from services.delivery_receipt.accounts import Accounts
+from services.delivery_receipt.domain import Callback, group_receipts, inbound_of, request_of
 from shared.codec import now
 from shared.database import Connection, Database
 from shared.ids import new_id
-from shared.logs import logger
 from shared.outbox import Outgoing, put
-from shared.providers.registry import VENDORS
-from shared.security import Seal, SealBroken
+from shared.security import References
 
 RECEIPTS_PER_RECORD_MAX = 500
+BATCHES_PER_DELETION_MAX = 100
 
 
-@dataclass(slots=True)
-class Accounts:
-    """The accounts in memory, as PostgreSQL has them."""
+async def record_callbacks(database: Database, callbacks: Sequence[Callback]) -> None:
+    """Makes callbacks durable together with what they state, in one transaction."""
+    async with database.transaction() as connection:
+        await store.insert_callbacks(connection, new_id(), callbacks)
+        await _publish(connection, callbacks)
+    metrics.GROUP_SIZE.observe(len(callbacks))
+    _count(callbacks)
 
-    seal: Seal
-    by_id: dict[str, Account] = field(default_factory=dict)
 
-    async def load(self, connection: Connection) -> None:
-        """Reads all accounts."""
-        for row in await find_accounts(connection):
-            self._keep(*row)
+async def _publish(connection: Connection, callbacks: Sequence[Callback]) -> None:
+    outgoing = []
+    for (channel, provider), receipts in group_receipts(callbacks, RECEIPTS_PER_RECORD_MAX):
+        recorded = ReceiptsRecorded(
+            event_id=new_id(), occurred_at=now(), channel=channel, provider=provider, receipts=receipts
+        )
+        outgoing.append(Outgoing(topics.RECEIPTS, str(recorded.event_id), recorded))
+    inbound = [message for callback in callbacks for message in _inbound(callback)]
+    if inbound:
+        new = await store.insert_inbound(connection, inbound)
+        outgoing += [Outgoing(topics.INBOUND_MESSAGES, one.user_id, one) for one in inbound if one.event_id in new]
+    await put(connection, outgoing)
 
-    def _keep(self, account_id: UUID, user_id: str, channel: str, provider_type: str, sealed: bytes) -> None:
-        vendor = VENDORS.get((channel, provider_type))
-        if vendor is None:
-            return
-        try:
-            values = vendor.account(self.seal.open(sealed))
-        except (SealBroken, ValueError, KeyError):
-            logger().warning("account_unusable", provider_id=str(account_id))
-            return
-        self.by_id[str(account_id)] = Account(account_id, user_id, channel, provider_type, vendor, values)
+
+def _inbound(callback: Callback) -> list[InboundMessageReceived]:
+    return [inbound_of(callback, message, new_id()) for message in callback.reading.inbound]
+
+
+def _count(callbacks: Sequence[Callback]) -> None:
+    results = Counter((one.provider, one.reading.result) for one in callbacks)
+    for labels, count in results.items():
+        metrics.CALLBACKS.labels(*labels).inc(count)
+    kinds = Counter((one.channel, receipt.kind) for one in callbacks for receipt in one.reading.receipts)
+    for labels, count in kinds.items():
+        metrics.RECEIPTS.labels(*labels).inc(count)
+
+
+async def convert_rejected(
+    database: Database,
+    accounts: Accounts,
+    references: References,
+    public_base_url: str,
+    tried_before: datetime,
+    rows_max: int,
+) -> int:
+    """Reads kept callbacks again that could not be read before that time; returns how many it looked at."""
+    async with database.transaction() as connection:
+        rejections = await store.claim_rejections(connection, tried_before, rows_max)
+        callbacks = []
+        for one in rejections:
+            known = accounts.of(one.callback.account_id) if one.callback.account_id else None
+            if known is None:
+                callbacks.append(one.callback)
+                continue
+            request = request_of(one.callback, public_base_url)
+            reading = known.read(request, references, one.callback.received_at)
+            callbacks.append(msgspec.structs.replace(one.callback, reading=reading))
+        await _publish(connection, callbacks)
+        await store.mark_tried(
+            connection,
+            [(one.batch_id, one.number, c.reading.problem) for one, c in zip(rejections, callbacks, strict=True)],
+        )
+    _count([callback for callback in callbacks if callback.reading.problem is None])
+    return len(rejections)
 
 
 async def on_providers_changed(database: Database, accounts: Accounts, events: Sequence[ProviderChanged]) -> None:
-    """From now on callbacks are checked against the new credentials."""
+    """Keeps the newest state of each account, in the database and in memory."""
     async with database.transaction() as connection:
-        await mark_accounts(connection, events)
-        await accounts.load(connection)
+        await store.mark_accounts(connection, events)
+        rows = await store.find_accounts(connection, [event.provider_id for event in events])
+    accounts.keep(rows)
 
 
-async def store_callbacks(database: Database, callbacks: Sequence[Stored]) -> None:
-    """Makes a group of callbacks durable, with everything that they state in the outbox: all or nothing."""
-    group = Group()
+async def forget_old(database: Database, accounts: Accounts, callbacks_kept_days: int, accounts_kept_days: int) -> int:
+    """Deletes a bounded number of batches that are out of their time, and accounts that were deleted long ago."""
     async with database.transaction() as connection:
-        await insert_callbacks(connection, callbacks)
-        records: list[Outgoing] = []
-        for one in callbacks:
-            group.add(one)
-            if one.inbound and one.account is not None:
-                records.extend(await _inbound(connection, one.account, one))
-        records.extend(_receipts(group))
-        await put(connection, records)
-    for (channel, _), receipts in group.by_source.items():
-        for receipt in receipts:
-            metrics.RECEIPTS.labels(channel, receipt.kind).inc()
-
-
-async def _inbound(connection: Connection, account: Account, stored: Stored) -> list[Outgoing]:
-    return [
-        Outgoing(
-            topics.INBOUND_MESSAGES,
-            account.user_id,
-            InboundMessageReceived(
-                event_id=message_id,
-                occurred_at=now(),
-                user_id=account.user_id,
-                channel=account.channel,
-                provider_id=account.id,
-                address=str(message.address),
-                to=message.to,
-                text=message.text,
-                intent=message.intent,
-                provider_message_id=message.provider_message_id,
-            ),
-        )
-        for message_id, message in await insert_inbound(connection, account, stored.inbound)
-    ]
-
-
-def _receipts(group: Group) -> list[Outgoing]:
-    records = []
-    for (channel, provider), receipts in group.by_source.items():
-        for start in range(0, len(receipts), RECEIPTS_PER_RECORD_MAX):
-            event = ReceiptsRecorded(
-                event_id=new_id(),
-                occurred_at=now(),
-                channel=channel,
-                provider=provider,
-                receipts=receipts[start : start + RECEIPTS_PER_RECORD_MAX],
-            )
-            records.append(Outgoing(topics.RECEIPTS, str(event.event_id), event))
-    return records
+        deleted = await store.delete_callbacks(connection, callbacks_kept_days, BATCHES_PER_DELETION_MAX)
+        accounts.forget(await store.delete_accounts(connection, accounts_kept_days))
+    return deleted

@@ -1,83 +1,138 @@
-"""The loops of the delivery_receipt service."""
+"""Loops: writing what waits, reading again what could not be read, forgetting what is old."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass, field
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
-from services.delivery_receipt.domain import Stored
-from services.delivery_receipt.handlers import store_callbacks
-from services.delivery_receipt.store import PURGE_MAX, delete_old_callbacks
+import msgspec
+
+from services.delivery_receipt import handlers
+from services.delivery_receipt.accounts import Accounts
+from services.delivery_receipt.domain import Callback, Reading
+from services.delivery_receipt.intake import Intake, Waiting
+from services.delivery_receipt.settings import DeliveryReceiptSettings
+from services.delivery_receipt.store import is_about_data
+from shared.backoff import Backoff
+from shared.codec import now
 from shared.database import Database
 from shared.errors import is_transient
 from shared.logs import logger
 from shared.runtime import JobContext
+from shared.security import References
 
-PURGE_SECONDS = 600.0
+CONVERT_EVERY_SECONDS = 3600.0
+CONVERTED_TOGETHER_MAX = 500
+FORGET_EVERY_SECONDS = 300.0
+
+Record = Callable[[Sequence[Callback]], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class Intake:
-    """Callbacks that wait to be made durable; each waiter is answered after the commit that holds its callback."""
+async def write_callbacks(
+    intake: Intake, record: Record, group_max: int, answer_seconds: float, context: JobContext
+) -> None:
+    """Writes what waits, one transaction at a time; each sender hears only after the commit.
 
-    database: Database
-    waiting_max: int
-    group_max: int
-    _waiting: deque[tuple[Stored, asyncio.Future[bool]]] = field(default_factory=deque)
-    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def add(self, callback: Stored) -> asyncio.Future[bool] | None:
-        """A future that is True once the callback is durable, False if that failed; None when too many wait."""
-        if len(self._waiting) >= self.waiting_max:
-            return None
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((callback, future))
-        self._arrived.set()
-        return future
-
-    async def write(self, context: JobContext) -> None:
-        """Writes whatever waits in one transaction, again and again, until the service stops and nobody waits."""
-        stop = asyncio.ensure_future(context.stopping.wait())
-        while True:
-            if not self._waiting:
-                if context.stopping.is_set():
-                    break
-                self._arrived.clear()
-                arrival = asyncio.ensure_future(self._arrived.wait())
-                await asyncio.wait((arrival, stop), return_when=asyncio.FIRST_COMPLETED)
-                arrival.cancel()
-                continue
+    When the service stops, nothing more is taken, and what was taken is written.
+    """
+    closing = asyncio.create_task(_close_when(context.stopping, intake))
+    try:
+        while group := await intake.take(group_max):
             context.heartbeat.begin()
-            await self._write_group()
+            await _write(record, group, answer_seconds, context)
             context.heartbeat.end()
-        stop.cancel()
+    finally:
+        intake.close()
+        closing.cancel()
+        with suppress(asyncio.CancelledError):
+            await closing
 
-    async def _write_group(self) -> None:
-        group = [self._waiting.popleft() for _ in range(min(len(self._waiting), self.group_max))]
+
+async def _close_when(stopping: asyncio.Event, intake: Intake) -> None:
+    await stopping.wait()
+    intake.close()
+
+
+async def _write(record: Record, group: list[Waiting], answer_seconds: float, context: JobContext) -> None:
+    """Tries for as long as the senders wait; then they are told that nothing was kept."""
+    until = group[0].since + answer_seconds
+    attempt = 0
+    while True:
         try:
-            await store_callbacks(self.database, [callback for callback, _ in group])
-            stored = True
+            async with asyncio.timeout(max(until - time.monotonic(), 1.0)):
+                await record([waiting.callback for waiting in group])
         except Exception as error:
+            if is_about_data(error):
+                await _write_apart(record, group, answer_seconds, error, context)
+                return
+            attempt += 1
+            delay = Backoff(0.05, 1.0).delay(attempt)
+            if is_transient(error) and time.monotonic() + delay < until:
+                logger().warning("callbacks_retried", attempt=attempt, error=type(error).__name__)
+                context.heartbeat.beat()
+                await context.sleep(delay)
+                continue
+            logger().error("callbacks_unstored", callbacks=len(group), error=type(error).__name__)
+            _answer(group, stored=False)
             if not is_transient(error):
-                for _, future in group:
-                    _settle(future, False)
                 raise
-            logger().warning("callbacks_refused", callbacks=len(group), error=type(error).__name__)
-            stored = False
-        for _, future in group:
-            _settle(future, stored)
+        else:
+            _answer(group, stored=True)
+        return
 
 
-def _settle(future: asyncio.Future[bool], stored: bool) -> None:
-    if not future.done():
-        future.set_result(stored)
+async def _write_apart(
+    record: Record, group: list[Waiting], answer_seconds: float, error: Exception, context: JobContext
+) -> None:
+    """Finds the callback that PostgreSQL will not have, by halves, and keeps it raw."""
+    if len(group) > 1:
+        middle = len(group) // 2
+        await _write(record, group[:middle], answer_seconds, context)
+        await _write(record, group[middle:], answer_seconds, context)
+        return
+    (waiting,) = group
+    if waiting.callback.reading.problem is not None:
+        _answer(group, stored=False)
+        raise error
+    reading = Reading(problem=f"unexpected {type(error).__name__}")
+    bare = Waiting(msgspec.structs.replace(waiting.callback, reading=reading), waiting.stored, waiting.since)
+    await _write(record, [bare], answer_seconds, context)
 
 
-async def purge_callbacks(database: Database, kept_days: int, context: JobContext) -> None:
-    """Deletes old callbacks in small steps."""
-    while not await context.sleep(PURGE_SECONDS):
-        deleted = PURGE_MAX
-        while deleted == PURGE_MAX and not context.stopping.is_set():
-            async with database.transaction() as connection:
-                deleted = await delete_old_callbacks(connection, kept_days)
+def _answer(group: Sequence[Waiting], stored: bool) -> None:
+    for waiting in group:
+        waiting.answer(stored)
+
+
+async def convert_rejected(
+    database: Database, accounts: Accounts, references: References, public_base_url: str, context: JobContext
+) -> None:
+    """Reads again what an earlier version, or an account not yet known, could not read: at the start, then hourly."""
+    while True:
+        started = now()
+        looked_at = CONVERTED_TOGETHER_MAX
+        while looked_at == CONVERTED_TOGETHER_MAX and not context.stopping.is_set():
+            context.heartbeat.begin()
+            looked_at = await handlers.convert_rejected(
+                database, accounts, references, public_base_url, started, CONVERTED_TOGETHER_MAX
+            )
+        context.heartbeat.end()
+        if await context.sleep(CONVERT_EVERY_SECONDS):
+            return
+
+
+async def forget_old(
+    database: Database, accounts: Accounts, settings: DeliveryReceiptSettings, context: JobContext
+) -> None:
+    """Keeps callbacks, and the credentials of deleted accounts, no longer than the settings say."""
+    while not await context.sleep(FORGET_EVERY_SECONDS):
+        context.heartbeat.begin()
+        deleted = handlers.BATCHES_PER_DELETION_MAX
+        while deleted == handlers.BATCHES_PER_DELETION_MAX and not context.stopping.is_set():
+            deleted = await handlers.forget_old(
+                database, accounts, settings.callbacks_kept_days, settings.deleted_accounts_kept_days
+            )
+            context.heartbeat.beat()
+        context.heartbeat.end()

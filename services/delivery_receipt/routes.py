@@ -1,127 +1,173 @@
-"""The intake: a raw ASGI function, because a framework would cost more than the work.
-
-A provider gets its answer when its callback is durable, and a 5xx when it is not: then it tries again.
-"""
+"""The intake: a plain ASGI function, because it is called once or more for every message."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from typing import Any
 
 from contracts.events import Receipt
 from services.delivery_receipt import metrics
-from services.delivery_receipt.domain import APP_KINDS, CHANNEL_OF_INITIAL, Stored, receipts_of
-from services.delivery_receipt.handlers import Accounts
-from services.delivery_receipt.jobs import Intake
-from shared.codec import now
+from services.delivery_receipt.accounts import CALLBACKS_PATH, Accounts, Known
+from services.delivery_receipt.domain import (
+    APP,
+    APP_KINDS,
+    CHANNEL_OF_INITIAL,
+    Callback,
+    Reading,
+    header_lines,
+)
+from services.delivery_receipt.intake import Intake
+from services.delivery_receipt.settings import DeliveryReceiptSettings
 from shared.probes import AsgiApp, Receive, Scope, Send
-from shared.providers.provider import CallbackMalformed, CallbackRequest
+from shared.providers.provider import CallbackRequest
+from shared.providers.registry import VENDORS
 from shared.security import References
 
-BASE = "/api/notification"
-APP = "app"
-RETRY_AFTER_SECONDS = b"5"
+REPORTS_PATH = "/api/notification/t/"
+RETRY_AFTER_SECONDS = 1
+
+
+class _Reply:
+    """An answer, made once and sent often."""
+
+    def __init__(self, status: int, content_type: str, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+        lines = list(headers)
+        if status != 204:
+            lines += [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+        self.start: dict[str, Any] = {"type": "http.response.start", "status": status, "headers": lines}
+        self.body: dict[str, Any] = {"type": "http.response.body", "body": body}
+
+    async def send(self, send: Send) -> None:
+        await send(self.start)
+        await send(self.body)
+
+
+def _problem(status: int, title: str, *headers: tuple[bytes, bytes]) -> _Reply:
+    body = json.dumps({"type": "about:blank", "title": title, "status": status}).encode()
+    return _Reply(status, "application/problem+json", body, *headers)
+
+
+TAKEN = _Reply(204, "", b"")
+FORGED = _problem(403, "The signature is not the provider's")
+NOT_FOUND = _problem(404, "Not found")
+NOT_ALLOWED = _problem(405, "Only POST is answered here", (b"allow", b"POST"))
+OVERSIZE = _problem(413, "The body is too long", (b"connection", b"close"))
+BUSY = _problem(503, "Come again shortly", (b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
 
 
 def intake_routes(
-    intake: Intake, accounts: Accounts, references: References, public_base_url: str, body_bytes_max: int
+    settings: DeliveryReceiptSettings, accounts: Accounts, references: References, intake: Intake
 ) -> AsgiApp:
-    """`POST …/callbacks/{provider}/{accountId}` and `POST …/t/{token}/{kind}`."""
+    """Callbacks of providers and reports of the customers' apps; anything else is not found."""
+    replies = {
+        of: _Reply(reply.status, reply.content_type, reply.body)
+        for of, reply in ((of, vendor.CALLBACK_REPLY) for of, vendor in VENDORS.items())
+    }
+    base_url, body_bytes_max = settings.public_base_url, settings.body_bytes_max
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        parts = scope["path"].removeprefix(BASE).split("/")
-        known = len(parts) == 4 and parts[1] in ("callbacks", "t")
-        if not known:
-            await _problem(send, 404, "No such page")
+        path: str = scope["path"]
+        known = accounts.find(path)
+        if known is None:
+            if path.startswith(REPORTS_PATH):
+                await take_report(path, scope, receive, send)
+                return
+            known = await accounts.look_up(path) if path.startswith(CALLBACKS_PATH) else None
+            if known is None:
+                metrics.CALLBACKS.labels("none", "unknown").inc()
+                await NOT_FOUND.send(send)
+                return
+        await take_callback(known, path, scope, receive, send)
+
+    async def take_callback(known: Known, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        provider = known.account.provider_type
+        if scope["method"] != "POST":
+            await NOT_ALLOWED.send(send)
+            return
+        headers = scope["headers"]
+        body = await _body(receive, body_bytes_max)
+        if body is None:
+            return
+        if len(body) > body_bytes_max:
+            await _refuse(provider, "oversize", OVERSIZE, send)
+            return
+        target = _target(scope)
+        request = CallbackRequest(
+            method="POST",
+            url=base_url + target,
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in headers},
+            body=body,
+        )
+        if not known.is_genuine(request):
+            newer = await accounts.look_up(path)
+            if newer is None or newer is known or not newer.is_genuine(request):
+                await _refuse(provider, "forged", FORGED, send)
+                return
+            known = newer
+        account, at = known.account, datetime.now(UTC)
+        reading = known.read(request, references, at)
+        callback = Callback(
+            provider, account.channel, account.id, account.user_id, at, target, header_lines(headers), body, reading
+        )
+        await answer_when_stored(callback, replies[account.channel, provider], send)
+
+    async def take_report(path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        token, _, kind = path[len(REPORTS_PATH) :].partition("/")
+        found = references.read(token) if kind in APP_KINDS else None
+        channel = CHANNEL_OF_INITIAL.get(found[0]) if found is not None else None
+        if found is None or channel is None:
+            await _refuse(APP, "unknown", NOT_FOUND, send)
             return
         if scope["method"] != "POST":
-            await _problem(send, 405, "Use POST")
+            await NOT_ALLOWED.send(send)
             return
-        body = await _read(receive, body_bytes_max)
+        body = await _body(receive, body_bytes_max)
         if body is None:
-            await _problem(send, 413, "Too large", f"at most {body_bytes_max} bytes are taken")
-        elif parts[1] == "callbacks":
-            await on_callback(scope, body, parts[2], parts[3], send)
+            return
+        if len(body) > body_bytes_max:
+            await _refuse(APP, "oversize", OVERSIZE, send)
+            return
+        at = datetime.now(UTC)
+        reading = Reading((Receipt(recipient_id=found[1], kind=kind, at=at),))
+        callback = Callback(APP, channel, None, None, at, path, b"", b"", reading)
+        await answer_when_stored(callback, TAKEN, send)
+
+    async def answer_when_stored(callback: Callback, reply: _Reply, send: Send) -> None:
+        stored = intake.put(callback)
+        if stored is None:
+            await _refuse(callback.provider, "busy", BUSY, send)
+        elif await stored:
+            await reply.send(send)
         else:
-            await on_report(scope, parts[2], parts[3], send)
-
-    async def on_callback(scope: Scope, body: bytes, provider: str, account_id: str, send: Send) -> None:
-        account = accounts.by_id.get(account_id)
-        if account is None or account.provider_type != provider:
-            metrics.CALLBACKS.labels("any", "unknown_account").inc()
-            await _problem(send, 404, "No such account")
-            return
-        query = scope["query_string"].decode("latin-1")
-        path = scope.get("raw_path") or scope["path"].encode()
-        target = path.decode("latin-1") + (f"?{query}" if query else "")
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        request = CallbackRequest(method="POST", url=public_base_url + target, headers=headers, body=body)
-        if not account.vendor.is_genuine(account.values, request):
-            metrics.CALLBACKS.labels(provider, "forged").inc()
-            await _problem(send, 403, "Not signed by the provider", "check the account's secret and PUBLIC_BASE_URL")
-            return
-        stored = Stored(provider, account, account.channel, target, headers, body)
-        try:
-            contents = account.vendor.read_callback(account.values, request)
-        except CallbackMalformed as malformed:
-            metrics.CALLBACKS.labels(provider, "unreadable").inc()
-            stored = Stored(provider, account, account.channel, target, headers, body, rejection=str(malformed))
-        else:
-            receipts, strangers = receipts_of(contents.receipts, references.read, now())
-            rejection = f"{strangers} references are not ours" if strangers else None
-            stored = Stored(
-                provider, account, account.channel, target, headers, body, rejection, receipts, contents.inbound
-            )
-        if await _make_durable(stored, send):
-            reply = account.vendor.CALLBACK_REPLY
-            await _answer(send, reply.status, reply.content_type.encode(), reply.body)
-
-    async def on_report(scope: Scope, token: str, kind: str, send: Send) -> None:
-        reference = references.read(token)
-        if reference is None or kind not in APP_KINDS:
-            metrics.CALLBACKS.labels(APP, "forged").inc()
-            await _problem(send, 404, "No such message")
-            return
-        initial, recipient_id = reference
-        receipt = Receipt(recipient_id=recipient_id, kind=kind, at=now())
-        stored = Stored(APP, None, CHANNEL_OF_INITIAL[initial], f"/t/{kind}", {}, b"", None, (receipt,))
-        if await _make_durable(stored, send):
-            await _answer(send, 204, b"text/plain", b"")
-
-    async def _make_durable(stored: Stored, send: Send) -> bool:
-        waiting = intake.add(stored)
-        if waiting is None or not await waiting:
-            metrics.CALLBACKS.labels(stored.provider, "overload").inc()
-            await _problem(send, 503, "Try again shortly", retry=True)
-            return False
-        metrics.CALLBACKS.labels(stored.provider, "stored").inc()
-        return True
+            await _refuse(callback.provider, "unstored", BUSY, send)
 
     return app
 
 
-async def _read(receive: Receive, bytes_max: int) -> bytes | None:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body"):
-        if len(body) > bytes_max:
-            return None
+async def _refuse(provider: str, result: str, reply: _Reply, send: Send) -> None:
+    metrics.CALLBACKS.labels(provider, result).inc()
+    await reply.send(send)
+
+
+async def _body(receive: Receive, bytes_max: int) -> bytes | None:
+    """The whole body, or a little more than the limit where it is longer; None when the sender has left."""
+    parts, length = [], 0
+    while True:
         message = await receive()
-        body += message.get("body", b"")
-    return body if len(body) <= bytes_max else None
+        if message["type"] != "http.request":
+            return None
+        part: bytes = message.get("body", b"")
+        parts.append(part)
+        length += len(part)
+        if length > bytes_max or not message.get("more_body", False):
+            return part if len(parts) == 1 else b"".join(parts)
 
 
-async def _answer(send: Send, status: int, content_type: bytes, body: bytes, retry: bool = False) -> None:
-    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
-    if retry:
-        headers.append((b"retry-after", RETRY_AFTER_SECONDS))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _problem(send: Send, status: int, title: str, detail: str | None = None, retry: bool = False) -> None:
-    problem: dict[str, object] = {"type": "about:blank", "title": title, "status": status}
-    if detail:
-        problem["detail"] = detail
-    await _answer(send, status, b"application/problem+json", json.dumps(problem).encode(), retry)
+def _target(scope: Scope) -> str:
+    """Path and query as they came, which is what the provider signed."""
+    raw_path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return (raw_path + b"?" + query if query else raw_path).decode("latin-1")

@@ -1,106 +1,223 @@
-"""The delivery_receipt service's SQL."""
+"""Everything that this service asks of PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 
-from contracts.events import ProviderChanged
-from services.delivery_receipt.domain import Account, Stored
+from contracts.events import InboundMessageReceived, ProviderChanged
+from services.delivery_receipt.domain import Account, Callback, Reading
+from services.delivery_receipt.tables import CALLBACKS
 from shared.database import Connection
-from shared.ids import new_id
-from shared.providers.provider import InboundMessage
 
-PURGE_MAX = 10_000
+_COPY = f"COPY callbacks ({', '.join(CALLBACKS)}) FROM STDIN (FORMAT BINARY)"
+_TYPES = list(CALLBACKS.values())
 
 
-async def insert_callbacks(connection: Connection, callbacks: Sequence[Stored]) -> None:
-    """Stores raw callbacks, exactly as they came."""
-    async with connection.cursor().copy(
-        "COPY callbacks (provider, account_id, target, headers, body, rejection) FROM STDIN (FORMAT binary)"
-    ) as copy:
-        copy.set_types(["text", "uuid", "text", "jsonb", "bytea", "text"])
-        for one in callbacks:
+class SealedAccount(msgspec.Struct, frozen=True):
+    """A row of `accounts`."""
+
+    account: Account
+    version: int
+    sealed: bytes
+
+
+class Rejection(msgspec.Struct, frozen=True, gc=False):
+    """A kept callback that could not be read; the reason is its reading's problem."""
+
+    batch_id: UUID
+    number: int
+    callback: Callback
+
+
+def is_about_data(error: BaseException) -> bool:
+    """True where PostgreSQL refuses a value, not the transaction as such."""
+    return isinstance(error, psycopg.DataError | psycopg.IntegrityError)
+
+
+# --- callbacks -------------------------------------------------------------------------------------------------------
+
+
+async def insert_callbacks(connection: Connection, batch_id: UUID, callbacks: Sequence[Callback]) -> None:
+    """Writes one batch; the rejected ones among them are listed for another try."""
+    async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.set_types(_TYPES)
+        for number, one in enumerate(callbacks):
             await copy.write_row(
                 (
+                    batch_id,
+                    number,
                     one.provider,
-                    None if one.account is None else one.account.id,
+                    one.channel,
+                    one.account_id,
+                    one.user_id,
+                    one.received_at,
                     one.target,
-                    msgspec.json.encode(one.headers).decode(),
+                    one.headers,
                     one.body,
-                    one.rejection,
                 )
             )
-
-
-async def insert_inbound(
-    connection: Connection, account: Account, messages: Sequence[InboundMessage]
-) -> list[tuple[UUID, InboundMessage]]:
-    """Stores what a customer wrote, once per message of the provider; returns the new ones with their ids."""
-    fresh = []
-    for message in messages:
-        message_id = new_id()
-        cursor = await connection.execute(
-            """
-            INSERT INTO inbound_messages
-                (id, user_id, channel, provider_id, provider_message_id, address, sent_to, text, intent)
-            VALUES (%b, %b, %b, %b, %b, %b, %b, %b, %b)
-            ON CONFLICT (provider_id, provider_message_id) DO NOTHING
-            """,
-            (
-                message_id,
-                account.user_id,
-                account.channel,
-                account.id,
-                message.provider_message_id,
-                str(message.address),
-                message.to,
-                message.text,
-                message.intent,
-            ),
-        )
-        if cursor.rowcount:
-            fresh.append((message_id, message))
-    return fresh
-
-
-async def mark_accounts(connection: Connection, changes: Sequence[ProviderChanged]) -> None:
-    """Keeps the newest version of each account; a deleted one stays, because its receipts still come."""
-    for change in changes:
+    rejected = [(n, one) for n, one in enumerate(callbacks) if one.reading.problem is not None]
+    if rejected:
         await connection.execute(
             """
-            INSERT INTO accounts (id, user_id, channel, provider_type, version, sealed)
-            VALUES (%b, %b, %b, %b, %b, %b)
-            ON CONFLICT (id) DO UPDATE SET version = excluded.version, sealed = excluded.sealed,
-                                           provider_type = excluded.provider_type
-            WHERE accounts.version < excluded.version
+            INSERT INTO rejections (batch_id, number, reason)
+            SELECT %b::uuid, * FROM unnest(%b::smallint[], %b::text[])
             """,
-            (
-                change.provider_id,
-                change.user_id,
-                change.channel,
-                change.provider_type,
-                change.version,
-                change.sealed,
-            ),
+            (batch_id, [n for n, _ in rejected], [one.reading.problem for _, one in rejected]),
+        )
+    await connection.execute(
+        "INSERT INTO callback_batches (id, callbacks, receipts, inbound, rejected) VALUES (%b, %b, %b, %b, %b)",
+        (
+            batch_id,
+            len(callbacks),
+            sum(len(one.reading.receipts) for one in callbacks),
+            sum(len(one.reading.inbound) for one in callbacks),
+            len(rejected),
+        ),
+    )
+
+
+async def claim_rejections(connection: Connection, tried_before: datetime, rows_max: int) -> list[Rejection]:
+    """Locks callbacks that are still unread and were last tried before then; other claimers pass them by."""
+    cursor = await connection.execute(
+        """
+        SELECT c.batch_id, c.number, c.provider, c.channel, c.account_id, c.user_id, c.received_at, c.target, c.headers,
+               c.body, r.reason
+        FROM rejections r JOIN callbacks c USING (batch_id, number)
+        WHERE r.converted_at IS NULL AND r.tried_at < %b
+        ORDER BY r.tried_at LIMIT %b FOR UPDATE OF r SKIP LOCKED
+        """,
+        (tried_before, rows_max),
+        binary=True,
+    )
+    return [Rejection(row[0], row[1], _unread(row[2:])) for row in await cursor.fetchall()]
+
+
+def _unread(row: tuple[Any, ...]) -> Callback:
+    provider, channel, account_id, user_id, received_at, target, headers, body, reason = row
+    reading = Reading(problem=reason)
+    return Callback(provider, channel, account_id, user_id, received_at, target, headers, body, reading)
+
+
+async def mark_tried(connection: Connection, tried: Sequence[tuple[UUID, int, str | None]]) -> None:
+    """Notes for each (batch, number) why it is still unread, or with None that it is converted."""
+    if tried:
+        await connection.execute(
+            """
+            UPDATE rejections r SET tried_at = clock_timestamp(), reason = coalesce(t.reason, r.reason),
+                                    converted_at = CASE WHEN t.reason IS NULL THEN clock_timestamp() END
+            FROM unnest(%b::uuid[], %b::smallint[], %b::text[]) AS t (batch_id, number, reason)
+            WHERE r.batch_id = t.batch_id AND r.number = t.number
+            """,
+            ([one[0] for one in tried], [one[1] for one in tried], [one[2] for one in tried]),
         )
 
 
-async def find_accounts(connection: Connection) -> list[tuple[UUID, str, str, str, bytes]]:
-    """(id, user, channel, provider type, sealed values) of all accounts."""
-    cursor = await connection.execute("SELECT id, user_id, channel, provider_type, sealed FROM accounts")
-    return await cursor.fetchall()
-
-
-async def delete_old_callbacks(connection: Connection, kept_days: int) -> int:
-    """Deletes a bounded number of callbacks older than that."""
+async def delete_callbacks(connection: Connection, kept_days: int, batches_max: int) -> int:
+    """Deletes the oldest batches that are out of their time; says how many."""
     cursor = await connection.execute(
         """
-        DELETE FROM callbacks WHERE id IN (
-            SELECT id FROM callbacks WHERE received_at < now() - %b * interval '1 day' ORDER BY id LIMIT %b)
+        WITH old AS (
+            SELECT id FROM callback_batches WHERE received_at < now() - %b * interval '1 day'
+            ORDER BY received_at LIMIT %b FOR UPDATE SKIP LOCKED
+        ), callbacks_gone AS (
+            DELETE FROM callbacks USING old WHERE batch_id = old.id
+        ), rejections_gone AS (
+            DELETE FROM rejections USING old WHERE batch_id = old.id
+        )
+        DELETE FROM callback_batches b USING old WHERE b.id = old.id
         """,
-        (kept_days, PURGE_MAX),
+        (kept_days, batches_max),
     )
     return cursor.rowcount
+
+
+# --- inbound messages ------------------------------------------------------------------------------------------------
+
+
+async def insert_inbound(connection: Connection, messages: Sequence[InboundMessageReceived]) -> set[UUID]:
+    """Stores messages; returns the ids of those that the provider had not told us before."""
+    ordered = sorted(messages, key=lambda one: (one.provider_id.bytes, one.provider_message_id or ""))
+    cursor = await connection.execute(
+        """
+        INSERT INTO inbound_messages
+            (id, user_id, channel, provider_id, address, recipient, text, intent, provider_message_id, received_at)
+        SELECT * FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::uuid[], %b::text[], %b::text[], %b::text[],
+                             %b::text[], %b::text[], %b::timestamptz[])
+        ON CONFLICT DO NOTHING RETURNING id
+        """,
+        (
+            [one.event_id for one in ordered],
+            [one.user_id for one in ordered],
+            [one.channel for one in ordered],
+            [one.provider_id for one in ordered],
+            [str(one.address) for one in ordered],
+            [one.to for one in ordered],
+            [one.text for one in ordered],
+            [one.intent for one in ordered],
+            [one.provider_message_id for one in ordered],
+            [one.occurred_at for one in ordered],
+        ),
+        binary=True,
+    )
+    return {row[0] for row in await cursor.fetchall()}
+
+
+# --- accounts --------------------------------------------------------------------------------------------------------
+
+
+async def mark_accounts(connection: Connection, events: Sequence[ProviderChanged]) -> None:
+    """Keeps the newest version of each account."""
+    newest: dict[UUID, ProviderChanged] = {}
+    for event in events:
+        if event.provider_id not in newest or event.version > newest[event.provider_id].version:
+            newest[event.provider_id] = event
+    rows = [newest[provider_id] for provider_id in sorted(newest)]
+    await connection.execute(
+        """
+        INSERT INTO accounts AS a (id, user_id, channel, provider_type, version, sealed, deleted_at)
+        SELECT id, user_id, channel, provider_type, version, sealed, CASE WHEN deleted THEN clock_timestamp() END
+        FROM unnest(%b::uuid[], %b::text[], %b::text[], %b::text[], %b::bigint[], %b::bytea[], %b::boolean[])
+            AS n (id, user_id, channel, provider_type, version, sealed, deleted)
+        ON CONFLICT (id) DO UPDATE SET
+            provider_type = excluded.provider_type, version = excluded.version, sealed = excluded.sealed,
+            deleted_at = excluded.deleted_at
+        WHERE a.version < excluded.version
+        """,
+        (
+            [one.provider_id for one in rows],
+            [one.user_id for one in rows],
+            [one.channel for one in rows],
+            [one.provider_type for one in rows],
+            [one.version for one in rows],
+            [one.sealed for one in rows],
+            [one.deleted for one in rows],
+        ),
+    )
+
+
+async def find_accounts(connection: Connection, ids: Sequence[UUID] | None = None) -> list[SealedAccount]:
+    """The accounts with these ids, or all."""
+    cursor = await connection.execute(
+        """
+        SELECT id, user_id, channel, provider_type, version, sealed FROM accounts
+        WHERE %b::uuid[] IS NULL OR id = ANY (%b::uuid[])
+        """,
+        (None if ids is None else list(ids),) * 2,
+        binary=True,
+    )
+    return [SealedAccount(Account(*row[:4]), row[4], row[5]) for row in await cursor.fetchall()]
+
+
+async def delete_accounts(connection: Connection, kept_days: int) -> list[UUID]:
+    """Forgets accounts, with their credentials, that were deleted so many days ago; returns their ids."""
+    cursor = await connection.execute(
+        "DELETE FROM accounts WHERE deleted_at < now() - %b * interval '1 day' RETURNING id", (kept_days,), binary=True
+    )
+    return [row[0] for row in await cursor.fetchall()]

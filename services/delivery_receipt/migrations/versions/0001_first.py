@@ -1,4 +1,4 @@
-"""Raw callbacks, what customers wrote, and the accounts whose signatures we check."""
+"""Raw callbacks, what could not be read of them, inbound messages, and the read copy of provider accounts."""
 
 from alembic import op
 
@@ -11,20 +11,48 @@ down_revision = None
 def upgrade() -> None:
     op.execute(
         """
-        CREATE TABLE callbacks (
-            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        CREATE TABLE callback_batches (
+            id uuid PRIMARY KEY,
             received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-            provider text NOT NULL,
-            account_id uuid,
-            target text NOT NULL,
-            headers jsonb NOT NULL,
-            body bytea NOT NULL,
-            rejection text
+            callbacks integer NOT NULL,
+            receipts integer NOT NULL,
+            inbound integer NOT NULL,
+            rejected integer NOT NULL
         )
         """
     )
-    op.execute("CREATE INDEX callbacks_rejected ON callbacks (id) WHERE rejection IS NOT NULL")
-    op.execute("CREATE INDEX callbacks_received ON callbacks USING brin (received_at)")
+    op.execute("CREATE INDEX callback_batches_received_at ON callback_batches (received_at)")
+    op.execute(
+        """
+        CREATE TABLE callbacks (
+            batch_id uuid NOT NULL,
+            number smallint NOT NULL,
+            provider text NOT NULL,
+            channel text NOT NULL,
+            account_id uuid,
+            user_id text,
+            received_at timestamptz NOT NULL,
+            target text NOT NULL,
+            headers bytea NOT NULL,
+            body bytea NOT NULL,
+            PRIMARY KEY (batch_id, number)
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE rejections (
+            batch_id uuid NOT NULL,
+            number smallint NOT NULL,
+            reason text NOT NULL,
+            rejected_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            tried_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+            converted_at timestamptz,
+            PRIMARY KEY (batch_id, number)
+        )
+        """
+    )
+    op.execute("CREATE INDEX rejections_open ON rejections (tried_at) WHERE converted_at IS NULL")
     op.execute(
         """
         CREATE TABLE inbound_messages (
@@ -32,16 +60,19 @@ def upgrade() -> None:
             user_id text NOT NULL,
             channel text NOT NULL,
             provider_id uuid NOT NULL,
-            provider_message_id text,
             address text NOT NULL,
-            sent_to text NOT NULL,
+            recipient text NOT NULL,
             text text NOT NULL,
             intent text NOT NULL CHECK (intent IN ('stop', 'start', 'help', 'other')),
-            received_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-            UNIQUE (provider_id, provider_message_id)
+            provider_message_id text,
+            received_at timestamptz NOT NULL
         )
         """
     )
+    op.execute(
+        "CREATE UNIQUE INDEX inbound_messages_provider_message ON inbound_messages (provider_id, provider_message_id)"
+    )
+    op.execute("CREATE INDEX inbound_messages_user ON inbound_messages (user_id, received_at)")
     op.execute(
         """
         CREATE TABLE accounts (
@@ -50,7 +81,8 @@ def upgrade() -> None:
             channel text NOT NULL,
             provider_type text NOT NULL,
             version bigint NOT NULL,
-            sealed bytea NOT NULL
+            sealed bytea NOT NULL,
+            deleted_at timestamptz
         )
         """
     )
