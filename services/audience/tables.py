@@ -85,6 +85,8 @@ class Reach:
     device_type: str
     devices: str
     """A join that multiplies customers by their addresses, or nothing."""
+    owners: str
+    """Customer id and address of everybody who has one of the addresses."""
     sharers: str
     """FROM and WHERE of the restricted preferences of everybody who has the address `u.address`."""
     missing: str
@@ -99,6 +101,10 @@ REACHES: Mapping[str, Reach] = MappingProxyType(
             address="c.phone_number",
             device_type="NULL::text",
             devices="",
+            owners=(
+                "SELECT customer_id, phone_number AS address FROM customers"
+                " WHERE user_id = %(user_id)b AND phone_number = ANY(%(addresses)b)"
+            ),
             sharers=(
                 "FROM notification_preferences o WHERE o.restricted"
                 " AND o.user_id = %(user_id)b AND o.phone_number = u.address"
@@ -110,7 +116,14 @@ REACHES: Mapping[str, Reach] = MappingProxyType(
             categories="push_categories",
             address="d.device_token",
             device_type="d.device_type",
-            devices="LEFT JOIN devices d ON d.user_id = c.user_id AND d.customer_id = c.customer_id",
+            devices=(
+                "LEFT JOIN LATERAL (SELECT * FROM devices d"
+                " WHERE d.user_id = c.user_id AND d.customer_id = c.customer_id OFFSET 0) d ON true"
+            ),
+            owners=(
+                "SELECT customer_id, device_token AS address FROM devices"
+                " WHERE user_id = %(user_id)b AND device_token = ANY(%(addresses)b)"
+            ),
             sharers=(
                 "FROM devices s JOIN notification_preferences o"
                 " ON o.user_id = s.user_id AND o.customer_id = s.customer_id AND o.restricted"

@@ -19,20 +19,23 @@ TRANSACTIONAL = "transactional"
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A customer's choices on one channel; `categories` None means all of them but `except_for`."""
+    """A customer's choices on one channel; `categories` None means all of them."""
 
     opted_in: bool = True
     marketing: bool = True
     transactional: bool = True
     categories: frozenset[str] | None = None
-    except_for: frozenset[str] = frozenset()
 
     def allows(self, scope: str) -> bool:
         """Whether messages of the scope may be sent as far as the scope itself decides."""
         if scope == ALL:
             return self.opted_in
         flag = self.transactional if scope == TRANSACTIONAL else self.marketing
-        return flag and scope not in self.except_for and (self.categories is None or scope in self.categories)
+        return flag and (self.categories is None or scope in self.categories)
+
+    def flags(self) -> dict[str, bool]:
+        """The scopes that have a flag of their own."""
+        return {ALL: self.opted_in, MARKETING: self.marketing, TRANSACTIONAL: self.transactional}
 
     def scopes(self) -> frozenset[str]:
         """The scopes that this consent can say something about."""
@@ -51,6 +54,5 @@ def flag_of(category: str) -> str:
 
 
 def stop_scopes(category: str) -> list[str]:
-    """The scopes of an opt-out that keep a message of the category from an address."""
-    scopes = [ALL, category]
-    return scopes if category in (MARKETING, TRANSACTIONAL) else [*scopes, MARKETING]
+    """The scopes of a suppression that keep a message of the category from an address."""
+    return [ALL, TRANSACTIONAL if category == TRANSACTIONAL else MARKETING]

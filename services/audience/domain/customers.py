@@ -192,8 +192,13 @@ def unknown_columns(header: list[str]) -> list[str]:
     return [name for name in header if name not in known and not _is_attribute_column(name)]
 
 
+def is_attribute_name(name: str) -> bool:
+    """Whether customers may have an attribute of this name."""
+    return _ATTRIBUTE_NAME.fullmatch(name) is not None
+
+
 def _is_attribute_column(name: str) -> bool:
-    return name.startswith(ATTRIBUTE_PREFIX) and bool(_ATTRIBUTE_NAME.fullmatch(name[len(ATTRIBUTE_PREFIX) :]))
+    return name.startswith(ATTRIBUTE_PREFIX) and is_attribute_name(name[len(ATTRIBUTE_PREFIX) :])
 
 
 def _text(value: Any, length_max: int) -> str:
@@ -274,7 +279,7 @@ def _attributes(value: Any) -> dict[str, Any]:
         raise _Invalid("must be an object")
     found: dict[str, Any] = {}
     for name, entry in value.items():
-        if not _ATTRIBUTE_NAME.fullmatch(name):
+        if not is_attribute_name(name):
             raise _Invalid("names have 1 to 64 letters, digits or _")
         if entry is None or entry == "":
             continue

@@ -142,8 +142,8 @@ async def say_incoming(connection: Connection, user_id: str, before: Mapping[str
 async def set_preferences(database: Database, user_id: str, customer: Customer, choices: Mapping[str, Any]) -> None:
     """Writes the choices that are given (columns of `notification_preferences`); makes what does not exist.
 
-    Of `customer` only the addresses count. An opt-out from a scope stands by address, whatever a later import says,
-    until the same scope is opted in here or, for everything, by START.
+    Of `customer` only the addresses count. A flag that is taken away stands by address, whatever a later import says,
+    until it is given back here or, for the whole channel, by START.
     """
     customer_id = customer.customer_id
     async with database.transaction() as connection:
@@ -171,14 +171,13 @@ async def set_preferences(database: Database, user_id: str, customer: Customer, 
 
 
 def _scopes_of(channel: str, choices: Mapping[str, Any]) -> set[str]:
-    """The scopes that a request decides about: only those may be lifted."""
-    reach = REACHES[channel]
+    """The flags that a request decides about, by scope."""
     scopes = {
-        reach.opted_in: ALL,
+        REACHES[channel].opted_in: ALL,
         "marketing_opted_in": MARKETING,
         "transactional_opted_in": TRANSACTIONAL,
     }
-    return {scope for column, scope in scopes.items() if column in choices} | set(choices.get(reach.categories) or ())
+    return {scope for column, scope in scopes.items() if column in choices}
 
 
 async def _apply(
@@ -192,15 +191,14 @@ async def _apply(
     decided: set[str],
 ) -> None:
     at = now()
-    changed = dict(consent_changes(before, after))
-    opted_out = [scope for scope, out in changed.items() if out]
-    allowed = [scope for scope in sorted(decided | set(changed)) if after.allows(scope)]
-    rows = [(address, scope, at) for address in addresses for scope in opted_out]
+    flags = after.flags()
+    rows = [(address, scope, at) for address in addresses for scope in sorted(decided) if not flags[scope]]
     await preferences.insert_suppressions(connection, user_id, channel, "opted_out", rows)
-    pairs = [(address, scope) for address in addresses for scope in allowed]
+    pairs = [(address, scope) for address in addresses for scope in sorted(decided) if flags[scope]]
     lifted = await preferences.delete_suppressions(connection, user_id, channel, "opted_out", pairs)
-    told = {(address, scope): out for address in addresses for scope, out in changed.items()}
-    told |= dict.fromkeys(lifted, False)
+    changed = consent_changes(before, after)
+    told = {(address, scope): out for address in addresses for scope, out in changed}
+    told |= {(address, scope): False for address, scope in lifted if after.allows(scope)}
     changes = [
         OptOutChange(address=address, scope=scope, opted_out=out, at=at, customer_id=customer_id)
         for (address, scope), out in sorted(told.items())

@@ -53,6 +53,7 @@ async def upsert_incoming(connection: Connection, user_id: str) -> None:
 
     Rows are locked in order of id. What the batch leaves out stays as it is.
     """
+    # Never prepared: a plan made while the tables were small would scan them whole when they have grown.
     details = ", ".join(("phone_number", *_DETAILS))
     await connection.execute(
         f"""
@@ -61,6 +62,7 @@ async def upsert_incoming(connection: Connection, user_id: str) -> None:
         ON CONFLICT DO NOTHING
         """,  # noqa: S608
         (user_id,),
+        prepare=False,
     )
     await connection.execute(
         f"""
@@ -70,6 +72,7 @@ async def upsert_incoming(connection: Connection, user_id: str) -> None:
             NOT c.attributes @> i.attributes OR {_differs("c", ("phone_number", *_DETAILS))})
         """,  # noqa: S608
         (user_id,),
+        prepare=False,
     )
     await connection.execute(
         f"""
@@ -80,6 +83,7 @@ async def upsert_incoming(connection: Connection, user_id: str) -> None:
         FROM incoming ORDER BY customer_id ON CONFLICT DO NOTHING
         """,  # noqa: S608
         (user_id,),
+        prepare=False,
     )
     columns = ("phone_number", "device_token", *_FLAGS, *_LISTS)
     await connection.execute(
@@ -88,6 +92,7 @@ async def upsert_incoming(connection: Connection, user_id: str) -> None:
         FROM incoming i WHERE p.user_id = %b AND p.customer_id = i.customer_id AND ({_differs("p", columns)})
         """,  # noqa: S608
         (user_id,),
+        prepare=False,
     )
 
 
@@ -115,6 +120,7 @@ async def find_consent_to_change(connection: Connection, user_id: str) -> dict[s
             OR (p.restricted AND i.phone_number IS DISTINCT FROM p.phone_number AND i.phone_number IS NOT NULL)
         """,  # noqa: S608
         (user_id,),
+        prepare=False,
         binary=True,
     )
     return {row[0]: row[1:] for row in await cursor.fetchall()}
@@ -144,6 +150,7 @@ async def upsert_devices(connection: Connection, user_id: str, devices: Sequence
             [device.device_type for device in chosen.values()],
             [device.last_seen_at for device in chosen.values()],
         ),
+        prepare=False,
     )
     await connection.execute(
         """
@@ -156,6 +163,7 @@ async def upsert_devices(connection: Connection, user_id: str, devices: Sequence
             AND d.device_token = old.device_token
         """,
         (user_id, sorted({customer_id for customer_id, _ in chosen}), DEVICES_MAX, user_id),
+        prepare=False,
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from services.audience.domain.customers import is_attribute_name
+
 NODES_MAX = 200
 DEPTH_MAX = 10
 VALUES_MAX = 1_000
@@ -91,13 +93,15 @@ def _under(path: str, name: str) -> str:
 
 
 def _leaf(condition: Condition, node: Mapping[str, Any], path: str) -> str:
-    name, operator, value = node["field"], node["op"], node.get("value", True if node["op"] == "exists" else None)
+    name, operator, value = node["field"], node["op"], node.get("value")
     if operator not in OPERATORS:
         raise FilterError(_under(path, "op"), f"must be one of {', '.join(sorted(OPERATORS))}")
     if not isinstance(name, str):
         raise FilterError(_under(path, "field"), "must be text")
-    if operator == "exists" and not isinstance(value, bool):
-        raise FilterError(_under(path, "value"), "must be true or false")
+    if operator == "exists":
+        value = True if value is None else value
+        if not isinstance(value, bool):
+            raise FilterError(_under(path, "value"), "must be true or false")
     at = _under(path, "value")
     if name in _TEXT_COLUMNS:
         return _negatable(operator, value, lambda op: _text(condition, _TEXT_COLUMNS[name], op, value, at))
@@ -112,8 +116,10 @@ def _leaf(condition: Condition, node: Mapping[str, Any], path: str) -> str:
                 f" AND {_text(condition, 'f.device_type', op, value, at)})"
             ),
         )
-    attribute = "segment" if name == "segment" else name.removeprefix("attributes.")
-    if name != "segment" and (attribute == name or not 0 < len(attribute) <= 64):
+    attribute = (
+        name if name == "segment" else (name if name.startswith("attributes.") else "").removeprefix("attributes.")
+    )
+    if not is_attribute_name(attribute):
         raise FilterError(_under(path, "field"), f"unknown field: use {', '.join(FIELDS)} or attributes.<name>")
     return _negatable(operator, value, lambda op: _attribute(condition, attribute, op, value, at))
 

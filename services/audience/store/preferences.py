@@ -90,7 +90,6 @@ def _suppressed_consent(scope: str) -> Consent:
         opted_in=scope != ALL,
         marketing=scope != MARKETING,
         transactional=scope != TRANSACTIONAL,
-        except_for=frozenset({scope}),
     )
 
 
@@ -151,19 +150,19 @@ async def mark_opted_in(
     cursor = await connection.execute(
         f"""
         WITH owners AS (
-            SELECT c.customer_id, {reach.address} AS address FROM customers c {reach.devices}
-            WHERE c.user_id = %b AND {reach.address} = ANY(%b)
+            {reach.owners}
         ), locked AS (
             SELECT p.customer_id FROM notification_preferences p
-            WHERE p.user_id = %b AND p.customer_id IN (SELECT customer_id FROM owners)
+            WHERE p.user_id = %(user_id)b AND p.customer_id IN (SELECT customer_id FROM owners)
             ORDER BY p.customer_id FOR UPDATE
         ), changed AS (
-            UPDATE notification_preferences p SET {reach.opted_in} = %b, updated_at = now()
-            FROM locked l WHERE p.user_id = %b AND p.customer_id = l.customer_id AND p.{reach.opted_in} <> %b
+            UPDATE notification_preferences p SET {reach.opted_in} = %(opted_in)b, updated_at = now()
+            FROM locked l WHERE p.user_id = %(user_id)b AND p.customer_id = l.customer_id
+                AND p.{reach.opted_in} <> %(opted_in)b
         )
         SELECT address, customer_id FROM owners ORDER BY customer_id
         """,  # noqa: S608
-        (user_id, list(addresses), user_id, opted_in, user_id, opted_in),
+        {"user_id": user_id, "addresses": list(addresses), "opted_in": opted_in},
     )
     found: dict[str, list[str]] = defaultdict(list)
     for address, customer_id in await cursor.fetchall():
@@ -196,6 +195,7 @@ async def mark_suppressed_as_opted_out(connection: Connection, user_id: str) -> 
             WHERE p.user_id = %b AND p.customer_id = b.customer_id
             """,  # noqa: S608
             (user_id, channel, user_id),
+            prepare=False,
         )
 
 

@@ -47,7 +47,7 @@ def upgrade() -> None:
     op.execute(
         """
         CREATE TABLE notification_preferences (
-            id uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
+            id uuid NOT NULL DEFAULT gen_random_uuid(),
             user_id text COLLATE "C" NOT NULL,
             customer_id text COLLATE "C" NOT NULL,
             phone_number text,

@@ -1,0 +1,189 @@
+"""The public answers, through the app as the gateway calls it."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from services.audience.routes import make_routes
+from services.audience.settings import AudienceSettings
+from shared.http import only_with_token
+from tests.audience.asking import Client
+from tests.audience.conftest import person, phone
+
+BASE = "/api/notification"
+
+
+@pytest.fixture
+def client(tenant, database_of) -> Client:
+    settings = AudienceSettings(
+        HTTP_PORT=0,
+        DATABASE_URL=database_of("audience"),
+        KAFKA_BOOTSTRAP_SERVERS="none",
+        SECRETS_KEY="none",
+        INTERNAL_TOKEN="token",
+    )
+    app = only_with_token(make_routes(tenant.database, settings), "token")
+    return Client(app, BASE, {"Authorization": "Bearer token", "X-User-Id": tenant.user_id})
+
+
+async def test_strangers_are_refused(client):
+    answer = await client.get("/customers", headers={"Authorization": "Bearer other"})
+    assert answer.status_code == 401
+
+
+async def test_good_rows_are_saved_and_bad_ones_named(client):
+    answer = await client.post("/customers", json={"customers": [person(1), person(2, phoneNumber="12"), 3]})
+    assert answer.status_code == 200
+    assert answer.json()["data"] == {
+        "imported": 1,
+        "rejected": 2,
+        "errors": [
+            {"index": 1, "field": "phoneNumber", "message": "not a valid phone number of its country"},
+            {"index": 2, "field": "row", "message": "must be an object"},
+        ],
+    }
+    shown = (await client.get("/customers/c0001")).json()["data"]
+    assert (shown["phoneNumber"], shown["smsOptedIn"]) == (phone(1), True)
+    assert shown["devices"][0]["deviceToken"] == "token-1"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 422),
+        (b'{"customers": 1}', 422),
+        (b'[{"customerId": ""}]', 422),
+        (b"[" + b",".join([b"{}"] * 10_001) + b"]", 422),
+    ],
+)
+async def test_bodies_that_cannot_be_used(client, body, status):
+    answer = await client.post("/customers", content=body)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_customers_are_listed_in_pages(client, tenant):
+    await tenant.save(*(person(n) for n in range(5)))
+    first = (await client.get("/customers?limit=3")).json()
+    second = (await client.get("/customers", params={"limit": 3, "cursor": first["nextCursor"]})).json()
+    assert [c["customerId"] for c in first["data"] + second["data"]] == [f"c{n:04d}" for n in range(5)]
+    assert second["nextCursor"] is None
+    assert (await client.get("/customers?cursor=%FF")).status_code == 422
+
+
+async def test_erasing_leaves_nothing_but_the_opt_out(client, tenant):
+    await tenant.save(person(1))
+    await tenant.write_back(phone(1), "stop")
+    assert (await client.delete("/customers/c0001")).status_code == 204
+    assert (await client.delete("/customers/c0001")).status_code == 404
+    assert (await client.get("/customers/c0001")).status_code == 404
+    for table in ("customers", "devices", "notification_preferences", "consent_log"):
+        assert await tenant.rows(f"SELECT 1 FROM {table} WHERE user_id = %b", tenant.user_id) == []
+    await tenant.save(person(1))
+    assert (await tenant.reach("sms"))[0].excluded == {"opted_out": 1}
+
+
+async def test_another_tenant_sees_nothing(client, tenant):
+    await tenant.save(person(1))
+    other = {"X-User-Id": "other"}
+    assert (await client.get("/customers/c0001", headers=other)).status_code == 404
+    assert (await client.get("/customers", headers=other)).json()["data"] == []
+    assert (await client.delete("/customers/c0001", headers=other)).status_code == 404
+    assert (await client.get("/preferences", headers=other)).json()["data"] == []
+
+
+async def test_a_csv_file_is_imported_but_for_its_bad_rows(client, tenant):
+    lines = ["customerId,phoneNumber,country,smsOptedIn,deviceToken,attributes.plan"]
+    lines += [f"f{n},0151 {n:08d},DE,true,t{n},gold" for n in range(45)]
+    lines += ["g1,12,DE,true,,", "g2,0151 00000099,DE,perhaps,,", ",0151 00000098,DE,true,,", "too,few"]
+    answer = await client.post(
+        "/customers/import?format=csv", content="\n".join(lines).encode(), headers={"Content-Type": "text/csv"}
+    )
+    data = answer.json()["data"]
+    assert (data["imported"], data["rejected"]) == (45, 4)
+    assert [(e["row"], e["field"]) for e in data["errors"]] == [
+        (47, "phoneNumber"),
+        (48, "smsOptedIn"),
+        (49, "customerId"),
+        (50, "row"),
+    ]
+    file = await client.get(data["errorFile"].removeprefix(BASE))
+    assert file.headers["content-type"].startswith("text/csv")
+    assert file.text.splitlines()[1] == '47,phoneNumber,"not a valid phone number of its country"'
+    assert (await client.get(f"/customers/imports/{data['importId']}/errors?format=jsonl")).text.count("\n") == 4
+    assert (await client.get(f"/customers/imports/{data['importId']}")).json()["data"]["state"] == "done"
+    assert (await client.get(f"/customers/imports/{uuid4()}/errors")).status_code == 404
+    assert (await tenant.reach("sms"))[0].recipients == 45
+
+
+async def test_json_lines_are_imported(client, tenant):
+    body = b'{"customerId": "j1", "attributes": {"age": 3}}\nnonsense\n{"customerId": "j2"}'
+    data = (await client.post("/customers/import?format=jsonl", content=body)).json()["data"]
+    assert (data["imported"], data["rejected"], data["errors"][0]["row"]) == (2, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "text"),
+    [
+        (b"", "csv", "empty"),
+        (b"customerId,shoeSize\n", "csv", "shoeSize"),
+        (b"phoneNumber\n", "csv", "customerId"),
+        (b"x", "xlsx", "format"),
+    ],
+)
+async def test_files_that_cannot_be_read(client, body, query, text):
+    answer = await client.post(f"/customers/import?format={query}", content=body)
+    assert answer.status_code == 422
+    assert text in answer.text
+
+
+@pytest.mark.parametrize(("channel", "field"), [("sms", "phoneNumber"), ("push", "deviceToken")])
+async def test_recipients_are_added_and_imported(client, tenant, channel, field):
+    campaign_id = uuid4()
+    path = f"/{channel}/campaigns/{campaign_id}/recipients"
+    answer = await client.post(path, json={"recipients": [{field: phone(1), "recipientName": "Ada"}, {field: ""}]})
+    assert answer.json()["data"]["imported"] == 1
+    file = f"{field},recipientName,attributes.plan\n{phone(2)},Grace,gold\n".encode()
+    answer = await client.post(f"{path}/import?format=csv", content=file)
+    assert answer.json()["data"]["imported"] == 1
+    totals, _ = await tenant.reach(channel, campaign_id=campaign_id, audience_filter=None)
+    assert totals.recipients == 2
+    assert (await client.post(path, json=[{field: phone(3)}])).status_code == 409
+    assert (await client.post(f"{path}/import?format=csv", content=file)).status_code == 409
+    assert (await client.post(f"/{channel}/campaigns/none/recipients", json=[{field: phone(3)}])).status_code == 404
+
+
+async def test_preferences_are_shown_and_changed(client, tenant):
+    await tenant.save(person(1))
+    answer = await client.put("/preferences/c0001", json={"smsOptedIn": False, "smsCategories": ["news"]})
+    assert answer.json()["data"]["smsOptedIn"] is False
+    (shown,) = (await client.get("/preferences?customerId=c0001")).json()["data"]
+    assert (shown["smsOptedIn"], shown["pushOptedIn"], shown["smsCategories"]) == (False, True, ["news"])
+    answer = await client.put("/preferences/c0001", json={"smsCategories": None})
+    assert answer.json()["data"]["smsCategories"] is None
+    assert (await client.put("/preferences/c0001", json={"colour": "red"})).status_code == 422
+    assert (await client.put("/preferences/c0001", json={"smsOptedIn": "perhaps"})).status_code == 422
+    assert (await client.put("/preferences/new", json={"phoneNumber": phone(3)})).status_code == 200
+
+
+async def test_a_filter_is_previewed(client, tenant):
+    await tenant.save(*(person(n, country="DE" if n % 2 else "AT") for n in range(20)))
+    leaf = {"field": "country", "op": "eq", "value": "DE"}
+    data = (await client.post("/audience/preview", json={"audienceFilter": leaf})).json()["data"]
+    assert (data["count"], len(data["sample"]), data["sample"][0]["customerId"]) == (10, 10, "c0001")
+    assert (await client.post("/audience/preview", json={})).json()["data"]["count"] == 0
+    answer = await client.post("/audience/preview", json={"audienceFilter": {"all": [{**leaf, "field": "shoe"}]}})
+    assert answer.json()["errors"][0]["field"] == "audienceFilter.all.0.field"
+
+
+async def test_a_device_is_added(client, tenant):
+    await tenant.save(person(1))
+    good = {"deviceToken": "more", "deviceType": "web"}
+    assert (await client.post("/customers/c0001/devices", json=good)).status_code == 201
+    assert (await client.post("/customers/nobody/devices", json=good)).status_code == 404
+    answer = await client.post("/customers/c0001/devices", json={"deviceType": "toaster"})
+    assert {e["field"] for e in answer.json()["errors"]} == {"deviceToken", "deviceType"}
+    assert (await tenant.reach("push"))[0].recipients == 2
