@@ -1,0 +1,55 @@
+"""`POST /send`: messages to single people, from internal services that prefer HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+
+from contracts.http.campaigns import Category
+from contracts.http.model import Model
+from contracts.http.templates import Link, Text
+
+MESSAGES_MAX = 1_000
+
+Value = Annotated[str, StringConstraints(max_length=500)]
+
+
+class SendContent(Model):
+    """A text that is sent as it is, with placeholders for `variables`."""
+
+    body: Text
+    title: Text | None = None
+    image_url: Link | None = None
+    action_url: Link | None = None
+    data: dict[str, Value] | None = Field(None, max_length=50)
+
+
+class SendMessage(Model):
+    """One message to one person. A repeated `requestId` is the same request and is sent once."""
+
+    request_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    channel: Literal["sms", "push"]
+    customer_id: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    address: Annotated[str, StringConstraints(min_length=1, max_length=4_096)] | None = None
+    template_id: UUID | None = None
+    content: SendContent | None = None
+    variables: dict[str, Value] | None = Field(None, max_length=50)
+    category: Category = "transactional"
+    provider_id: UUID | None = None
+    expires_at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _says_to_whom_and_what(self) -> SendMessage:
+        if (self.customer_id is None) == (self.address is None):
+            raise ValueError("give either customerId or address")
+        if (self.template_id is None) == (self.content is None):
+            raise ValueError("give either templateId or content")
+        return self
+
+
+class SendWrite(Model):
+    """Up to 1,000 messages."""
+
+    messages: Annotated[list[SendMessage], Field(min_length=1, max_length=MESSAGES_MAX)]

@@ -1,0 +1,61 @@
+"""Composes the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import aiohttp
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+
+from services.gateway.handlers import Keys, Owners
+from services.gateway.jobs import forget_answers
+from services.gateway.routes import describe, docs_page, forwarding_routes, own_routes
+from services.gateway.settings import GatewaySettings
+from shared.database import Database, open_database
+from shared.http import answer_problems
+from shared.runtime import Job, Service
+
+NAME = "gateway"
+TITLE = "Omni-Sales Notifications"
+VERSION = "1"
+OWNER_CONNECTIONS_MAX = 200
+
+
+@asynccontextmanager
+async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
+    """The service with everything it needs, until the end of the block."""
+    connector = aiohttp.TCPConnector(limit=OWNER_CONNECTIONS_MAX, keepalive_timeout=60)
+    async with (
+        open_database(settings.database_url, settings.database_connections_max, NAME) as database,
+        aiohttp.ClientSession(connector=connector, auto_decompress=False) as client,
+    ):
+        yield Service(
+            name=NAME,
+            routes=make_app(database, Owners(client, settings), settings),
+            database=database,
+            jobs=[Job("old answers", partial(forget_answers, database, settings.idempotency_hours))],
+        )
+
+
+def make_app(database: Database, owners: Owners, settings: GatewaySettings) -> FastAPI:
+    """The public API with its description."""
+    app = FastAPI(title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
+    answer_problems(app)
+    keys = Keys(database)
+    app.include_router(own_routes(database, keys, owners, settings))
+    app.include_router(forwarding_routes(database, keys, owners, settings))
+    document = describe(app)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> dict[str, Any]:
+        return document
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return docs_page(document)
+
+    return app

@@ -1,0 +1,16 @@
+"""The loops of the gateway."""
+
+from __future__ import annotations
+
+from services.gateway.store import delete_old_answers
+from shared.database import Database
+from shared.runtime import JobContext
+
+PURGE_SECONDS = 600.0
+
+
+async def forget_answers(database: Database, hours: int, context: JobContext) -> None:
+    """Forgets stored answers after their time."""
+    while not await context.sleep(PURGE_SECONDS):
+        async with database.transaction() as connection:
+            await delete_old_answers(connection, hours)

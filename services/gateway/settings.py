@@ -1,0 +1,34 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+_ADDRESS = "^https?://[^/]+$"
+
+
+class GatewaySettings(ServiceSettings):
+    """Where the owners answer, and limits; seconds and bytes as the names say."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+    )
+
+    campaign_url: str = Field(pattern=_ADDRESS)
+    audience_url: str = Field(pattern=_ADDRESS)
+    dispatcher_url: str = Field(pattern=_ADDRESS)
+    delivery_receipt_url: str = Field(pattern=_ADDRESS)
+    analytics_url: str = Field(pattern=_ADDRESS)
+    connect_seconds: float = Field(3.0, gt=0, le=60)
+    answer_seconds: float = Field(30.0, gt=0, le=600)
+    import_seconds: float = Field(1800.0, gt=0, le=86_400)
+    body_bytes_max: int = Field(32 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)
+    idempotency_hours: int = Field(24, ge=1, le=720)
+
+    def owner_url(self, owner: str) -> str:
+        """Where a service answers."""
+        url: str = getattr(self, f"{owner}_url")
+        return url
