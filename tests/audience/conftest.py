@@ -135,8 +135,13 @@ class Tenant:
     async def send(self, *events: SendRequested) -> None:
         await requesting.on_send_requested(self.database, events)
 
-    async def write_back(self, address: str, intent: str, channel: str = "sms") -> InboundMessageReceived:
-        event = InboundMessageReceived(
+    async def write_back(self, address: str, intent: str) -> InboundMessageReceived:
+        event = self.inbound(address, intent)
+        await consent.on_inbound_messages(self.database, [event])
+        return event
+
+    def inbound(self, address: str, intent: str, channel: str = "sms") -> InboundMessageReceived:
+        return InboundMessageReceived(
             event_id=new_id(),
             occurred_at=now(),
             user_id=self.user_id,
@@ -147,8 +152,6 @@ class Tenant:
             text=intent,
             intent=intent,
         )
-        await consent.on_inbound_messages(self.database, [event])
-        return event
 
     async def judge(self, channel: str, **verdicts: list[str]) -> None:
         event = AddressesJudged(

@@ -19,6 +19,7 @@ from services.audience.domain.customers import InvalidRow, read_customer
 from services.audience.domain.files import BadFile, CsvRows, JsonRows
 from services.audience.domain.lots import cut_lots, variables_of
 from services.audience.domain.phones import InvalidPhoneNumber, normalise_phone_number
+from shared import ids
 from shared.codec import now
 from shared.ids import new_id
 
@@ -228,13 +229,25 @@ def test_recipient_ids_of_a_lot_rise_and_no_other_lot_lies_between():
         new_id()
     spans = []
     for lot in lots:
-        ids = [recipient.recipient_id for recipient in lot.recipients]
-        assert ids == sorted(set(ids))
-        assert all(one.bytes[-1] == 0 and one.version == 7 for one in ids)
-        spans.append((ids[0], ids[-1]))
+        made = [recipient.recipient_id for recipient in lot.recipients]
+        assert made == sorted(set(made))
+        assert all(one.bytes[-1] == 0 and one.version == 7 for one in made)
+        spans.append((made[0], made[-1]))
     spans.sort()
     assert all(earlier[1] < later[0] for earlier, later in pairwise(spans))
     assert [len(lot.recipients) for lot in lots[:4]] == [300, 300, 300, 100]
+
+
+def test_lots_of_two_processes_do_not_interleave_even_in_the_same_tick(monkeypatch):
+    spans = []
+    monkeypatch.setattr(ids.time, "time_ns", lambda: 1_800_000_000_000_000_000)
+    for _ in range(50):
+        monkeypatch.setattr(ids, "_last", 0)
+        together = ids.new_ids(500)
+        spans.append((together[0], together[-1]))
+    assert len({span[0].int >> 64 for span in spans}) == 1
+    spans.sort()
+    assert all(earlier[1] < later[0] for earlier, later in pairwise(spans))
 
 
 def test_the_variables_of_all_texts_are_found():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-import psycopg
 import pytest
 
 from contracts.events import Content
@@ -15,6 +14,7 @@ from services.audience.handlers.importing import AlreadyLaunched
 from services.audience.store.expansions import delete_addresses
 from shared.errors import Rejected
 from tests.audience.conftest import LOT, PAGE, addresses, person, phone
+from tests.audience.faults import every_step
 
 CHANNELS = pytest.mark.parametrize("channel", ["sms", "push"])
 
@@ -190,42 +190,19 @@ async def test_a_launch_that_cannot_be_expanded_is_rejected(tenant, fields):
         await expanding.on_lifecycle(tenant.database, [tenant.launched("sms", **fields)])
 
 
-class Crash(BaseException):
-    """The process dies here."""
-
-
 @CHANNELS
 async def test_a_crash_at_any_step_changes_nothing_in_the_end(tenant, channel, monkeypatch):
     await tenant.save(*(person(n, phoneNumber=phone(n % 17), deviceToken=f"t{n % 17}") for n in range(25)))
     undisturbed, lots = await tenant.reach(channel)
     expected = sorted(addresses(lots))
     assert undisturbed.excluded == {"duplicate": 8}
-    execute = psycopg.AsyncConnection.execute
-    steps = fired = 0
-
-    async def failing(self, query, *arguments, **options):
-        nonlocal steps
-        steps -= 1
-        if steps == 0:
-            raise Crash
-        return await execute(self, query, *arguments, **options)
-
-    for step in range(1, 200):
+    async for crashing in every_step(monkeypatch, at_least=20):
         campaign_id = await tenant.launch(channel)
-        steps = step
-        with monkeypatch.context() as patch:
-            patch.setattr(psycopg.AsyncConnection, "execute", failing)
-            try:
-                await tenant.expand()
-            except Crash:
-                fired += 1
+        await crashing(tenant.expand)
         await tenant.expand()
         totals, lots = await tenant.resolved(campaign_id)
         assert sorted(addresses(lots)) == expected
         assert (totals.audience, totals.recipients) == (undisturbed.audience, undisturbed.recipients)
-        if steps > 0:
-            break
-    assert fired == step - 1 > 10
 
 
 async def test_finished_expansions_forget_their_addresses(tenant):

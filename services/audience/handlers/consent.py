@@ -127,8 +127,8 @@ async def say_incoming(connection: Connection, user_id: str, before: Mapping[str
     for channel in CHANNELS:
         addresses = await preferences.find_addresses(connection, user_id, channel, list(before))
         changes = []
-        for customer_id, (old_number, *old) in before.items():
-            new_number, *new = after[customer_id]
+        for customer_id, (new_number, *new) in after.items():
+            old_number, *old = before[customer_id]
             moved = old_number != new_number
             old_consent = Consent() if moved else preferences.consent_on(channel, old)
             for scope, opted_out in consent_changes(old_consent, preferences.consent_on(channel, new)):
