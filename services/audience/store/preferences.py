@@ -182,21 +182,37 @@ async def mark_suppressed_as_opted_out(connection: Connection, user_id: str) -> 
             for (name, scope), column in flags.items()
             if name == channel
         )
+        if not await _has_opt_outs(connection, user_id, channel):
+            continue
+        # Lookups per incoming row, and the rows found by ctid: whatever the statistics say of other tenants, the
+        # planner cannot begin with all preferences of this one.
         await connection.execute(
             f"""
-            UPDATE notification_preferences p SET {sets}
-            FROM (
-                SELECT c.customer_id, array_agg(s.scope) AS scopes
-                FROM incoming i JOIN customers c ON c.user_id = %b AND c.customer_id = i.customer_id {reach.devices}
-                JOIN suppressions s ON s.user_id = c.user_id AND s.channel = %b AND s.address = {reach.address}
-                    AND s.reason = 'opted_out'
-                GROUP BY c.customer_id
-            ) b
-            WHERE p.user_id = %b AND p.customer_id = b.customer_id
+            WITH found AS MATERIALIZED (
+                SELECT held.ctid AS at, held.scopes FROM incoming i CROSS JOIN LATERAL (
+                    SELECT p.ctid, (
+                        SELECT array_agg(s.scope) FROM customers c {reach.devices}
+                        JOIN suppressions s ON s.user_id = c.user_id AND s.channel = %b AND s.address = {reach.address}
+                            AND s.reason = 'opted_out'
+                        WHERE c.user_id = p.user_id AND c.customer_id = p.customer_id) AS scopes
+                    FROM notification_preferences p
+                    WHERE p.user_id = %b AND p.customer_id = i.customer_id LIMIT 1 FOR UPDATE OF p) held
+                WHERE held.scopes IS NOT NULL
+            )
+            UPDATE notification_preferences p SET {sets} FROM found b WHERE p.ctid = b.at
             """,  # noqa: S608
-            (user_id, channel, user_id),
+            (channel, user_id),
             prepare=False,
         )
+
+
+async def _has_opt_outs(connection: Connection, user_id: str, channel: str) -> bool:
+    cursor = await connection.execute(
+        "SELECT EXISTS (SELECT FROM suppressions WHERE user_id = %b AND channel = %b AND reason = 'opted_out')",
+        (user_id, channel),
+    )
+    row = await cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 async def upsert_choices(connection: Connection, user_id: str, customer_id: str, changes: Mapping[str, Any]) -> None:
