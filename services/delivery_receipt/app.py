@@ -37,7 +37,7 @@ async def build(settings: DeliveryReceiptSettings) -> AsyncIterator[Service]:
             database=database,
             subscriptions=subscriptions(database, accounts),
             jobs=[
-                Job("callbacks", partial(write_callbacks, intake, record, settings.group_max, settings.answer_seconds)),
+                Job("callbacks", partial(write_callbacks, intake, record, settings)),
                 Job("rejected", partial(convert_rejected, database, accounts, refs, settings.public_base_url)),
                 Job("forgetting", partial(forget_old, database, accounts, settings)),
             ],

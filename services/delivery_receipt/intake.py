@@ -46,13 +46,18 @@ class Intake:
         self._arrived.set()
         return stored
 
-    async def take(self, group_max: int) -> list[Waiting]:
-        """All that wait, up to `group_max`; waits for the first. Empty when closed and nothing is left."""
+    async def take(self, group_max: int, gather_seconds: float) -> list[Waiting]:
+        """All that wait, up to `group_max`; waits for the first, and a little for others to join it.
+
+        Empty when closed and nothing is left.
+        """
         while not self._waiting:
             if self._closed:
                 return []
             self._arrived.clear()
             await self._arrived.wait()
+        if len(self._waiting) < group_max and not self._closed:
+            await asyncio.sleep(gather_seconds)
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), group_max))]
 
     def close(self) -> None:

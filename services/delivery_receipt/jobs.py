@@ -31,7 +31,7 @@ Record = Callable[[Sequence[Callback]], Awaitable[None]]
 
 
 async def write_callbacks(
-    intake: Intake, record: Record, group_max: int, answer_seconds: float, context: JobContext
+    intake: Intake, record: Record, settings: DeliveryReceiptSettings, context: JobContext
 ) -> None:
     """Writes what waits, one transaction at a time; each sender hears only after the commit.
 
@@ -39,9 +39,9 @@ async def write_callbacks(
     """
     closing = asyncio.create_task(_close_when(context.stopping, intake))
     try:
-        while group := await intake.take(group_max):
+        while group := await intake.take(settings.group_max, settings.gather_seconds):
             context.heartbeat.begin()
-            await _write(record, group, answer_seconds, context)
+            await _write(record, group, settings.answer_seconds, context)
             context.heartbeat.end()
     finally:
         intake.close()

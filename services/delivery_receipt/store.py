@@ -15,8 +15,13 @@ from services.delivery_receipt.domain import Account, Callback, Reading
 from services.delivery_receipt.tables import CALLBACKS
 from shared.database import Connection
 
-_COPY = f"COPY callbacks ({', '.join(CALLBACKS)}) FROM STDIN (FORMAT BINARY)"
-_TYPES = list(CALLBACKS.values())
+_INSERT_BATCH = f"""
+    WITH raw AS (
+        INSERT INTO callbacks (batch_id, number, {", ".join(CALLBACKS)})
+        SELECT %b::uuid, * FROM unnest(%b::smallint[], {", ".join(f"%b::{kind}[]" for kind in CALLBACKS.values())})
+    )
+    INSERT INTO callback_batches (id, callbacks, receipts, inbound, rejected) VALUES (%b, %b, %b, %b, %b)
+"""  # noqa: S608
 
 
 class SealedAccount(msgspec.Struct, frozen=True):
@@ -45,35 +50,13 @@ def is_about_data(error: BaseException) -> bool:
 
 async def insert_callbacks(connection: Connection, batch_id: UUID, callbacks: Sequence[Callback]) -> None:
     """Writes one batch; the rejected ones among them are listed for another try."""
-    async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        copy.set_types(_TYPES)
-        for number, one in enumerate(callbacks):
-            await copy.write_row(
-                (
-                    batch_id,
-                    number,
-                    one.provider,
-                    one.channel,
-                    one.account_id,
-                    one.user_id,
-                    one.received_at,
-                    one.target,
-                    one.headers,
-                    one.body,
-                )
-            )
-    rejected = [(n, one) for n, one in enumerate(callbacks) if one.reading.problem is not None]
-    if rejected:
-        await connection.execute(
-            """
-            INSERT INTO rejections (batch_id, number, reason)
-            SELECT %b::uuid, * FROM unnest(%b::smallint[], %b::text[])
-            """,
-            (batch_id, [n for n, _ in rejected], [one.reading.problem for _, one in rejected]),
-        )
+    rejected = [(number, one) for number, one in enumerate(callbacks) if one.reading.problem is not None]
     await connection.execute(
-        "INSERT INTO callback_batches (id, callbacks, receipts, inbound, rejected) VALUES (%b, %b, %b, %b, %b)",
+        _INSERT_BATCH,
         (
+            batch_id,
+            list(range(len(callbacks))),
+            *([getattr(one, name) for one in callbacks] for name in CALLBACKS),
             batch_id,
             len(callbacks),
             sum(len(one.reading.receipts) for one in callbacks),
@@ -81,6 +64,14 @@ async def insert_callbacks(connection: Connection, batch_id: UUID, callbacks: Se
             len(rejected),
         ),
     )
+    if rejected:
+        await connection.execute(
+            """
+            INSERT INTO rejections (batch_id, number, reason)
+            SELECT %b::uuid, * FROM unnest(%b::smallint[], %b::text[])
+            """,
+            (batch_id, [number for number, _ in rejected], [one.reading.problem for _, one in rejected]),
+        )
 
 
 async def claim_rejections(connection: Connection, tried_before: datetime, rows_max: int) -> list[Rejection]:

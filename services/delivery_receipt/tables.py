@@ -1,8 +1,6 @@
-"""The tables' columns in the order in which rows are copied, with their types."""
+"""The columns of `callbacks` that hold a callback, named as its fields, with their types."""
 
 CALLBACKS = {
-    "batch_id": "uuid",
-    "number": "int2",
     "provider": "text",
     "channel": "text",
     "account_id": "uuid",

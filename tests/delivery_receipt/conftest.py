@@ -161,10 +161,12 @@ def sign(target: str, body: bytes, secret: str) -> str:
 
 
 @asynccontextmanager
-async def writing(intake: Intake, record: Record, answer_seconds: float = 10.0) -> AsyncIterator[JobContext]:
+async def writing(scene: Scene, record: Record | None = None, **changed: Any) -> AsyncIterator[JobContext]:
     """The writer at work; at the end it stops as the runtime would stop it."""
+    record = record or partial(handlers.record_callbacks, scene.database)
+    settings = scene.settings.model_copy(update=changed)
     context = JobContext(asyncio.Event(), Heartbeat("writer", 60))
-    task = asyncio.create_task(write_callbacks(intake, record, 500, answer_seconds, context))
+    task = asyncio.create_task(write_callbacks(scene.intake, record, settings, context))
     try:
         yield context
     finally:
@@ -201,5 +203,5 @@ async def idle_scene(database_of: Callable[[str], str]) -> AsyncIterator[Scene]:
 @pytest_asyncio.fixture
 async def scene(idle_scene: Scene) -> AsyncIterator[Scene]:
     """The same with the writer at work."""
-    async with writing(idle_scene.intake, partial(handlers.record_callbacks, idle_scene.database)):
+    async with writing(idle_scene):
         yield idle_scene

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -89,7 +88,7 @@ async def test_nobody_hears_success_before_the_commit(idle_scene: Scene) -> None
         await commit.wait()
         await handlers.record_callbacks(idle_scene.database, callbacks)
 
-    async with writing(idle_scene.intake, record):
+    async with writing(idle_scene, record):
         waiting = asyncio.create_task(idle_scene.deliver(*idle_scene.status()))
         await begun.wait()
         for _ in range(100):
@@ -140,7 +139,7 @@ async def test_a_failed_transaction_is_tried_again_and_nothing_is_lost(idle_scen
         record = FailingOnce(idle_scene, number)
         recipient_id = new_id()
         idle_scene.restart()
-        async with writing(idle_scene.intake, record):
+        async with writing(idle_scene, record):
             answer = await idle_scene.deliver(*idle_scene.status("delivered", recipient_id))
         assert answer.status == 200
         assert (str(recipient_id), "delivered") in await idle_scene.receipts()
@@ -156,7 +155,7 @@ async def test_when_nothing_can_be_written_the_sender_is_told(idle_scene: Scene)
     async def record(_callbacks: Sequence[Callback]) -> None:
         raise psycopg.OperationalError("no server")
 
-    async with writing(idle_scene.intake, record, answer_seconds=0.1):
+    async with writing(idle_scene, record, answer_seconds=0.1):
         answer = await idle_scene.deliver(*idle_scene.status())
     assert answer.status == 503
     assert b"retry-after" in answer.headers
@@ -169,14 +168,14 @@ async def test_a_full_queue_says_come_later(idle_scene: Scene) -> None:
     answer = await idle_scene.deliver(*idle_scene.status())
     assert answer.status == 503
     assert answer.headers[b"retry-after"] == b"1"
-    async with writing(idle_scene.intake, partial(handlers.record_callbacks, idle_scene.database)):
+    async with writing(idle_scene):
         assert {one.status for one in await asyncio.gather(*waiting)} == {200}
 
 
 async def test_a_stopping_service_writes_what_it_took_and_takes_no_more(idle_scene: Scene) -> None:
     waiting = asyncio.create_task(idle_scene.deliver(*idle_scene.status()))
     await until(lambda: len(idle_scene.intake) == 1)
-    async with writing(idle_scene.intake, partial(handlers.record_callbacks, idle_scene.database)) as context:
+    async with writing(idle_scene) as context:
         context.stopping.set()
     assert (await waiting).status == 200
     assert (await idle_scene.deliver(*idle_scene.status())).status == 503
@@ -187,7 +186,7 @@ async def test_a_sender_who_leaves_harms_nobody(idle_scene: Scene) -> None:
     staying = asyncio.create_task(idle_scene.deliver(*idle_scene.status()))
     await until(lambda: len(idle_scene.intake) == 2)
     leaving.cancel()
-    async with writing(idle_scene.intake, partial(handlers.record_callbacks, idle_scene.database)):
+    async with writing(idle_scene):
         assert (await staying).status == 200
     assert len(await idle_scene.receipts()) == 2
 
@@ -201,7 +200,7 @@ async def test_a_value_that_postgresql_refuses_spoils_only_its_own_callback(idle
     tasks = [asyncio.create_task(idle_scene.deliver(*idle_scene.status())) for _ in range(20)]
     tasks.append(asyncio.create_task(idle_scene.deliver(*idle_scene.status(MessageSid="SMpoison"))))
     await until(lambda: len(idle_scene.intake) == 21)
-    async with writing(idle_scene.intake, record):
+    async with writing(idle_scene, record):
         assert {one.status for one in await asyncio.gather(*tasks)} == {200}
     assert len(await idle_scene.receipts()) == 20
     assert await idle_scene.rows("SELECT reason FROM rejections") == [("unexpected DataError",)]
