@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -98,9 +99,12 @@ async def test_the_recipient_gets_it_once(fleet: Fleet) -> None:
             await run_example(fleet.kafka, user_id, "order-4711-shipped", number, TEXT)
         await until(texts, READ_SECONDS)
 
-        def sent(event: NotificationsRecorded) -> bool:
-            return event.user_id == user_id and any(one.event_type == "delivered" for one in event.events)
+        def tells(event_type: str) -> Callable[[NotificationsRecorded], bool]:
+            return lambda event: event.user_id == user_id and any(one.event_type == event_type for one in event.events)
 
-        _, event = await read_until(fleet.kafka, NOTIFICATION_EVENTS, sent)
-        assert (event.lane, event.channel) == ("transactional", "sms")
+        _, sent = await read_until(fleet.kafka, NOTIFICATION_EVENTS, tells("sent"))
+        assert (sent.lane, sent.channel) == ("transactional", "sms")
+        key, delivered = await read_until(fleet.kafka, NOTIFICATION_EVENTS, tells("delivered"))
+        assert key == str(sent.campaign_id).encode()
+        assert delivered.campaign_id == sent.campaign_id
         assert len(await texts()) == 1
