@@ -50,7 +50,7 @@ class Account:
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """What a callback states. `problem` says why it states nothing although it should."""
+    """What a callback states. `problem` says why it states less than it should."""
 
     receipts: tuple[Receipt, ...] = ()
     inbound: tuple[InboundMessage, ...] = ()
@@ -82,27 +82,29 @@ class Callback(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_contents(account: Account, contents: CallbackContents, references: References, at: datetime) -> Reading:
-    """The vendor's statements about our recipients; one that we cannot place makes the whole callback a problem."""
+    """What the vendor states about our recipients, and as a problem what of it we cannot place."""
     receipts = []
+    problem = None
     for stated in contents.receipts:
         found = references.read(stated.reference) if stated.reference else None
         if found is None or found[0] != account.channel[:1]:
-            return Reading(problem="a reference that is not ours" if stated.reference else "no reference")
-        if not _is_storable(stated):
-            return Reading(problem="an identifier or code that is too long or holds NUL")
-        receipts.append(
-            Receipt(
-                recipient_id=found[1],
-                kind=stated.kind,
-                at=stated.at or at,
-                provider_message_id=stated.provider_message_id,
-                error_class=stated.error_class,
-                code=stated.code,
-                cost_micros=stated.cost_micros,
-                currency=stated.currency,
+            problem = "a reference that is not ours" if stated.reference else "no reference"
+        elif not _is_storable(stated):
+            problem = "an identifier or code that is too long or holds NUL"
+        else:
+            receipts.append(
+                Receipt(
+                    recipient_id=found[1],
+                    kind=stated.kind,
+                    at=stated.at or at,
+                    provider_message_id=stated.provider_message_id,
+                    error_class=stated.error_class,
+                    code=stated.code,
+                    cost_micros=stated.cost_micros,
+                    currency=stated.currency,
+                )
             )
-        )
-    return Reading(tuple(receipts), tuple(contents.inbound))
+    return Reading(tuple(receipts), tuple(contents.inbound), problem)
 
 
 def _is_storable(stated: VendorReceipt) -> bool:

@@ -79,12 +79,13 @@ async def convert_rejected(
             request = request_of(one.callback, public_base_url)
             reading = known.read(request, references, one.callback.received_at)
             callbacks.append(msgspec.structs.replace(one.callback, reading=reading))
-        await _publish(connection, callbacks)
+        converted = [one for one in callbacks if one.reading.problem is None]
+        await _publish(connection, converted)
         await store.mark_tried(
             connection,
             [(one.batch_id, one.number, c.reading.problem) for one, c in zip(rejections, callbacks, strict=True)],
         )
-    _count([callback for callback in callbacks if callback.reading.problem is None])
+    _count(converted)
     return len(rejections)
 
 

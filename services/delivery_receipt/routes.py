@@ -43,13 +43,17 @@ class _Reply:
         await send(self.body)
 
 
-def _problem(status: int, title: str, *headers: tuple[bytes, bytes]) -> _Reply:
-    body = json.dumps({"type": "about:blank", "title": title, "status": status}).encode()
-    return _Reply(status, "application/problem+json", body, *headers)
+def _problem(status: int, title: str, *headers: tuple[bytes, bytes], detail: str | None = None) -> _Reply:
+    problem = {"type": "about:blank", "title": title, "status": status}
+    if detail is not None:
+        problem["detail"] = detail
+    return _Reply(status, "application/problem+json", json.dumps(problem).encode(), *headers)
 
 
 TAKEN = _Reply(204, "", b"")
-FORGED = _problem(403, "The signature is not the provider's")
+FORGED = _problem(
+    403, "The signature is not the provider's", detail="check the account's signing secret and PUBLIC_BASE_URL"
+)
 NOT_FOUND = _problem(404, "Not found")
 NOT_ALLOWED = _problem(405, "Only POST is answered here", (b"allow", b"POST"))
 OVERSIZE = _problem(413, "The body is too long", (b"connection", b"close"))

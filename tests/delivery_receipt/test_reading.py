@@ -11,7 +11,7 @@ from services.delivery_receipt import handlers
 from shared.codec import now
 from shared.ids import new_id
 from shared.providers import twilio
-from shared.providers.provider import CallbackMalformed
+from shared.providers.provider import CallbackContents, CallbackMalformed, VendorReceipt
 from tests.delivery_receipt.conftest import Scene, post
 
 
@@ -76,6 +76,17 @@ async def test_a_genuine_callback_about_nobody_of_ours_is_kept_as_rejected(
     assert (await scene.deliver(scene.path + query, body)).status == 200
     assert await scene.rows("SELECT reason FROM rejections JOIN callbacks USING (batch_id, number)") == [(reason,)]
     assert await scene.receipts() == []
+
+
+async def test_one_stranger_does_not_hide_the_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipient_id = new_id()
+    references = (scene.references.sign("sms", recipient_id), None, "x" * 36)
+    stated = CallbackContents(tuple(VendorReceipt(reference=one, kind="delivered") for one in references))
+    monkeypatch.setattr(twilio, "read_callback", lambda *_: stated)
+    assert (await scene.deliver(*scene.status())).status == 200
+    assert await convert(scene) == 1
+    assert await scene.receipts() == [(str(recipient_id), "delivered")]
+    assert len(await scene.rows("SELECT 1 FROM rejections WHERE converted_at IS NULL")) == 1
 
 
 async def test_a_reference_of_another_channel_is_not_taken(scene: Scene) -> None:
