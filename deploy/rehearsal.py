@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deploy.local.fleet import Fleet
 from notify.checking import Verified, verify_campaign
-from notify.client import Api
+from notify.client import Api, ApiError
 
 UPLOAD_PIECE_BYTES = 64 * 1024
 POLL_SECONDS = 0.25
@@ -237,8 +237,10 @@ async def rest(
     last: dict[str, Any] = {}
     changed = begin
     while time.monotonic() - begin < AT_REST_SECONDS:
-        found = await api.ask("GET", f"/{channel}/campaigns/{campaign_id}/accounting")
-        accounting: dict[str, Any] = {name: value for name, value in found["data"].items() if name != "eta"}
+        accounting = await _accounting(api, channel, campaign_id)
+        if accounting is None:
+            await asyncio.sleep(POLL_SECONDS)
+            continue
         if accounting != last:
             last, changed = accounting, time.monotonic()
             on_change(accounting)
@@ -247,6 +249,17 @@ async def rest(
             break
         await asyncio.sleep(POLL_SECONDS)
     return Rest(last, changed - begin)
+
+
+async def _accounting(api: Api, channel: str, campaign_id: str) -> dict[str, Any] | None:
+    """The accounting without its estimate; None as long as the dispatcher has not heard of the campaign."""
+    try:
+        found = await api.data("GET", f"/{channel}/campaigns/{campaign_id}/accounting")
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+    return {name: value for name, value in found.items() if name != "eta"}
 
 
 async def verified_at_rest(

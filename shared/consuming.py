@@ -168,4 +168,5 @@ class Consumption:
 def _name(error: BaseException) -> str:
     """A name for logs: the texts of exceptions can hold what must not be read there."""
     sqlstate = getattr(error, "sqlstate", None)
-    return f"{type(error).__name__}{f' {sqlstate}' if sqlstate else ''}"
+    constraint = getattr(getattr(error, "diag", None), "constraint_name", None)
+    return " ".join(str(part) for part in (type(error).__name__, sqlstate, constraint) if part)

@@ -12,9 +12,8 @@ from psycopg import sql
 
 from contracts.events import Event
 from contracts.topics import TOPICS, Topic
-from deploy.local.fleet import SERVICES, Fleet
+from deploy.local.fleet import Fleet
 from deploy.local.servers import Servers
-from deploy.local.state import ROOT
 from shared.database.migrations import migrate
 from shared.deploy import create_topics
 from tests import servers as test_servers
@@ -90,8 +89,5 @@ async def topics(servers: Servers) -> tuple[Topic, ...]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
     """The whole fleet with its own servers, once for the run."""
-    missing = [name for name in SERVICES if not (ROOT / "services" / name / "__main__.py").exists()]
-    if missing:
-        pytest.skip(f"no fleet yet: {', '.join(missing)}")
     async with Fleet.running(tmp_path_factory.mktemp("fleet")) as running:
         yield running

@@ -91,16 +91,15 @@ async def do_once(
     if not claim.fresh:
         detail = "the first request with this Idempotency-Key has not been answered yet"
         raise Problem(409, "Still in progress", detail, headers={"Retry-After": "1"})
+    answer: Answer | None = None
     try:
         answer = await do()
-    except BaseException:
-        await asyncio.shield(_forget(database, user_id, key))
-        raise
-    if answer.status >= 500:
-        await _forget(database, user_id, key)
-        return answer
-    async with database.transaction() as connection:
-        await store.mark_answered(connection, user_id, key, answer)
+    finally:
+        if answer is None or answer.status >= 500:
+            await asyncio.shield(_forget(database, user_id, key))
+    if answer.status < 500:
+        async with database.transaction() as connection:
+            await store.mark_answered(connection, user_id, key, answer)
     return answer
 
 

@@ -111,7 +111,8 @@ class Wire:
         self._hungry: dict[Lane, None] = {}
         self._registered: set[int] = set()
         self._due: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_due = 0.0
         self._kicked = False
         self._pump_planned = False
         self._closed = False
@@ -285,9 +286,10 @@ class Wire:
         if self._due is None or self._closed:
             return
         if self._timer is not None:
-            if self._timer.when() <= self._due:
+            if self._timer_due <= self._due:
                 return
             self._timer.cancel()
+        self._timer_due = self._due
         self._timer = self._loop.call_at(self._due, self._on_due)
 
     def _new_easy(self) -> pycurl.Curl:

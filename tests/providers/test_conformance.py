@@ -60,11 +60,13 @@ def test_capabilities_are_declared(vendor: Vendor) -> None:
 
 @every_vendor
 async def test_one_outcome_per_message_in_order(vendor: Vendor) -> None:
-    """Every third message is answered late, so that answers come in another order."""
+    """Every third message is answered after its successor, so that answers come in another order."""
+    answered = [asyncio.Event() for _ in range(121)]
 
     async def behave(writer: asyncio.StreamWriter, number: int) -> bool:
         if number % 3 == 0:
-            await asyncio.sleep(0.05)
+            await answered[number + 1].wait()
+        answered[number].set()
         return await saying(OK_ANSWER)(writer, number)
 
     outcomes = await outcomes_of(vendor, behave, count=120, seconds=10)

@@ -1,6 +1,6 @@
 """Templates, once per channel."""
 
-from __future__ import annotations
+# No postponed annotations here: FastAPI reads the body types, which differ by channel, from the functions themselves.
 
 from typing import Annotated, Any
 from uuid import UUID

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -41,6 +41,13 @@ CONFIGURATION_SECONDS = 60.0
 RECORD_SECONDS = 120.0
 """How long outcomes are tried to be recorded while the database is away; afterwards they are unknown."""
 
+LATE_SHARE_MAX = 0.1
+LATE_SECONDS = 0.05
+"""When all but this share of a micro-lot is answered, the rest gets so much longer before it is recorded alone."""
+
+FINISHING_MAX = 64
+"""Lots per process that may wait for late answers while their senders go on."""
+
 _JUDGED = {"recipient_permanent": "dead", "recipient_opted_out": "opted_out"}
 
 
@@ -56,12 +63,37 @@ class Sending:
     worker: UUID = field(default_factory=uuid4)
     work: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when lots may have become due."""
+    finishing: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def finish(self, work: Coroutine[None, None, None]) -> None:
+        """Lets a lot be finished beside the sender; waits when too many are, and raises what made one fail."""
+        task = asyncio.ensure_future(work)
+        self.finishing.add(task)
+        while task in self.finishing and not task.done() and len(self.finishing) > FINISHING_MAX:
+            await asyncio.wait(self.finishing, return_when=asyncio.FIRST_COMPLETED)
+            self._forget_finished()
+        await asyncio.sleep(0)
+        self._forget_finished()
+
+    async def finish_all(self) -> None:
+        """Waits until every lot is finished."""
+        while self.finishing:
+            await asyncio.wait(self.finishing)
+            self._forget_finished()
+
+    def _forget_finished(self) -> None:
+        for task in [task for task in self.finishing if task.done()]:
+            self.finishing.discard(task)
+            task.result()
 
 
 async def send_lots(sending: Sending, lane: str, context: JobContext) -> None:
     """One sender: takes lots of its lane until the service stops."""
     settings = sending.settings
-    while not context.stopping.is_set():
+    while True:
+        if context.stopping.is_set():
+            await sending.finish_all()
+            return
         context.heartbeat.begin()
         sending.work.clear()
         async with sending.database.transaction() as connection:
@@ -77,13 +109,18 @@ async def send_lots(sending: Sending, lane: str, context: JobContext) -> None:
 
 
 async def _send_lot(sending: Sending, lot: Lot, context: JobContext) -> None:
-    """Sends micro-lot after micro-lot until the lot is done, has to wait, or is no longer ours."""
+    """Sends micro-lot after micro-lot until the lot is done, has to wait, or is no longer ours.
+
+    A micro-lot of which a few answers are late is recorded without them, and the sender goes on; the lot is given
+    back when they have come too. They come within the provider's timeout, which is shorter than the lease.
+    """
     channel = CHANNELS[lot.channel]
     ready = await _prepare(sending, lot, channel)
     if isinstance(ready, Unusable):
         await _release(sending, lot, UNUSABLE_SECONDS, ready.reason)
         return
     usable, texts = ready
+    parts: list[_Part] = []
     while True:
         deadline = boottime() + sending.settings.lease_seconds - LEASE_MARGIN_SECONDS
         async with sending.database.transaction() as connection:
@@ -92,18 +129,25 @@ async def _send_lot(sending: Sending, lot: Lot, context: JobContext) -> None:
             )
             await _publish_skips(connection, lot, micro_lot)
         context.heartbeat.beat()
-        wait: tuple[float, str] | None = None
         if micro_lot.claimed:
             assert usable is not None
             assert texts is not None
-            wait = await _send_micro_lot(sending, lot, channel, usable, texts, micro_lot, deadline)
-        claimed = len(micro_lot.claimed) + len(micro_lot.skipped)
-        if wait is not None:
-            await _release(sending, lot, *wait)
-            return
-        if claimed < sending.settings.micro_lot_max or context.stopping.is_set():
-            await _release(sending, lot, None, None)
-            return
+            part = _Part(sending, lot, channel, usable, texts, micro_lot)
+            parts.append(part)
+            await part.send(deadline)
+        full = len(micro_lot.claimed) + len(micro_lot.skipped) >= sending.settings.micro_lot_max
+        if not full or context.stopping.is_set() or any(part.must_wait() for part in parts):
+            break
+    await sending.finish(_finish_lot(sending, lot, parts))
+
+
+async def _finish_lot(sending: Sending, lot: Lot, parts: Sequence[_Part]) -> None:
+    """Records the late answers, and gives the lot back."""
+    for part in parts:
+        await part.finish()
+    waits = [wait for part in parts if (wait := part.must_wait()) is not None]
+    seconds, reason = max(waits) if waits else (None, None)
+    await _release(sending, lot, seconds, reason)
 
 
 async def _prepare(sending: Sending, lot: Lot, channel: Channel) -> tuple[Usable | None, Rendering | None] | Unusable:
@@ -147,36 +191,87 @@ async def _publish_skips(connection: Connection, lot: Lot, micro_lot: MicroLot) 
     await put(connection, recorded(lot.campaign_id, lot.user_id, lot.channel, "none", events, lot.lane))
 
 
-async def _send_micro_lot(
-    sending: Sending,
-    lot: Lot,
-    channel: Channel,
-    usable: Usable,
-    texts: Rendering,
-    micro_lot: MicroLot,
-    deadline: float,
-) -> tuple[float, str] | None:
-    """Sends and records; returns for how long and why the lot must wait, or None."""
-    ttl = None if lot.expires_at is None else max(1, int((lot.expires_at - now()).total_seconds()))
-    claimed: list[Claimed] = []
-    messages: list[Message] = []
-    marks: list[Recorded] = []
-    for one in micro_lot.claimed:
-        try:
-            messages.append(texts.message(one, ttl))
-            claimed.append(one)
-        except MissingVariable:
-            marks.append(Recorded(one.id, one.attempts, "refused", "content", "missing_variable"))
-    started = time.monotonic()
-    outcomes = await usable.provider.send(messages, deadline)
-    metrics.PROVIDER_SECONDS.labels(lot.channel, usable.provider_type).observe(time.monotonic() - started)
-    for one, message, outcome in zip(claimed, messages, outcomes, strict=True):
-        marks.append(_mark(sending, channel, usable, one, message, outcome))
-    marks.sort(key=lambda mark: mark.id)
-    addresses = {one.id: one for one in claimed}
-    await _record(sending, lot, channel, usable, micro_lot, marks, addresses)
-    _count(lot.channel, usable.provider_type, marks, outcomes)
-    return _waiting(lot, outcomes)
+@dataclass(slots=True)
+class _Part:
+    """One micro-lot under way."""
+
+    sending: Sending
+    lot: Lot
+    channel: Channel
+    usable: Usable
+    texts: Rendering
+    micro_lot: MicroLot
+    claimed: list[Claimed] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    outcomes: list[Outcome | None] = field(default_factory=list)
+    recorded: set[int] = field(default_factory=set)
+    answers: asyncio.Task[list[Outcome]] | None = None
+
+    async def send(self, deadline: float) -> None:
+        """Sends, and records all answers but those that are much later than the others."""
+        lot = self.lot
+        ttl = None if lot.expires_at is None else max(1, int((lot.expires_at - now()).total_seconds()))
+        unsendable: list[Recorded] = []
+        for one in self.micro_lot.claimed:
+            try:
+                self.messages.append(self.texts.message(one, ttl))
+                self.claimed.append(one)
+            except MissingVariable:
+                unsendable.append(Recorded(one.id, one.attempts, "refused", "content", "missing_variable"))
+        self.outcomes = [None] * len(self.messages)
+        started = time.monotonic()
+        most = asyncio.Event()
+        missing = len(self.messages)
+        late_max = int(len(self.messages) * LATE_SHARE_MAX)
+
+        def hear(index: int, outcome: Outcome) -> None:
+            nonlocal missing
+            self.outcomes[index] = outcome
+            missing -= 1
+            if missing <= late_max:
+                most.set()
+
+        self.answers = asyncio.ensure_future(self.usable.provider.send(self.messages, deadline, hear))
+        first = asyncio.ensure_future(most.wait())
+        await asyncio.wait({self.answers, first}, return_when=asyncio.FIRST_COMPLETED)
+        first.cancel()
+        await asyncio.wait({self.answers}, timeout=LATE_SECONDS)
+        metrics.PROVIDER_SECONDS.labels(lot.channel, self.usable.provider_type).observe(time.monotonic() - started)
+        await self._record(unsendable)
+
+    async def finish(self) -> None:
+        """Waits for the late answers and records them."""
+        assert self.answers is not None
+        await self.answers
+        await self._record([])
+
+    def must_wait(self) -> tuple[float, str] | None:
+        """For how long and why the lot must wait by the answers so far: the account's fault before the
+        provider's wish."""
+        found = [outcome for outcome in self.outcomes if isinstance(outcome, Refused | Deferred)]
+        if any(isinstance(outcome, Refused) and outcome.error_class == "config" for outcome in found):
+            return CONFIGURATION_SECONDS, "provider_configuration"
+        deferred = [outcome for outcome in found if isinstance(outcome, Deferred)]
+        if not deferred:
+            return None
+        longest = max(one.retry_after_seconds or 0.0 for one in deferred)
+        return deferral_seconds(self.lot.deferrals, longest or None), deferred[0].reason
+
+    async def _record(self, marks: list[Recorded]) -> None:
+        fresh: list[Outcome] = []
+        for index, outcome in enumerate(self.outcomes):
+            if outcome is not None and index not in self.recorded:
+                self.recorded.add(index)
+                fresh.append(outcome)
+                marks.append(
+                    _mark(self.sending, self.channel, self.usable, self.claimed[index], self.messages[index], outcome)
+                )
+        if not marks:
+            return
+        marks.sort(key=lambda mark: mark.id)
+        addresses = {one.id: one for one in self.claimed}
+        await _record(self.sending, self.lot, self.channel, self.usable, self.micro_lot, marks, addresses)
+        _count(self.lot.channel, self.usable.provider_type, marks, fresh)
 
 
 def _mark(
@@ -286,14 +381,3 @@ def _count(channel: str, provider: str, marks: Sequence[Recorded], outcomes: Seq
                 metrics.PROVIDER_FAULTS.labels(channel, provider, reason).inc()
             case Refused("config"):
                 metrics.PROVIDER_FAULTS.labels(channel, provider, "config").inc()
-
-
-def _waiting(lot: Lot, outcomes: Sequence[Outcome]) -> tuple[float, str] | None:
-    """The longest wait that an outcome asks for: the account's fault before the provider's wish."""
-    if any(isinstance(outcome, Refused) and outcome.error_class == "config" for outcome in outcomes):
-        return CONFIGURATION_SECONDS, "provider_configuration"
-    deferred = [outcome for outcome in outcomes if isinstance(outcome, Deferred)]
-    if not deferred:
-        return None
-    longest = max((one.retry_after_seconds or 0.0 for one in deferred), default=0.0)
-    return deferral_seconds(lot.deferrals, longest or None), deferred[0].reason
