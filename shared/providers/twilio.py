@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from contracts.masked import PhoneNumber, Secret
-from shared.providers.forms import form_quoted
+from shared.providers.forms import form_pairs, form_quoted
 from shared.providers.provider import (
     Absent,
     Accepted,
@@ -285,19 +285,20 @@ def verified(_account: Account, answer: HttpAnswer) -> Verification:
 def is_genuine(account: Account, callback: CallbackRequest) -> bool:
     """Checks `X-Twilio-Signature` over the URL (with and without default port) and the form, or `bodySHA256`."""
     given = callback.headers.get("x-twilio-signature")
-    settings = dict(parse_setting(callback.headers.get("x-twilio-webhooks-signature-settings", "")))
+    stated = callback.headers.get("x-twilio-webhooks-signature-settings")
+    settings = dict(parse_setting(stated)) if stated else {}
     secret = account.signing_secrets.get(settings.get("key", ""))
     digest = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}.get(settings.get("algorithm", "HMAC_SHA1"))
     if not given or secret is None or digest is None:
         return False
     form = ""
-    expected_body = dict(parse_qsl(urlsplit(callback.url).query)).get("bodySHA256")
+    expected_body = _query(callback.url).get("bodySHA256") if "bodySHA256" in callback.url else None
     if expected_body is not None:
         if not _same(hashlib.sha256(callback.body).hexdigest(), expected_body):
             return False
     elif callback.body:
         try:
-            pairs = set(parse_qsl(callback.body.decode(), keep_blank_values=True))
+            pairs = set(form_pairs(callback.body.decode()))
         except UnicodeDecodeError:
             return False
         form = "".join(name + value for name, value in sorted(pairs))
@@ -314,6 +315,10 @@ def parse_setting(header: str) -> Iterator[tuple[str, str]]:
         name, equals, value = part.strip().partition("=")
         if equals:
             yield name, value
+
+
+def _query(url: str) -> dict[str, str]:
+    return dict(form_pairs(url.partition("#")[0].partition("?")[2]))
 
 
 def _same(ours: str, theirs: str) -> bool:
@@ -355,7 +360,7 @@ _INTENTS = {
 def read_callback(_account: Account, callback: CallbackRequest) -> CallbackContents:
     """A status webhook, or a message that a person sent to us."""
     try:
-        form = dict(parse_qsl(callback.body.decode(), keep_blank_values=True))
+        form = dict(form_pairs(callback.body.decode()))
     except UnicodeDecodeError:
         raise CallbackMalformed("the form is not UTF-8") from None
     sid = form.get("MessageSid") or form.get("SmsSid")
@@ -370,7 +375,7 @@ def read_callback(_account: Account, callback: CallbackRequest) -> CallbackConte
     code = form.get("ErrorCode") or None
     failed = kind in ("bounced", "failed")
     error_class = error_class_of(int(code) if code and code.isdecimal() else None) if failed else None
-    reference = dict(parse_qsl(urlsplit(callback.url).query)).get("ref")
+    reference = _query(callback.url).get("ref") or None
     receipt = VendorReceipt(
         reference=reference,
         kind="opted_out" if error_class == "recipient_opted_out" else kind,
