@@ -22,7 +22,10 @@ from notify.client import Api, ApiError
 
 UPLOAD_PIECE_BYTES = 64 * 1024
 POLL_SECONDS = 0.25
-QUIET_SECONDS = 5.0
+POLL_WORKING_SECONDS = 1.0
+"""While much waits the accounting is asked for less often: each answer counts all recipients."""
+
+QUIET_SECONDS = 3.0
 """A campaign of which nothing has changed for so long is at rest: longer than the latest receipt is late."""
 
 AT_REST_SECONDS = 420.0
@@ -38,8 +41,8 @@ FAULTS: dict[str, Any] = {
         "reordered_receipt": 0.05,
         "early_receipt": 0.02,
     },
-    "late_seconds": 3.0,
-    "hang_seconds": 5.0,
+    "late_seconds": 1.0,
+    "hang_seconds": 0.5,
 }
 
 _COUNTRIES = (
@@ -247,7 +250,7 @@ async def rest(
         settled = last["audience"] is not None and last["waiting"] == 0 and last["inFlight"] == 0
         if settled and time.monotonic() - changed > QUIET_SECONDS:
             break
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(POLL_SECONDS if settled else POLL_WORKING_SECONDS)
     return Rest(last, changed - begin)
 
 

@@ -23,6 +23,9 @@ HEARTBEAT_INTERVAL_MS = 3_000
 POLL_INTERVAL_MAX_MS = 300_000
 """Above the longest time that a batch is tried again in place (`consuming.RETRY_IN_PLACE_SECONDS`)."""
 
+IDLE_POLL_MS = 1_000
+"""How long a consumer waits for its first record before it looks again; a record ends the wait."""
+
 Handle = Callable[[list[Any]], Awaitable[None]]
 
 
@@ -31,13 +34,15 @@ class Subscription:
     """A handler of a topic's events.
 
     `handle` gets the events of up to `records_max` records, in the order of each partition. It does all of the work
-    or none (raising), and may see the same events again.
+    or none (raising), and may see the same events again. A record that follows another one in the same partition can
+    be as much as `fetch_wait_ms` late, because the broker is being asked for the other partitions then; asking costs
+    the fleet about a millisecond of CPU.
     """
 
     topic: Topic
     handle: Handle
     records_max: int = 50
-    wait_ms: int = 20
+    fetch_wait_ms: int = 500
 
 
 def make_broker(bootstrap_servers: str, client_id: str, graceful_seconds: float) -> KafkaBroker:
@@ -69,11 +74,11 @@ def subscribe(broker: KafkaBroker, group: str, subscription: Subscription, consu
         group_id=f"{group}.{subscription.topic.name}",
         batch=True,
         max_records=subscription.records_max,
-        batch_timeout_ms=subscription.wait_ms,
+        batch_timeout_ms=IDLE_POLL_MS,
         ack_policy=AckPolicy.NACK_ON_ERROR,
         auto_offset_reset="earliest",
         isolation_level="read_uncommitted",
-        fetch_max_wait_ms=100,
+        fetch_max_wait_ms=subscription.fetch_wait_ms,
         fetch_min_bytes=1,
         fetch_max_bytes=16 * 1024 * 1024,
         max_partition_fetch_bytes=RECORD_BYTES_MAX,

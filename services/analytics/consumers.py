@@ -17,9 +17,9 @@ def subscriptions(database: Database) -> list[Subscription]:
             topics.NOTIFICATION_EVENTS,
             partial(handlers.on_notifications_recorded, database),
             records_max=20,
-            wait_ms=50,
+            fetch_wait_ms=100,
         ),
-        Subscription(topics.CAMPAIGN_CHANGES, partial(handlers.on_campaigns_changed, database), wait_ms=100),
-        Subscription(topics.TEMPLATE_CHANGES, partial(handlers.on_templates_changed, database), wait_ms=100),
-        Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database), wait_ms=100),
+        Subscription(topics.CAMPAIGN_CHANGES, partial(handlers.on_campaigns_changed, database)),
+        Subscription(topics.TEMPLATE_CHANGES, partial(handlers.on_templates_changed, database)),
+        Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database)),
     ]

@@ -13,7 +13,7 @@ from shared.kafka import Subscription
 def subscriptions(database: Database) -> list[Subscription]:
     """What audience and dispatcher report, and which accounts there are."""
     return [
-        Subscription(topics.AUDIENCE_RESOLVED, partial(handlers.on_audience_resolved, database), wait_ms=50),
-        Subscription(topics.CAMPAIGN_PROGRESS, partial(handlers.on_campaign_progressed, database), wait_ms=50),
-        Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database), wait_ms=50),
+        Subscription(topics.AUDIENCE_RESOLVED, partial(handlers.on_audience_resolved, database)),
+        Subscription(topics.CAMPAIGN_PROGRESS, partial(handlers.on_campaign_progressed, database)),
+        Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database)),
     ]

@@ -24,11 +24,13 @@ def subscriptions(database: Database, on_work: Callable[[], None]) -> list[Subsc
         on_work()
 
     return [
-        Subscription(topics.LOTS, on_lots, records_max=10),
-        Subscription(topics.TRANSACTIONAL_LOTS, on_lots, records_max=200, wait_ms=5),
-        Subscription(topics.CAMPAIGN_LIFECYCLE, on_lifecycle),
+        Subscription(topics.LOTS, on_lots, records_max=10, fetch_wait_ms=100),
+        Subscription(topics.TRANSACTIONAL_LOTS, on_lots, records_max=200, fetch_wait_ms=50),
+        Subscription(topics.CAMPAIGN_LIFECYCLE, on_lifecycle, fetch_wait_ms=100),
         Subscription(topics.AUDIENCE_RESOLVED, partial(handlers.on_audience_resolved, database)),
-        Subscription(topics.PREFERENCE_CHANGES, partial(handlers.on_preferences_changed, database)),
+        Subscription(topics.PREFERENCE_CHANGES, partial(handlers.on_preferences_changed, database), fetch_wait_ms=100),
         Subscription(topics.TEMPLATE_CHANGES, partial(handlers.on_templates_changed, database)),
-        Subscription(topics.RECEIPTS, partial(handlers.on_receipts_recorded, database), records_max=20, wait_ms=50),
+        Subscription(
+            topics.RECEIPTS, partial(handlers.on_receipts_recorded, database), records_max=20, fetch_wait_ms=100
+        ),
     ]

@@ -17,7 +17,7 @@ class SimulatorSettings(HttpSettings):
 
     log_path: str = ""
     """File of the request log, kept over a restart; empty means a temporary one."""
-    callback_connections_max: int = Field(64, ge=1, le=256)
+    callback_connections_max: int = Field(256, ge=1, le=256)
     """Connections per host that callbacks go to."""
     callback_timeout_seconds: float = Field(15.0, gt=0, le=120)
     callback_retry_seconds: float = Field(120.0, ge=0, le=3600)

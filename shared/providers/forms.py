@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote_plus, unquote_to_bytes
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.~\- ]")
@@ -28,6 +29,12 @@ def form_pairs(text: str) -> list[tuple[str, str]]:
             name, _, value = part.partition("=")
             pairs.append((_unquoted(name), _unquoted(value)))
     return pairs
+
+
+@lru_cache(maxsize=1)
+def body_pairs(body: bytes) -> tuple[tuple[str, str], ...]:
+    """The pairs of a form in UTF-8, raising `UnicodeDecodeError`; a signature and its contents are read from one."""
+    return tuple(form_pairs(body.decode()))
 
 
 def _unquoted(text: str) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from contracts.masked import PhoneNumber, Secret
-from shared.providers.forms import form_pairs, form_quoted
+from shared.providers.forms import body_pairs, form_pairs, form_quoted
 from shared.providers.provider import (
     Absent,
     Accepted,
@@ -298,7 +298,7 @@ def is_genuine(account: Account, callback: CallbackRequest) -> bool:
             return False
     elif callback.body:
         try:
-            pairs = set(form_pairs(callback.body.decode()))
+            pairs = set(body_pairs(callback.body))
         except UnicodeDecodeError:
             return False
         form = "".join(name + value for name, value in sorted(pairs))
@@ -360,7 +360,7 @@ _INTENTS = {
 def read_callback(_account: Account, callback: CallbackRequest) -> CallbackContents:
     """A status webhook, or a message that a person sent to us."""
     try:
-        form = dict(form_pairs(callback.body.decode()))
+        form = dict(body_pairs(callback.body))
     except UnicodeDecodeError:
         raise CallbackMalformed("the form is not UTF-8") from None
     sid = form.get("MessageSid") or form.get("SmsSid")

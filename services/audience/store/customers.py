@@ -154,15 +154,13 @@ async def upsert_devices(connection: Connection, user_id: str, devices: Sequence
     )
     await connection.execute(
         """
-        DELETE FROM devices d USING (
-            SELECT customer_id, device_token, row_number() OVER (
-                PARTITION BY customer_id ORDER BY last_seen_at DESC, device_token) AS place
-            FROM devices WHERE user_id = %b AND customer_id = ANY(%b)
-        ) old
-        WHERE old.place > %b AND d.user_id = %b AND d.customer_id = old.customer_id
-            AND d.device_token = old.device_token
+        DELETE FROM devices WHERE ctid = ANY (ARRAY(
+            SELECT old.ctid FROM unnest(%b::text[]) AS i (customer_id), LATERAL (
+                SELECT d.ctid FROM devices d WHERE d.user_id = %b AND d.customer_id = i.customer_id
+                ORDER BY d.last_seen_at DESC, d.device_token OFFSET %b) old
+        ))
         """,
-        (user_id, sorted({customer_id for customer_id, _ in chosen}), DEVICES_MAX, user_id),
+        (sorted({customer_id for customer_id, _ in chosen}), user_id, DEVICES_MAX),
         prepare=False,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,19 +112,19 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
         return None
     cursor = await connection.execute(
         f"""
-        SELECT status, outcome, CASE WHEN outcome = 'skipped' THEN failure_reason WHEN outcome = 'refused' THEN error_class END,
-               count(*) FROM {table} WHERE campaign_id = %b GROUP BY 1, 2, 3
-        """,  # noqa: S608, E501
-        (campaign_id,),
-    )
-    classes: list[Any] = await cursor.fetchall()
-    cursor = await connection.execute(
-        f"""
-        SELECT currency, sum(cost_micros)::bigint FROM {table}
-        WHERE campaign_id = %b AND cost_micros IS NOT NULL AND outcome = 'accepted' GROUP BY 1
+        SELECT status, outcome,
+               CASE outcome WHEN 'skipped' THEN failure_reason WHEN 'refused' THEN error_class END AS reason,
+               currency, count(*), sum(cost_micros) FILTER (WHERE outcome = 'accepted')::bigint
+        FROM {table} WHERE campaign_id = %b GROUP BY 1, 2, 3, 4
         """,  # noqa: S608
         (campaign_id,),
     )
+    classes: list[tuple[str, str | None, str | None, int]] = []
+    cost_micros: Counter[str] = Counter()
+    for status, outcome, reason, currency, count, micros in await cursor.fetchall():
+        classes.append((status, outcome, reason, count))
+        if micros is not None:
+            cost_micros[currency] += micros
     return Ledger(
         state=row[0],
         reason=row[1] or row[7],
@@ -134,7 +135,7 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
         duplicates=row[5],
         arrived=row[6],
         classes=classes,
-        cost_micros=dict(await cursor.fetchall()),
+        cost_micros=cost_micros,
         by_lots=dict(zip(_TERMS, row[9], strict=True)),
     )
 
