@@ -36,7 +36,7 @@ from shared.settings import HttpSettings, ServiceSettings, SettingsError, load
 MEASURE_SECONDS = 2.0
 KEEP_ALIVE_SECONDS = 75
 ANSWER_GRACE_SECONDS = 10
-GC_ALLOCATIONS = 20_000
+GC_ALLOCATIONS = 50_000
 PURGE_EVERY = 15
 """The outbox is purged once in so many measurements."""
 
@@ -108,10 +108,10 @@ async def run(build: Build[AnySettings], settings: AnySettings) -> None:
 
 def _relax_collector() -> None:
     """Lets the collector pass over everything loaded so far, and look at the rest less often: almost all that a
-    service makes is freed by reference counts, and the default looks 30 times as often for nothing."""
+    service makes is freed by reference counts, and the default looks a hundred times as often for nothing."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GC_ALLOCATIONS, *gc.get_threshold()[1:])
+    gc.set_threshold(GC_ALLOCATIONS, 20, 100)
 
 
 @asynccontextmanager

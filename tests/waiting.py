@@ -6,6 +6,8 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
+from shared.database import Database
+
 POLL_SECONDS = 0.02
 
 
@@ -26,3 +28,18 @@ async def until(
     except TimeoutError:
         name = what or getattr(condition, "__name__", "condition")
         raise AssertionError(f"{name} does not hold after {seconds} s; last seen: {last!r}") from None
+
+
+async def until_blocked(database: Database) -> None:
+    """Returns when a statement of this database's role waits for another one's lock."""
+
+    async def is_blocked() -> bool:
+        async with database.pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE usename = current_user AND wait_event_type = 'Lock' AND pg_blocking_pids(pid) <> '{}'"
+            )
+            row = await cursor.fetchone()
+        return row is not None and row[0] > 0
+
+    await until(is_blocked, what="a statement is blocked")

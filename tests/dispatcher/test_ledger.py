@@ -10,7 +10,13 @@ from contracts.events import CampaignCancelled, CampaignPaused, CampaignResumed
 from services.dispatcher import handlers
 from services.dispatcher.store.campaigns import mark_progress
 from services.dispatcher.store.claims import release_lot
-from services.dispatcher.store.outcomes import Recorded, claim_expired, mark_unfinished_unknown
+from services.dispatcher.store.outcomes import (
+    Recorded,
+    claim_expired,
+    mark_outcomes,
+    mark_unfinished_unknown,
+)
+from tests.waiting import until_blocked
 
 
 async def test_a_lot_that_comes_twice_is_stored_once(scene):
@@ -217,6 +223,43 @@ async def test_a_receipt_settles_unknown_and_says_sent(scene):
     terms = await scene.terms()
     assert (terms["unknown"], terms["accepted"]["delivered"], terms["balanced"]) == (0, 1, True)
     assert await scene.events() == [(str(one), "sent"), (str(one), "delivered")]
+
+
+async def test_a_receipt_may_meet_the_sender_who_is_just_recording_unknown(scene):
+    lot = scene.lot(1)
+    await scene.arrive(lot)
+    await scene.launch()
+    await scene.resolve(1, 1)
+    leased = await scene.lease()
+    micro_lot = await scene.claim(leased)
+    (one,) = micro_lot.claimed
+    async with scene.database.transaction() as connection:
+        await mark_outcomes(
+            connection, scene.channel, leased.id, micro_lot.attempt_id, [Recorded(one.id, 1, "unknown", None, "lost")]
+        )
+        receiving = asyncio.create_task(scene.receive((one.id, "delivered")))
+        await until_blocked(scene.database)
+    await receiving
+    terms = await scene.terms()
+    assert (terms["accepted"]["delivered"], terms["unknown"], terms["balanced"]) == (1, 0, True)
+
+
+async def test_an_answer_may_meet_the_reaper_who_is_just_giving_up(scene):
+    lot = scene.lot(1)
+    await scene.arrive(lot)
+    await scene.launch()
+    await scene.resolve(1, 1)
+    leased = await scene.lease()
+    micro_lot = await scene.claim(leased)
+    async with scene.database.transaction() as connection:
+        await mark_unfinished_unknown(connection, scene.channel, leased.id)
+        answering = asyncio.create_task(
+            scene.record(leased, micro_lot, Recorded(micro_lot.claimed[0].id, 1, "accepted"))
+        )
+        await until_blocked(scene.database)
+    assert list((await answering).values()) == ["accepted"]
+    terms = await scene.terms()
+    assert (terms["accepted"]["total"], terms["unknown"], terms["balanced"]) == (1, 0, True)
 
 
 async def test_a_receipt_may_come_before_the_answer(scene):

@@ -33,6 +33,7 @@ async def mark_outcomes(
 
     A row takes an outcome only from its own attempt, and only while nothing better is known: a receipt that came
     first has settled it, and turns `unknown` into `accepted`. `deferred` puts the recipient back into the queue.
+    The lot's sums come from the row as locked, for the reason in `mark_receipts`.
     """
     table = f"{channel.name}_campaign_recipients"
     cursor = await connection.execute(
@@ -73,13 +74,16 @@ async def mark_outcomes(
                    count(*) FILTER (WHERE old = 'unknown')::int AS from_unknown FROM marked
         ), finished AS (
             UPDATE attempts SET finished_at = clock_timestamp() WHERE id = %b
+        ), sums AS MATERIALIZED (
+            SELECT l.id, l.sending - c.from_sending AS sending, l.queued + c.deferred AS queued,
+                   l.accepted + c.accepted AS accepted, l.refused + c.refused AS refused,
+                   l.unknown + c.unknown - c.from_unknown AS unknown,
+                   CASE WHEN l.state = 'done' AND c.deferred > 0 THEN 'waiting' ELSE l.state END AS state
+            FROM lots l, counted c WHERE l.id = %b FOR UPDATE OF l
         ), summed AS (
-            UPDATE lots SET sending = lots.sending - c.from_sending, queued = lots.queued + c.deferred,
-                            accepted = lots.accepted + c.accepted, refused = lots.refused + c.refused,
-                            unknown = lots.unknown + c.unknown - c.from_unknown,
-                            state = CASE WHEN lots.state = 'done' AND c.deferred > 0 THEN 'waiting'
-                                         ELSE lots.state END
-            FROM counted c WHERE lots.id = %b
+            UPDATE lots SET sending = s.sending, queued = s.queued, accepted = s.accepted, refused = s.refused,
+                            unknown = s.unknown, state = s.state
+            FROM sums s WHERE lots.id = s.id
         )
         SELECT id, outcome FROM marked
         """,  # noqa: S608

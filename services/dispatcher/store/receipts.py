@@ -19,6 +19,9 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
 
     Skipped recipients were never sent to and keep their state. A receipt settles `unknown`, proves a refusal or a
     deferral wrong, and leaves an attempt whose sender is still at work to that sender.
+
+    The lots' sums come from the rows as locked. `lots.unknown - …` in the UPDATE itself would first be tried on the
+    version that the statement began with, and break the CHECK where a sender has just counted what is settled here.
     """
     if not joined:
         return []
@@ -63,14 +66,14 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
                    count(*) FILTER (WHERE old_outcome = 'refused')::int AS refused,
                    count(*) FILTER (WHERE old_status = 'queued')::int AS queued
             FROM marked WHERE old_outcome IN ('unknown', 'refused') OR old_status = 'queued' GROUP BY lot_id
-        ), ordered AS MATERIALIZED (
-            SELECT lots.id, x.unknown, x.refused, x.queued FROM lots JOIN resolved x ON x.lot_id = lots.id
+        ), sums AS MATERIALIZED (
+            SELECT lots.id, lots.unknown - x.unknown AS unknown, lots.refused - x.refused AS refused,
+                   lots.queued - x.queued AS queued, lots.accepted + x.unknown + x.refused + x.queued AS accepted
+            FROM lots JOIN resolved x ON x.lot_id = lots.id
             ORDER BY lots.id FOR UPDATE OF lots
         ), summed AS (
-            UPDATE lots SET unknown = lots.unknown - x.unknown, refused = lots.refused - x.refused,
-                            queued = lots.queued - x.queued,
-                            accepted = lots.accepted + x.unknown + x.refused + x.queued
-            FROM ordered x WHERE lots.id = x.id
+            UPDATE lots SET unknown = s.unknown, refused = s.refused, queued = s.queued, accepted = s.accepted
+            FROM sums s WHERE lots.id = s.id
         )
         SELECT * FROM marked
         """,  # noqa: S608
