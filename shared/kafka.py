@@ -18,8 +18,10 @@ RECORD_BYTES_MAX = 4 * 1024 * 1024
 """The largest record; the topics are made with the same limit."""
 
 REQUEST_TIMEOUT_MS = 20_000
-SESSION_TIMEOUT_MS = 15_000
-HEARTBEAT_INTERVAL_MS = 3_000
+SESSION_TIMEOUT_MS = 6_000
+"""The least that brokers allow: a consumer that was killed holds its partitions for so long."""
+
+HEARTBEAT_INTERVAL_MS = 2_000
 POLL_INTERVAL_MAX_MS = 300_000
 """Above the longest time that a batch is tried again in place (`consuming.RETRY_IN_PLACE_SECONDS`)."""
 
@@ -42,7 +44,7 @@ class Subscription:
     topic: Topic
     handle: Handle
     records_max: int = 50
-    fetch_wait_ms: int = 500
+    fetch_wait_ms: int = 250
 
 
 def make_broker(bootstrap_servers: str, client_id: str, graceful_seconds: float) -> KafkaBroker:

@@ -183,11 +183,13 @@ class _Running:
                 self.settings.kafka_bootstrap_servers, self.service.name, self.settings.graceful_seconds
             )
             self._subscribe(self.broker, self.settings.dead_letters_max)
-            await self.broker.start()
+            await self.broker.connect()
             if self.service.database is not None:
                 self.relay = self._spawn(Job("outbox", self._relay), self.relay_stopping)
             self.tasks.append(self._spawn(Job("measurements", self._measure), self.jobs_stopping))
         self.tasks.extend(self._spawn(job, self.jobs_stopping) for job in self.service.jobs)
+        if self.broker is not None:  # last, because Kafka may still wait for a consumer that was killed
+            await self.broker.start()
 
     def _subscribe(self, broker: KafkaBroker, dead_letters_max: int) -> None:
         async def put_aside(key: bytes, value: bytes, headers: dict[str, str]) -> None:

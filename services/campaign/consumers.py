@@ -15,5 +15,5 @@ def subscriptions(database: Database) -> list[Subscription]:
     return [
         Subscription(topics.AUDIENCE_RESOLVED, partial(handlers.on_audience_resolved, database)),
         Subscription(topics.CAMPAIGN_PROGRESS, partial(handlers.on_campaign_progressed, database)),
-        Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database)),
+        Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database), fetch_wait_ms=100),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
@@ -23,6 +25,11 @@ from shared.ids import new_id
 from shared.outbox import put
 
 LIMIT_MAX = 1000
+
+NEWS_SECONDS = 2.0
+"""How long a command waits for news of an account that was made a moment ago; it comes by Kafka."""
+
+NEWS_POLL_SECONDS = 0.05
 
 
 def campaign_routes(channel: Channel, database: Database) -> APIRouter:
@@ -105,15 +112,19 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
         return Response(status_code=204)
 
     async def do(user_id: str, campaign_id: UUID, action: Action, **details: Any) -> dict[str, Any]:
-        async with database.begin() as connection:
-            row = await locked(connection, user_id, campaign_id)
+        give_up = time.monotonic() + NEWS_SECONDS
+        while True:
             try:
-                return {"data": show(await act(connection, channel, row, action, **details))}
+                async with database.begin() as connection:
+                    row = await locked(connection, user_id, campaign_id)
+                    return {"data": show(await act(connection, channel, row, action, **details))}
             except NotPossible as error:
                 raise Problem(409, "Not possible", str(error)) from None
             except NotReady as error:
-                errors = [{"field": error.field, "message": str(error)}]
-                raise Problem(422, "Invalid input", errors=errors) from None
+                if error.field != "providerId" or time.monotonic() > give_up:
+                    errors = [{"field": error.field, "message": str(error)}]
+                    raise Problem(422, "Invalid input", errors=errors) from None
+            await asyncio.sleep(NEWS_POLL_SECONDS)
 
     @router.post("/{campaign_id}/schedule")
     async def schedule(campaign_id: UUID, body: CampaignSchedule, user_id: CurrentUser) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def upgrade() -> None:
                 personalization_data jsonb,
                 CHECK (status <> 'queued' OR outcome IS NULL),
                 CHECK (outcome IS DISTINCT FROM 'unknown' OR status = 'sending')
-            ) WITH (fillfactor = 70)
+            ) WITH (fillfactor = 50)
             """
         )
         column = address.split()[0]
@@ -139,7 +139,7 @@ def upgrade() -> None:
             received_at timestamptz NOT NULL DEFAULT now(),
             CHECK (queued >= 0 AND sending >= 0 AND accepted >= 0 AND refused >= 0 AND unknown >= 0 AND skipped >= 0),
             CHECK (state <> 'leased' OR (worker IS NOT NULL AND lease_until IS NOT NULL))
-        ) WITH (fillfactor = 70)
+        ) WITH (fillfactor = 50)
         """
     )
     op.execute("CREATE INDEX lots_waiting ON lots (lane, user_id, due_at) WHERE state = 'waiting'")
