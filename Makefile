@@ -29,6 +29,7 @@ $(READY):
 	@$(BIN)/python -c '' 2>/dev/null || rm -rf .venv
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@rm -f .venv/.ready-*
 	@touch $@
 

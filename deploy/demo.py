@@ -9,8 +9,6 @@ import sys
 import time
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from deploy.local.__main__ import gateway_port
@@ -30,8 +28,9 @@ from deploy.rehearsal import (
     verified_at_rest,
     write_customers,
 )
-from notify.checking import Verified
 from notify.client import Api, ApiError, open_api
+from notify.display import accounting_table, checks_table, console, progress_bar, verdict
+from notify.settings import remember_key
 
 SIZE = 20_000
 
@@ -54,15 +53,14 @@ async def demo(failed: list[str]) -> None:
     once = os.environ.get("ONCE", "") not in ("", "0")
     size = int(os.environ.get("SIZE") or SIZE)
     seed = int(os.environ.get("SEED") or time.time() % 1_000_000)
-    console = Console()
     state = open_state(None)
     people = write_customers(state.root / "demo-customers.csv", size, seed)
     console.print(f"{size:,} rows of customers, seed {seed} (SEED= repeats it)")
     async with Fleet.running(gateway_port=gateway_port(), say=lambda text: console.print(text, style="dim")) as fleet:
-        results = await run(console, fleet, people, seed)
+        results = await run(fleet, people, seed)
         failed.extend(result["channel"] for result in results if not result["balanced"])
         usage = fleet.usage()
-        _show_usage(console, usage)
+        _show_usage(usage)
         summary = {
             "campaigns": results,
             "memoryMiB": {name: one.memory_mib for name, one in usage.items()},
@@ -77,34 +75,23 @@ async def demo(failed: list[str]) -> None:
             await asyncio.Event().wait()
 
 
-async def run(console: Console, fleet: Fleet, people: People, seed: int) -> list[dict[str, Any]]:
+async def run(fleet: Fleet, people: People, seed: int) -> list[dict[str, Any]]:
     """Imports, sends both campaigns and verifies them."""
     simulator_url = fleet.url("provider_simulator")
     async with open_api(fleet.url("gateway"), "") as anonymous:
         tenant = f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
         api = await create_tenant(fleet, lambda token: Api(anonymous.session, fleet.url("gateway"), token), tenant)
-        _remember(fleet, api, simulator_url)
+        remember_key(api.token, fleet.state.root)
         await set_faults(api, simulator_url, FAULTS, seed)
         accounts = await create_accounts(api, simulator_url)
-        await _import(console, api, people)
-        return [
-            await _campaign(console, api, channel, accounts[channel], simulator_url, people)
-            for channel in ("sms", "push")
-        ]
+        await _import(api, people)
+        return [await _campaign(api, channel, accounts[channel], simulator_url, people) for channel in ("sms", "push")]
 
 
-def _remember(fleet: Fleet, api: Api, simulator_url: str) -> None:
-    """So that `notify` needs no settings on this machine."""
-    known = {"url": api.url, "apiKey": api.token, "simulatorUrl": simulator_url}
-    path = fleet.state.root / "notify.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(known))
-
-
-async def _import(console: Console, api: Api, people: People) -> None:
+async def _import(api: Api, people: People) -> None:
     begin = time.monotonic()
-    with _progress(console, "import, bytes") as progress:
-        task = progress.add_task("importing", total=people.path.stat().st_size)
+    with progress_bar("bytes") as progress:
+        task = progress.add_task("importing", total=people.path.stat().st_size, note="")
         answer = await import_customers(api, people, lambda count: progress.advance(task, count))
     seconds = time.monotonic() - begin
     console.print(
@@ -113,12 +100,10 @@ async def _import(console: Console, api: Api, people: People) -> None:
     )
 
 
-async def _campaign(
-    console: Console, api: Api, channel: str, provider_id: str, simulator_url: str, people: People
-) -> dict[str, Any]:
+async def _campaign(api: Api, channel: str, provider_id: str, simulator_url: str, people: People) -> dict[str, Any]:
     campaign_id = await create_campaign(api, channel, provider_id)
-    with _progress(console, "recipients") as progress:
-        task = progress.add_task(f"{channel} campaign", total=None)
+    with progress_bar("recipients") as progress:
+        task = progress.add_task(f"{channel} campaign", total=None, note="")
 
         def show(accounting: dict[str, Any]) -> None:
             if accounting["audience"] is not None:
@@ -129,7 +114,10 @@ async def _campaign(
         found = await send_and_rest(api, channel, campaign_id, show)
     verified = await verified_at_rest(api, channel, campaign_id, simulator_url, people.opted_out[channel])
     recipients = (verified.ledger["audience"] or 0) - sum(verified.ledger["excluded"].values())
-    _show_accounting(console, channel, verified)
+    console.print(accounting_table(channel, verified.ledger))
+    if not verified.balanced:
+        console.print(checks_table(verified.checks))
+    console.print(verdict(verified))
     rate = recipients / found.seconds if found.seconds else 0.0
     console.print(f"{recipients:,} recipients accounted for in {found.seconds:.2f} s: {rate:,.0f} a second")
     return {
@@ -145,48 +133,7 @@ async def _campaign(
     }
 
 
-def _progress(console: Console, unit: str) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
-
-
-def _show_accounting(console: Console, channel: str, verified: Verified) -> None:
-    table = Table(title=f"Accounting of the {channel} campaign", title_justify="left")
-    table.add_column("term")
-    table.add_column("recipients", justify="right")
-    ledger = verified.ledger
-    for name in ("audience", "excluded", "skipped", "refused", "accepted", "unknown", "expired", "cancelled"):
-        value = ledger[name]
-        if not isinstance(value, dict):
-            table.add_row(name, f"{value:,}" if value is not None else "not known")
-            continue
-        total = value.get("total", sum(value.values()))
-        table.add_row(name, f"{total:,}")
-        for part, count in value.items():
-            if part != "total":
-                table.add_row(f"  {part}", f"{count:,}", style="dim")
-    for name in ("waiting", "inFlight"):
-        table.add_row(name, f"{ledger[name]:,}")
-    console.print(table)
-    for check in verified.checks:
-        if not check.ok:
-            console.print(f"differs: {check.name}: {check.left} and {check.right}", style="bold red")
-    held = sum(check.ok for check in verified.checks)
-    console.print(
-        f"{held} of {len(verified.checks)} checks hold; sent twice: {verified.double_sends}; "
-        f"sent to opted-out people: {verified.opted_out_sends}",
-        style="green" if verified.balanced else "bold red",
-    )
-
-
-def _show_usage(console: Console, usage: dict[str, Any]) -> None:
+def _show_usage(usage: dict[str, Any]) -> None:
     table = Table(title="What the processes cost", title_justify="left")
     for name, justify in (("process", "left"), ("peak memory, MiB", "right"), ("processor time, s", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]

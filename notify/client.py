@@ -66,6 +66,14 @@ class Api:
         async with self.session.post(self.url + BASE + path, data=pieces, headers=headers, timeout=timeout) as answer:
             return (await _read(answer))["data"]
 
+    async def download(self, path: str) -> bytes:
+        """The bytes of a file at a path of the gateway."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self.session.get(self.url + path, headers=headers) as answer:
+            if answer.status >= 400:
+                await _read(answer)
+            return await answer.read()
+
 
 async def _read(answer: aiohttp.ClientResponse) -> Any:
     raw = await answer.read()

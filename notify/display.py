@@ -1,0 +1,100 @@
+"""What people see: tables and progress; machines get JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from notify.checking import Verified
+from notify.verification import Check
+
+console = Console()
+
+_TERMS = ("audience", "excluded", "skipped", "refused", "accepted", "unknown", "expired", "cancelled", "waiting",
+          "inFlight")  # fmt: skip
+
+
+def print_json(value: Any) -> None:
+    """One line."""
+    print(json.dumps(value), flush=True)
+
+
+def accounting_table(channel: str, accounting: dict[str, Any]) -> Table:
+    """Each term of the identity, with its parts."""
+    table = Table(title=f"Accounting of the {channel} campaign", title_justify="left")
+    table.add_column("term")
+    table.add_column("recipients", justify="right")
+    for name in _TERMS:
+        value = accounting[name]
+        if not isinstance(value, dict):
+            table.add_row(name, "not known yet" if value is None else f"{value:,}")
+            continue
+        table.add_row(name, f"{value.get('total', sum(value.values())):,}")
+        for part, count in value.items():
+            if part != "total":
+                table.add_row(f"  {part}", f"{count:,}", style="dim")
+    return table
+
+
+def checks_table(checks: Sequence[Check]) -> Table:
+    """Each comparison with both of its sides."""
+    table = Table(title="Checks", title_justify="left")
+    table.add_column("compared")
+    table.add_column("left", justify="right")
+    table.add_column("right", justify="right")
+    table.add_column("")
+    for check in checks:
+        held = Text("holds", style="green") if check.ok else Text("differs", style="bold red")
+        table.add_row(check.name, _shown(check.left), _shown(check.right), held)
+    return table
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def verdict(verified: Verified) -> Text:
+    """The verification in one line."""
+    held = sum(check.ok for check in verified.checks)
+    text = f"{held} of {len(verified.checks)} checks hold"
+    if verified.double_sends is not None:
+        text += f"; sent twice: {verified.double_sends}; sent to opted-out people: {verified.opted_out_sends}"
+    return Text(text, style="green" if verified.balanced else "bold red")
+
+
+class RateColumn(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s")
+
+
+def progress_bar(unit: str) -> Progress:
+    """Done, total, rate, time so far and to go. Tasks carry a `note`."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        RateColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )
