@@ -255,11 +255,11 @@ async def rest(
 
 
 async def _accounting(api: Api, channel: str, campaign_id: str) -> dict[str, Any] | None:
-    """The accounting without its estimate; None as long as the dispatcher has not heard of the campaign."""
+    """The accounting without its estimate; None while the dispatcher is away or has not heard of the campaign."""
     try:
         found = await api.data("GET", f"/{channel}/campaigns/{campaign_id}/accounting")
     except ApiError as error:
-        if error.status == 404:
+        if error.status in (404, 503):
             return None
         raise
     return {name: value for name, value in found.items() if name != "eta"}
