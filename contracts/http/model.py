@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 from pydantic.alias_generators import to_camel
 
 NAME_MAX = 200
@@ -22,6 +22,22 @@ class Model(BaseModel):
         validate_by_alias=True,
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _can_be_stored(cls, value: Any) -> Any:
+        if _holds_nul(value):
+            raise ValueError("must not hold the character NUL")
+        return value
+
     def given(self) -> dict[str, Any]:
         """The fields that were sent, by column name."""
         return self.model_dump(exclude_unset=True)
+
+
+def _holds_nul(value: Any) -> bool:
+    """PostgreSQL has no such character."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in str(name) or _holds_nul(one) for name, one in value.items())
+    return isinstance(value, list) and any(_holds_nul(one) for one in value)

@@ -63,6 +63,8 @@ async def _body(request: Request, bytes_max: int) -> bytes:
 def _target(request: Request) -> str:
     raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
     query: bytes = request.scope["query_string"]
+    if b"%00" in raw or b"%00" in query:
+        raise Problem(422, "Invalid input", "path and query must not hold the character NUL (%00)")
     return raw.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
 
 
@@ -225,6 +227,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
             "errors": {"type": "array", "items": error},
         },
     }
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own; we answer problems
+        schemas.pop(name, None)
+    for operation in (one for path in document["paths"].values() for one in path.values()):
+        operation["responses"].get("422", {}).get("content", {}).pop("application/json", None)
     document["components"]["schemas"] = dict(sorted(schemas.items()))
     document["components"]["securitySchemes"] = {"apiKey": {"type": "http", "scheme": "bearer"}}
     return document
