@@ -38,13 +38,15 @@ class Subscription:
     `handle` gets the events of up to `records_max` records, in the order of each partition. It does all of the work
     or none (raising), and may see the same events again. A record that follows another one in the same partition can
     be as much as `fetch_wait_ms` late, because the broker is being asked for the other partitions then; asking costs
-    the fleet about a millisecond of CPU.
+    the fleet about a millisecond of CPU. With `fetch_bytes_min` the broker waits as long for so many bytes to come
+    together: fewer and fuller batches, where nobody waits for a single record.
     """
 
     topic: Topic
     handle: Handle
     records_max: int = 50
     fetch_wait_ms: int = 250
+    fetch_bytes_min: int = 1
 
 
 def make_broker(bootstrap_servers: str, client_id: str, graceful_seconds: float) -> KafkaBroker:
@@ -81,7 +83,7 @@ def subscribe(broker: KafkaBroker, group: str, subscription: Subscription, consu
         auto_offset_reset="earliest",
         isolation_level="read_uncommitted",
         fetch_max_wait_ms=subscription.fetch_wait_ms,
-        fetch_min_bytes=1,
+        fetch_min_bytes=subscription.fetch_bytes_min,
         fetch_max_bytes=16 * 1024 * 1024,
         max_partition_fetch_bytes=RECORD_BYTES_MAX,
         session_timeout_ms=SESSION_TIMEOUT_MS,

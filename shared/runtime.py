@@ -31,6 +31,7 @@ from shared.errors import Stopped, is_transient
 from shared.kafka import Subscription
 from shared.logs import logger
 from shared.probes import AsgiApp, Health, Heartbeat, with_probes
+from shared.quick_http import QuickPath, protocol_of
 from shared.settings import HttpSettings, ServiceSettings, SettingsError, load
 
 MEASURE_SECONDS = 2.0
@@ -71,6 +72,7 @@ class Service:
     database: Database | None = None
     subscriptions: list[Subscription] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
+    quick: QuickPath | None = None
 
 
 AnySettings = TypeVar("AnySettings", bound=HttpSettings)
@@ -119,7 +121,7 @@ async def serving(service: Service, settings: HttpSettings, stopping: asyncio.Ev
     """Starts everything of the service; at the end of the block stops it and raises what made it fail."""
     health = Health()
     running = _Running(service, settings, stopping, health)
-    server = _Server(_uvicorn_config(with_probes(service.routes, health)))
+    server = _Server(_uvicorn_config(with_probes(service.routes, health), service.quick))
     listener = _listen(settings.http_host, settings.http_port)
     http = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     try:
@@ -140,10 +142,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _uvicorn_config(app: AsgiApp) -> uvicorn.Config:
+def _uvicorn_config(app: AsgiApp, quick: QuickPath | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http="httptools" if quick is None else protocol_of(quick),
         ws="none",
         lifespan="off",
         log_config=None,

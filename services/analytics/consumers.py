@@ -9,6 +9,8 @@ from services.analytics import handlers
 from shared.database import Database
 from shared.kafka import Subscription
 
+FULL_BATCH_BYTES = 64 * 1024
+
 
 def subscriptions(database: Database) -> list[Subscription]:
     """The public stream of events, and the changes behind the dashboard."""
@@ -18,6 +20,7 @@ def subscriptions(database: Database) -> list[Subscription]:
             partial(handlers.on_notifications_recorded, database),
             records_max=20,
             fetch_wait_ms=100,
+            fetch_bytes_min=FULL_BATCH_BYTES,
         ),
         Subscription(topics.CAMPAIGN_CHANGES, partial(handlers.on_campaigns_changed, database)),
         Subscription(topics.TEMPLATE_CHANGES, partial(handlers.on_templates_changed, database)),

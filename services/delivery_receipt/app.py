@@ -11,7 +11,7 @@ from services.delivery_receipt.accounts import Accounts
 from services.delivery_receipt.consumers import subscriptions
 from services.delivery_receipt.intake import Intake
 from services.delivery_receipt.jobs import convert_rejected, forget_old, write_callbacks
-from services.delivery_receipt.routes import intake_routes
+from services.delivery_receipt.routes import intake_routes, quick_intake
 from services.delivery_receipt.settings import DeliveryReceiptSettings
 from shared.database import open_database
 from shared.runtime import Job, Service
@@ -34,6 +34,7 @@ async def build(settings: DeliveryReceiptSettings) -> AsyncIterator[Service]:
         yield Service(
             name=NAME,
             routes=intake_routes(settings, accounts, refs, intake),
+            quick=quick_intake(settings, accounts, refs, intake),
             database=database,
             subscriptions=subscriptions(database, accounts),
             jobs=[

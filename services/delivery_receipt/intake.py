@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.delivery_receipt.domain import Callback
@@ -12,16 +13,11 @@ from services.delivery_receipt.domain import Callback
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A callback whose sender has no answer yet. `stored` becomes True when it is durable, False if that failed."""
+    """A callback whose sender has no answer yet; `answer` gets True when it is durable, False if that failed."""
 
     callback: Callback
-    stored: asyncio.Future[bool]
+    answer: Callable[[bool], None]
     since: float
-
-    def answer(self, stored: bool) -> None:
-        """Lets the request go on; its sender may have left meanwhile."""
-        if not self.stored.done():
-            self.stored.set_result(stored)
 
 
 class Intake:
@@ -31,20 +27,18 @@ class Intake:
         self._waiting_max = waiting_max
         self._waiting: deque[Waiting] = deque()
         self._arrived = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, callback: Callback) -> asyncio.Future[bool] | None:
-        """What to wait for; None when the queue is full or closed, which the sender must be told."""
+    def put(self, callback: Callback, answer: Callable[[bool], None]) -> bool:
+        """False when the queue is full or closed, which the sender must be told."""
         if self._closed or len(self._waiting) >= self._waiting_max:
-            return None
-        stored = self._loop.create_future()
-        self._waiting.append(Waiting(callback, stored, time.monotonic()))
+            return False
+        self._waiting.append(Waiting(callback, answer, time.monotonic()))
         self._arrived.set()
-        return stored
+        return True
 
     async def take(self, group_max: int, gather_seconds: float) -> list[Waiting]:
         """All that wait, up to `group_max`; waits for the first, and a little for others to join it.

@@ -97,7 +97,7 @@ async def _write_apart(
         _answer(group, stored=False)
         raise error
     reading = Reading(problem=f"unexpected {type(error).__name__}")
-    bare = Waiting(msgspec.structs.replace(waiting.callback, reading=reading), waiting.stored, waiting.since)
+    bare = Waiting(msgspec.structs.replace(waiting.callback, reading=reading), waiting.answer, waiting.since)
     await _write(record, [bare], answer_seconds, context)
 
 

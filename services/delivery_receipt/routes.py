@@ -1,9 +1,12 @@
-"""The intake: a plain ASGI function, because it is called once or more for every message."""
+"""The intake: a quick path for what comes once or more for every message, and a plain ASGI function for the rest."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 
 from contracts.events import Receipt
@@ -22,6 +25,7 @@ from services.delivery_receipt.settings import DeliveryReceiptSettings
 from shared.probes import AsgiApp, Receive, Scope, Send
 from shared.providers.provider import CallbackRequest
 from shared.providers.registry import VENDORS
+from shared.quick_http import QuickPath, QuickRequest
 from shared.security import References
 
 REPORTS_PATH = "/api/notification/t/"
@@ -37,6 +41,8 @@ class _Reply:
             lines += [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
         self.start: dict[str, Any] = {"type": "http.response.start", "status": status, "headers": lines}
         self.body: dict[str, Any] = {"type": "http.response.body", "body": body}
+        head = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode())]
+        self.whole = b"\r\n".join([*head, *(name + b": " + value for name, value in lines), b"", body])
 
     async def send(self, send: Send) -> None:
         await send(self.start)
@@ -60,14 +66,69 @@ OVERSIZE = _problem(413, "The body is too long", (b"connection", b"close"))
 BUSY = _problem(503, "Come again shortly", (b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
 
 
+_ACCEPTED = {
+    of: _Reply(reply.status, reply.content_type, reply.body)
+    for of, reply in ((of, vendor.CALLBACK_REPLY) for of, vendor in VENDORS.items())
+}
+"""What each vendor wants to hear, by channel and provider type."""
+
+
+def quick_intake(
+    settings: DeliveryReceiptSettings, accounts: Accounts, references: References, intake: Intake
+) -> QuickPath:
+    """Genuine callbacks of known accounts; everything else is for `intake_routes`, which looks more closely."""
+    base_url = settings.public_base_url
+
+    def take(request: QuickRequest) -> bool:
+        target = request.target.decode("latin-1")
+        known = accounts.find(target.partition("?")[0])
+        if known is None:
+            return False
+        callback_request = _callback_request(base_url, target, request.headers, request.body)
+        if not known.is_genuine(callback_request):
+            return False
+        callback = _callback(known, callback_request, target, request.headers, references)
+        whole = _ACCEPTED[callback.channel, callback.provider].whole
+
+        def answer(stored: bool) -> None:
+            if not stored:
+                metrics.CALLBACKS.labels(callback.provider, "unstored").inc()
+            request.answer(whole if stored else BUSY.whole)
+
+        return intake.put(callback, answer)
+
+    return QuickPath(CALLBACKS_PATH.encode(), settings.body_bytes_max, take)
+
+
+def _callback_request(
+    base_url: str, target: str, headers: Sequence[tuple[bytes, bytes]], body: bytes
+) -> CallbackRequest:
+    decoded = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    return CallbackRequest(method="POST", url=base_url + target, headers=decoded, body=body)
+
+
+def _callback(
+    known: Known, request: CallbackRequest, target: str, headers: Sequence[tuple[bytes, bytes]], references: References
+) -> Callback:
+    account, at = known.account, datetime.now(UTC)
+    reading = known.read(request, references, at)
+    return Callback(
+        account.provider_type,
+        account.channel,
+        account.id,
+        account.user_id,
+        at,
+        target,
+        header_lines(headers),
+        request.body,
+        reading,
+    )
+
+
 def intake_routes(
     settings: DeliveryReceiptSettings, accounts: Accounts, references: References, intake: Intake
 ) -> AsgiApp:
     """Callbacks of providers and reports of the customers' apps; anything else is not found."""
-    replies = {
-        of: _Reply(reply.status, reply.content_type, reply.body)
-        for of, reply in ((of, vendor.CALLBACK_REPLY) for of, vendor in VENDORS.items())
-    }
     base_url, body_bytes_max = settings.public_base_url, settings.body_bytes_max
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,24 +160,15 @@ def intake_routes(
             await _refuse(provider, "oversize", OVERSIZE, send)
             return
         target = _target(scope)
-        request = CallbackRequest(
-            method="POST",
-            url=base_url + target,
-            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in headers},
-            body=body,
-        )
+        request = _callback_request(base_url, target, headers, body)
         if not known.is_genuine(request):
             newer = await accounts.look_up(path)
             if newer is None or newer is known or not newer.is_genuine(request):
                 await _refuse(provider, "forged", FORGED, send)
                 return
             known = newer
-        account, at = known.account, datetime.now(UTC)
-        reading = known.read(request, references, at)
-        callback = Callback(
-            provider, account.channel, account.id, account.user_id, at, target, header_lines(headers), body, reading
-        )
-        await answer_when_stored(callback, replies[account.channel, provider], send)
+        callback = _callback(known, request, target, headers, references)
+        await answer_when_stored(callback, _ACCEPTED[callback.channel, callback.provider], send)
 
     async def take_report(path: str, scope: Scope, receive: Receive, send: Send) -> None:
         token, _, kind = path[len(REPORTS_PATH) :].partition("/")
@@ -140,8 +192,13 @@ def intake_routes(
         await answer_when_stored(callback, TAKEN, send)
 
     async def answer_when_stored(callback: Callback, reply: _Reply, send: Send) -> None:
-        stored = intake.put(callback)
-        if stored is None:
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def answer(result: bool) -> None:
+            if not stored.done():  # the sender may have left meanwhile
+                stored.set_result(result)
+
+        if not intake.put(callback, answer):
             await _refuse(callback.provider, "busy", BUSY, send)
         elif await stored:
             await reply.send(send)

@@ -21,7 +21,7 @@ class DeliveryReceiptSettings(ServiceSettings):
     body_bytes_max: int = Field(65_536, ge=1024, le=1_048_576)
     waiting_max: int = Field(5_000, ge=1, le=100_000)
     group_max: int = Field(500, ge=1, le=500)
-    gather_seconds: float = Field(0.002, ge=0, le=1.0)
+    gather_seconds: float = Field(0.01, ge=0, le=1.0)
     """Fewer, fuller transactions for a little more time before the answer."""
     answer_seconds: float = Field(10.0, ge=0.5, le=14.0)
     """Below the shortest time that a provider waits for us (Twilio: 15)."""

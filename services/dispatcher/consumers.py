@@ -11,6 +11,8 @@ from services.dispatcher import handlers
 from shared.database import Database
 from shared.kafka import Subscription
 
+FULL_BATCH_BYTES = 64 * 1024
+
 
 def subscriptions(database: Database, on_work: Callable[[], None]) -> list[Subscription]:
     """All subscriptions; `on_work` is called when lots may have become due."""
@@ -31,6 +33,10 @@ def subscriptions(database: Database, on_work: Callable[[], None]) -> list[Subsc
         Subscription(topics.PREFERENCE_CHANGES, partial(handlers.on_preferences_changed, database), fetch_wait_ms=100),
         Subscription(topics.TEMPLATE_CHANGES, partial(handlers.on_templates_changed, database)),
         Subscription(
-            topics.RECEIPTS, partial(handlers.on_receipts_recorded, database), records_max=20, fetch_wait_ms=100
+            topics.RECEIPTS,
+            partial(handlers.on_receipts_recorded, database),
+            records_max=20,
+            fetch_wait_ms=100,
+            fetch_bytes_min=FULL_BATCH_BYTES,
         ),
     ]
