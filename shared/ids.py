@@ -37,3 +37,8 @@ def _next_tick() -> int:
     global _last
     _last = max((time.time_ns() // 1_000_000) << 12, _last + 1)
     return ((_last >> 12) << 80) | ((_last & 0xFFF) << 64)
+
+
+def created_at(one: UUID) -> float:
+    """The time that an id of ours carries, in seconds since 1970; long ago or far away for any other."""
+    return (one.int >> 80) / 1000

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
@@ -25,8 +27,8 @@ HEARTBEAT_INTERVAL_MS = 2_000
 POLL_INTERVAL_MAX_MS = 300_000
 """Above the longest time that a batch is tried again in place (`consuming.RETRY_IN_PLACE_SECONDS`)."""
 
-IDLE_POLL_MS = 1_000
-"""How long a consumer waits for its first record before it looks again; a record ends the wait."""
+LOOK_MS = 10_000
+"""How long a consumer waits for records before it waits again."""
 
 Handle = Callable[[list[Any]], Awaitable[None]]
 
@@ -45,7 +47,7 @@ class Subscription:
     topic: Topic
     handle: Handle
     records_max: int = 50
-    fetch_wait_ms: int = 250
+    fetch_wait_ms: int = 500
     fetch_bytes_min: int = 1
 
 
@@ -78,7 +80,7 @@ def subscribe(broker: KafkaBroker, group: str, subscription: Subscription, consu
         group_id=f"{group}.{subscription.topic.name}",
         batch=True,
         max_records=subscription.records_max,
-        batch_timeout_ms=IDLE_POLL_MS,
+        batch_timeout_ms=LOOK_MS,
         ack_policy=AckPolicy.NACK_ON_ERROR,
         auto_offset_reset="earliest",
         isolation_level="read_uncommitted",
@@ -99,6 +101,23 @@ def subscribe(broker: KafkaBroker, group: str, subscription: Subscription, consu
 
     subscriber(take)
     return subscriber
+
+
+class _PatientConsumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """Answers with records only: FastStream sleeps for as long again after a look that found nothing."""
+
+    async def getmany(self, *partitions: Any, timeout_ms: int = 0, max_records: int | None = None) -> Any:
+        while True:
+            found = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+            if found:
+                return found
+
+
+async def connect(broker: KafkaBroker) -> None:
+    """Connects the producer; consumers are started by `broker.start()`."""
+    await broker.connect()
+    config = broker.config.broker_config
+    config.builder = partial(_PatientConsumer, **config.builder.keywords)  # type: ignore[attr-defined]
 
 
 async def publish(

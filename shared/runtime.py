@@ -185,7 +185,7 @@ class _Running:
                 self.settings.kafka_bootstrap_servers, self.service.name, self.settings.graceful_seconds
             )
             self._subscribe(self.broker, self.settings.dead_letters_max)
-            await self.broker.connect()
+            await kafka.connect(self.broker)
             if self.service.database is not None:
                 self.relay = self._spawn(Job("outbox", self._relay), self.relay_stopping)
             self.tasks.append(self._spawn(Job("measurements", self._measure), self.jobs_stopping))

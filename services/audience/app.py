@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,10 +19,11 @@ from shared.runtime import Service
 async def build(settings: AudienceSettings) -> AsyncIterator[Service]:
     """The service with its database open."""
     async with open_database(settings.database_url, settings.database_connections_max, "audience") as database:
+        work = asyncio.Event()
         yield Service(
             "audience",
             only_with_token(make_routes(database, settings), settings.internal_token.get_secret_value()),
             database,
-            subscriptions(database),
-            jobs(database, settings),
+            subscriptions(database, work.set),
+            jobs(database, settings, work),
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from time import monotonic
 
 from services.audience.handlers.expanding import expand_next
 from services.audience.settings import AudienceSettings
 from services.audience.store.expansions import delete_addresses
+from shared.backoff import wait_for_any
 from shared.database import Database
 from shared.runtime import Job, JobContext
 
@@ -15,22 +16,22 @@ FORGET_EVERY_SECONDS = 60.0
 FORGOTTEN_ROWS_MAX = 20_000
 
 
-def jobs(database: Database, settings: AudienceSettings) -> list[Job]:
-    """All jobs, bound to the database."""
+def jobs(database: Database, settings: AudienceSettings, work: asyncio.Event) -> list[Job]:
+    """All jobs; `work` is set when there may be something to expand."""
     return [
-        Job("expansions", partial(_expand, database, settings)),
+        Job("expansions", partial(_expand, database, settings, work)),
         Job("addresses", partial(_forget_addresses, database, settings)),
     ]
 
 
-async def _expand(database: Database, settings: AudienceSettings, context: JobContext) -> None:
+async def _expand(database: Database, settings: AudienceSettings, work: asyncio.Event, context: JobContext) -> None:
     while not context.stopping.is_set():
+        work.clear()
         context.heartbeat.begin()
-        started = monotonic()
         worked = await expand_next(database, settings.page_customers, settings.lot_recipients_max)
         context.heartbeat.end()
-        if not worked and await context.sleep(max(settings.idle_seconds - (monotonic() - started), 0.0)):
-            return
+        if not worked:
+            await wait_for_any((work, context.stopping), settings.idle_seconds)
 
 
 async def _forget_addresses(database: Database, settings: AudienceSettings, context: JobContext) -> None:

@@ -20,7 +20,7 @@ class AudienceSettings(ServiceSettings):
     lot_recipients_max: int = Field(500, ge=1, le=500)
     import_batch_rows: int = Field(1_000, ge=10, le=5_000)
     import_row_bytes_max: int = Field(256 * 1024, ge=4 * 1024, le=4 * 1024 * 1024)
-    idle_seconds: float = Field(0.25, gt=0, le=10)
-    """How long the expansion job waits before it looks for a launched campaign again."""
+    idle_seconds: float = Field(1.0, gt=0, le=10)
+    """How often the expansion job looks for a campaign that somebody else left unfinished."""
     addresses_kept_seconds: float = Field(3_600, ge=0, le=30 * 86_400)
     """How long a finished expansion keeps the digests by which it recognised duplicates."""

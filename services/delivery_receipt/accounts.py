@@ -12,6 +12,7 @@ from uuid import UUID
 from services.delivery_receipt.domain import Account, Reading, read_contents
 from services.delivery_receipt.store import SealedAccount, find_accounts
 from shared.database import Database
+from shared.ids import created_at
 from shared.logs import logger
 from shared.providers.provider import CallbackMalformed, CallbackRequest, Vendor
 from shared.providers.registry import VENDORS
@@ -19,6 +20,8 @@ from shared.security import References, Seal, SealBroken
 
 CALLBACKS_PATH = "/api/notification/callbacks/"
 LOOKUP_SECONDS = 1.0
+NEWS_SECONDS = 600.0
+"""How long the news of an account may be under way; its id says when it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,11 @@ class Accounts:
     def find(self, path: str) -> Known | None:
         """The account that is called under this path, if we know it."""
         return self._by_path.get(path)
+
+    def may_come(self, path: str) -> bool:
+        """Whether an account that we do not know may be one that we have not heard of yet."""
+        account_id = _account_id(path)
+        return account_id is not None and abs(time.time() - created_at(account_id)) < NEWS_SECONDS
 
     def of(self, account_id: UUID) -> Known | None:
         """The account with this id, if we know it."""

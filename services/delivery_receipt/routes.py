@@ -142,8 +142,7 @@ def intake_routes(
                 return
             known = await accounts.look_up(path) if path.startswith(CALLBACKS_PATH) else None
             if known is None:
-                metrics.CALLBACKS.labels("none", "unknown").inc()
-                await NOT_FOUND.send(send)
+                await _refuse("none", "unknown", BUSY if accounts.may_come(path) else NOT_FOUND, send)
                 return
         await take_callback(known, path, scope, receive, send)
 

@@ -27,7 +27,7 @@ def subscriptions(database: Database, on_work: Callable[[], None]) -> list[Subsc
 
     return [
         Subscription(topics.LOTS, on_lots, records_max=10, fetch_wait_ms=100),
-        Subscription(topics.TRANSACTIONAL_LOTS, on_lots, records_max=200, fetch_wait_ms=50),
+        Subscription(topics.TRANSACTIONAL_LOTS, on_lots, records_max=200, fetch_wait_ms=100),
         Subscription(topics.CAMPAIGN_LIFECYCLE, on_lifecycle, fetch_wait_ms=100),
         Subscription(topics.AUDIENCE_RESOLVED, partial(handlers.on_audience_resolved, database)),
         Subscription(topics.PREFERENCE_CHANGES, partial(handlers.on_preferences_changed, database), fetch_wait_ms=100),

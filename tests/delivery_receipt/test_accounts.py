@@ -5,6 +5,7 @@ from __future__ import annotations
 from services.delivery_receipt import accounts as accounts_module
 from services.delivery_receipt import handlers, store
 from services.delivery_receipt.accounts import Accounts
+from shared.ids import new_id
 from tests.delivery_receipt.conftest import Scene
 
 
@@ -21,11 +22,12 @@ async def test_an_older_version_changes_nothing(scene: Scene) -> None:
     assert (await scene.deliver(*scene.status(), "fresh")).status == 200
 
 
-async def test_a_deleted_account_still_takes_receipts_for_a_while(scene: Scene) -> None:
+async def test_a_deleted_account_still_takes_receipts_for_a_while(scene: Scene, monkeypatch) -> None:
     await handlers.on_providers_changed(scene.database, scene.accounts, [scene.changed(2, deleted=True)])
     assert (await scene.deliver(*scene.status())).status == 200
     await handlers.forget_old(scene.database, scene.accounts, 30, 0)
     assert await scene.rows("SELECT 1 FROM accounts") == []
+    monkeypatch.setattr(accounts_module, "NEWS_SECONDS", 0.0)
     assert (await scene.deliver(*scene.status())).status == 404
 
 
@@ -58,8 +60,16 @@ async def test_wrong_signatures_ask_the_database_at_most_once_a_second(scene: Sc
     assert len(asked) == 1
 
 
-async def test_an_account_sealed_with_a_lost_key_is_left_out(scene: Scene) -> None:
+async def test_callbacks_of_an_account_that_we_may_not_have_heard_of_are_asked_for_again(scene: Scene) -> None:
+    scene.account_id = new_id()
+    assert (await scene.deliver(*scene.status())).status == 503
+    await handlers.on_providers_changed(scene.database, scene.accounts, [scene.changed(1)])
+    assert (await scene.deliver(*scene.status())).status == 200
+
+
+async def test_an_account_sealed_with_a_lost_key_is_left_out(scene: Scene, monkeypatch) -> None:
     await handlers.on_providers_changed(scene.database, scene.accounts, [scene.changed(2, sealed=b"nonsense")])
+    monkeypatch.setattr(accounts_module, "NEWS_SECONDS", 0.0)
     assert (await scene.deliver(*scene.status())).status == 404
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from services.delivery_receipt import handlers, store
+from services.delivery_receipt import accounts, handlers, store
 from services.delivery_receipt.domain import Callback
 from shared.ids import new_id
 from tests.delivery_receipt.conftest import Scene, post, writing
@@ -213,7 +213,8 @@ async def test_what_is_too_long_is_refused(scene: Scene) -> None:
     assert (await scene.deliver(*scene.status(Filler="x" * 60_000))).status == 200
 
 
-async def test_an_unknown_account_is_not_found(scene: Scene) -> None:
+async def test_an_unknown_account_is_not_found(scene: Scene, monkeypatch) -> None:
+    monkeypatch.setattr(accounts, "NEWS_SECONDS", 0.0)
     for path in (
         f"/api/notification/callbacks/twilio/{new_id()}",
         f"/api/notification/callbacks/firebase/{scene.account_id}",

@@ -22,7 +22,7 @@ from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import find_template
 from services.dispatcher.store.claims import Claimed, Lot, MicroLot, claim_lot, claim_recipients, release_lot
 from services.dispatcher.store.outcomes import Recorded, mark_outcomes
-from shared.backoff import Backoff
+from shared.backoff import Backoff, wait_for_any
 from shared.codec import now
 from shared.database import Connection, Database
 from shared.errors import is_transient
@@ -102,10 +102,7 @@ async def send_lots(sending: Sending, lane: str, context: JobContext) -> None:
             await _send_lot(sending, lot, context)
             continue
         context.heartbeat.end()
-        waits = [asyncio.ensure_future(event.wait()) for event in (sending.work, context.stopping)]
-        await asyncio.wait(waits, timeout=settings.idle_seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        await wait_for_any((sending.work, context.stopping), settings.idle_seconds)
 
 
 async def _send_lot(sending: Sending, lot: Lot, context: JobContext) -> None:
