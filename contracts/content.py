@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 VARIABLES_MAX = 50
-CUSTOMER_VARIABLES = frozenset(
-    {"firstName", "lastName", "fullName", "customerId", "email", "country", "locale", "unsubscribeUrl"}
-)
+CUSTOMER_VARIABLES = frozenset({"firstName", "lastName", "fullName", "customerId", "email", "country", "locale"})
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_.]{0,79})\s*(?:\|([^{}]{0,80}))?\}\}")
 _STRAY = re.compile(r"\{\{|\}\}")

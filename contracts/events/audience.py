@@ -59,7 +59,11 @@ class AudienceResolved(Event, frozen=True, kw_only=True):
 
 
 class OptOutChange(Record, frozen=True, kw_only=True):
-    """Whether an address may get messages of a scope (`all`, or a category such as `marketing`), as of `at`."""
+    """Whether an address may get messages of a scope, as of `at`.
+
+    A scope is `all`, a category such as `marketing`, or `*`: every category but `transactional` of which nothing
+    newer was said by name.
+    """
 
     address: str
     scope: str

@@ -42,7 +42,9 @@ class NotificationEvent(Record, frozen=True, kw_only=True):
 class NotificationsRecorded(Event, frozen=True, kw_only=True):
     """What the ledger recorded about recipients of one campaign (or send request), up to 500 at a time.
 
-    The public stream of events: every event of the specification's list appears here, and at least once.
+    The public stream of events: every event of the specification's list appears here, and at least once. `provider`
+    is the type of the provider that said so, `app` for the customer's own app, `none` where nobody was asked and
+    `any` where the ledger itself gave up. `lane` is bulk or transactional.
     """
 
     campaign_id: UUID

@@ -115,7 +115,7 @@ class Change:
     joined: Joined
     campaign_id: UUID
     user_id: str
-    lot_id: UUID
+    lane: str
     old_status: str
     old_outcome: str | None
     old_delivered: bool
@@ -123,7 +123,6 @@ class Change:
     segments: int | None
     cost_micros: int | None
     currency: str | None
-    lane: str = "bulk"
 
     @property
     def proves_acceptance(self) -> bool:

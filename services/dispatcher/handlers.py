@@ -117,11 +117,11 @@ async def on_receipts_recorded(database: Database, events: Sequence[ReceiptsReco
 
 
 async def _publish(connection: Connection, channel: str, provider: str, changes: Sequence[Change]) -> None:
-    facts: dict[tuple[UUID, str], list[NotificationEvent]] = defaultdict(list)
+    facts: dict[tuple[UUID, str, str], list[NotificationEvent]] = defaultdict(list)
     for change in changes:
-        facts[change.campaign_id, change.user_id].extend(events_of(CHANNELS[channel], change))
-    for (campaign_id, user_id), events in facts.items():
-        await put(connection, recorded(campaign_id, user_id, channel, provider, events))
+        facts[change.campaign_id, change.user_id, change.lane].extend(events_of(CHANNELS[channel], change))
+    for (campaign_id, user_id, lane), events in facts.items():
+        await put(connection, recorded(campaign_id, user_id, channel, provider, events, lane))
 
 
 def recorded(
@@ -130,7 +130,7 @@ def recorded(
     channel: str,
     provider: str,
     events: Sequence[NotificationEvent],
-    lane: str = "bulk",
+    lane: str,
 ) -> list[Outgoing]:
     """The events as records of the public stream."""
     return [

@@ -35,7 +35,7 @@ class Rendering:
     title: Template | None
     image_url: Template | None
     action_url: Template | None
-    data: dict[str, str] | None
+    data: dict[str, Template] | None
     callback_prefix: str
     report_prefix: str
     references: References
@@ -52,7 +52,7 @@ class Rendering:
             title=None if self.title is None else self.title.render(values),
             image_url=None if self.image_url is None else self.image_url.render(values),
             action_url=None if self.action_url is None else self.action_url.render(values),
-            data=self.data,
+            data=None if self.data is None else {name: text.render(values) for name, text in self.data.items()},
             callback_url=self.callback_prefix + reference,
             report_url=self.report_prefix + reference,
             ttl_seconds=ttl_seconds,
@@ -77,7 +77,7 @@ def rendering(
         title=_optional(read.title),
         image_url=_optional(read.image_url),
         action_url=_optional(read.action_url),
-        data=read.data,
+        data=None if read.data is None else {name: parse(text, _any_variable) for name, text in read.data.items()},
         callback_prefix=f"{base}/callbacks/{provider_type}/{account_id}?ref=",
         report_prefix=f"{base}/t/",
         references=references,

@@ -56,8 +56,7 @@ async def test_an_import_changes_consent_and_tells_it(tenant):
     await tenant.save(person(1), person(2, smsOptedIn=False), person(3, marketingOptedIn=False))
     expected = {
         (phone(2), "all", True),
-        (phone(3), "marketing", True),
-        ("token-3", "marketing", True),
+        *((address, scope, True) for address in (phone(3), "token-3") for scope in ("marketing", "*")),
     }
     assert set(await tenant.changes()) == expected
     await tenant.save({"customerId": "c0002", "smsOptedIn": "yes"}, {"customerId": "c0001", "firstName": "B"})
@@ -92,9 +91,9 @@ async def test_choices_of_the_customer_outlive_imports_until_taken_back(tenant, 
     await consent.set_preferences(tenant.database, tenant.user_id, customer, {scope: True})
     totals, _ = await tenant.reach("sms")
     assert totals.recipients == 1
-    name = {"sms_opted_in": "all", "marketing_opted_in": "marketing"}[scope]
+    names = {"sms_opted_in": ["all"], "marketing_opted_in": ["*", "marketing"]}[scope]
     told = [(scope, out) for address, scope, out in await tenant.changes() if address == phone(1)]
-    assert told == [(name, True), (name, False)]
+    assert told == [(name, out) for out in (True, False) for name in names]
 
 
 async def test_opting_in_on_the_page_takes_back_a_stop(tenant):
@@ -111,7 +110,12 @@ async def test_categories_restrict(tenant):
     await consent.set_preferences(
         tenant.database, tenant.user_id, Customer("c0001"), {"sms_categories": ["news", "transactional"]}
     )
-    assert set(await tenant.changes()) == {(phone(1), "marketing", True)}
+    assert set(await tenant.changes()) == {
+        (phone(1), "marketing", True),
+        (phone(1), "*", True),
+        (phone(1), "news", False),
+        (phone(1), "transactional", False),
+    }
     assert (await tenant.reach("sms", category="news"))[0].recipients == 1
     assert (await tenant.reach("sms", category="marketing"))[0].recipients == 0
     assert (await tenant.reach("push", category="marketing"))[0].recipients == 1

@@ -252,7 +252,7 @@ def test_lots_of_two_processes_do_not_interleave_even_in_the_same_tick(monkeypat
 
 def test_the_variables_of_all_texts_are_found():
     content = Content(
-        body="Hi {{firstName}}, {{attributes.plan|basic}} {{unsubscribeUrl}}",
+        body="Hi {{firstName}}, {{attributes.plan|basic}}",
         title="{{attributes.city}}",
         data={"who": "{{customerId}}"},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
@@ -104,14 +104,18 @@ class Scene:
         )
         await handlers.on_audience_resolved(self.database, [event])
 
-    async def opt_out(self, address: str, scope: str = "all", opted_out: bool = True) -> None:
-        change = OptOutChange(address=address, scope=scope, opted_out=opted_out, at=now())
+    async def opt_out(self, address: str, scope: str = "all") -> None:
+        await self.change(address, {scope: True})
+
+    async def change(self, address: str, opted_out: Mapping[str, bool]) -> None:
+        at = now()
+        changes = [OptOutChange(address=address, scope=scope, opted_out=out, at=at) for scope, out in opted_out.items()]
         event = PreferencesChanged(
             event_id=new_id(),
             occurred_at=now(),
             user_id=self.user_id,
             channel=self.channel.name,
-            changes=[change],
+            changes=changes,
         )
         await handlers.on_preferences_changed(self.database, [event])
 

@@ -111,13 +111,27 @@ async def test_an_opt_out_waits_for_a_claim_in_progress_and_the_next_claim_sees_
     assert (await scene.claim(leased)).claimed == []
 
 
-async def test_who_opted_in_again_is_attempted(scene):
+@pytest.mark.parametrize(
+    ("said", "attempted"),
+    [
+        ([{"all": True}, {"all": False}], True),
+        ([{"*": True}], False),
+        ([{"transactional": True, "news": True}], True),
+        ([{"marketing": False}, {"*": True}], False),
+        ([{"*": True}, {"marketing": False}], True),
+        ([{"*": True, "marketing": False}], True),
+        ([{"*": False, "marketing": True}], False),
+        ([{"marketing": True}, {"*": False}], True),
+        ([{"all": True}, {"*": False, "marketing": False}], False),
+    ],
+)
+async def test_the_newest_word_about_a_category_or_the_unlisted_ones_counts(scene, said, attempted):
     lot = scene.lot(1)
     await scene.arrive(lot)
     await scene.launch()
-    await scene.opt_out(lot.recipients[0].address)
-    await scene.opt_out(lot.recipients[0].address, opted_out=False)
-    assert len((await scene.claim(await scene.lease())).claimed) == 1
+    for scopes in said:
+        await scene.change(lot.recipients[0].address, scopes)
+    assert len((await scene.claim(await scene.lease())).claimed) == attempted
 
 
 async def test_concurrent_claims_never_share_a_recipient(scene):

@@ -7,7 +7,6 @@ if there is one, names the category. An opt-out belongs to the address: whoever 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 ALL = "all"
@@ -15,6 +14,9 @@ ALL = "all"
 
 MARKETING = "marketing"
 TRANSACTIONAL = "transactional"
+
+UNLISTED = "*"
+"""The scope of every category but `transactional` of which nothing newer was said by name; no category is called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,24 @@ class Consent:
 
     def scopes(self) -> frozenset[str]:
         """The scopes that this consent can say something about."""
-        return frozenset({ALL, MARKETING, TRANSACTIONAL}) | (self.categories or frozenset())
+        return frozenset({ALL, MARKETING, TRANSACTIONAL, UNLISTED}) | (self.categories or frozenset())
 
 
 def consent_changes(before: Consent, after: Consent) -> list[tuple[str, bool]]:
-    """(scope, opted_out) of every scope whose answer is another one now."""
-    scopes: Iterable[str] = sorted(before.scopes() | after.scopes())
-    return [(scope, not after.allows(scope)) for scope in scopes if before.allows(scope) != after.allows(scope)]
+    """(scope, opted_out) of every scope whose answer is another one now.
+
+    With `UNLISTED` the listed categories are said again: of the two the newer statement counts.
+    """
+    scopes = before.scopes() | after.scopes()
+    changed = {scope for scope in scopes if before.allows(scope) != after.allows(scope)}
+    if UNLISTED in changed:
+        changed |= after.categories or frozenset()
+    return [(scope, not after.allows(scope)) for scope in sorted(changed)]
+
+
+def flag_scopes(flag: str, consent: Consent) -> frozenset[str]:
+    """The scopes that the flag of a scope decides about."""
+    return consent.scopes() - {ALL, TRANSACTIONAL} if flag == MARKETING else frozenset({flag})
 
 
 def flag_of(category: str) -> str:

@@ -11,8 +11,6 @@ from contracts.events import Content, LotResolved, Recipient
 from shared.ids import new_id, new_ids
 
 BULK = "bulk"
-SUPPLIED_BY_SENDER = frozenset({"unsubscribeUrl"})
-"""Variables that depend on the recipient's id, so that the sender fills them in."""
 
 Unit = tuple[str | None, str, str | None, str | None, dict[str, str] | None]
 """Customer id, address, name, device type, variables."""
@@ -27,8 +25,8 @@ def templates_of(content: Content, is_known: Callable[[str], bool] | None = None
 def variables_of(content: Content, is_known: Callable[[str], bool] | None = None) -> tuple[list[str], frozenset[str]]:
     """The variables that a message names and we can supply, and those of them that have no fallback."""
     templates = templates_of(content, is_known)
-    named = {name for template in templates for name in template.variables} - SUPPLIED_BY_SENDER
-    required = {name for template in templates for name in template.required} - SUPPLIED_BY_SENDER
+    named = {name for template in templates for name in template.variables}
+    required = {name for template in templates for name in template.required}
     return sorted(named), frozenset(required)
 
 

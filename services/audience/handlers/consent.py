@@ -10,7 +10,7 @@ from contracts import topics
 from contracts.channels import CHANNELS
 from contracts.events import AddressesJudged, InboundMessageReceived, OptOutChange, PreferencesChanged
 from services.audience import metrics
-from services.audience.domain.consent import ALL, MARKETING, TRANSACTIONAL, Consent, consent_changes
+from services.audience.domain.consent import ALL, MARKETING, TRANSACTIONAL, Consent, consent_changes, flag_scopes
 from services.audience.domain.customers import Customer
 from services.audience.store import customers, preferences
 from services.audience.tables import REACHES
@@ -198,7 +198,9 @@ async def _apply(
     lifted = await preferences.delete_suppressions(connection, user_id, channel, "opted_out", pairs)
     changed = consent_changes(before, after)
     told = {(address, scope): out for address in addresses for scope, out in changed}
-    told |= {(address, scope): False for address, scope in lifted if after.allows(scope)}
+    told |= {
+        (address, scope): False for address, flag in lifted for scope in flag_scopes(flag, after) if after.allows(scope)
+    }
     changes = [
         OptOutChange(address=address, scope=scope, opted_out=out, at=at, customer_id=customer_id)
         for (address, scope), out in sorted(told.items())

@@ -15,7 +15,7 @@ from contracts.events import AudienceResolved, LotResolved, Recipient, SendReque
 from services.audience import metrics
 from services.audience.domain.additions import read_address
 from services.audience.domain.consent import ALL
-from services.audience.domain.lots import SUPPLIED_BY_SENDER, variables_of
+from services.audience.domain.lots import variables_of
 from services.audience.store import preferences, requests
 from services.audience.tables import REACHES
 from shared.codec import now
@@ -172,7 +172,7 @@ def _answers(request: _Request) -> list[Outgoing]:
                 customer_id=event.customer_id,
                 name=request.name,
                 device_type=device_type,
-                variables={n: v for n, v in request.values.items() if n not in SUPPLIED_BY_SENDER} or None,
+                variables=dict(request.values) or None,
             )
             for recipient_id, (address, device_type) in zip(
                 new_ids(len(request.addresses)), request.addresses.items(), strict=True

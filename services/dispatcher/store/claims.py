@@ -133,7 +133,8 @@ def _claim_statement(channel: Channel) -> str:
     return f"""
         WITH lot AS (
             SELECT l.*, CASE WHEN c.state = 'cancelled' THEN 'cancelled'
-                             WHEN l.expires_at <= now() THEN 'expired' END AS skip
+                             WHEN l.expires_at <= now() THEN 'expired' END AS skip,
+                   ARRAY[l.category, CASE WHEN l.category = 'transactional' THEN l.category ELSE '*' END] AS scopes
             FROM lots l LEFT JOIN campaigns c ON c.id = l.campaign_id
             WHERE l.id = %(lot)b AND l.state = 'leased' AND l.worker = %(worker)b
               AND (l.lane <> 'bulk' OR c.state IN ('sending', 'cancelled'))
@@ -142,7 +143,11 @@ def _claim_statement(channel: Channel) -> str:
             SELECT r.id, coalesce(lot.skip, CASE WHEN EXISTS (
                 SELECT FROM opt_outs o
                 WHERE o.user_id = lot.user_id AND o.channel = %(channel)b AND o.address = r.{address}
-                  AND o.scope IN ('all', lot.category) AND o.opted_out) THEN 'opted_out' END) AS skip
+                  AND o.opted_out AND (o.scope = 'all' OR o.scope = ANY (lot.scopes) AND NOT EXISTS (
+                    SELECT FROM opt_outs n
+                    WHERE n.user_id = o.user_id AND n.channel = o.channel AND n.address = o.address
+                      AND n.scope = ANY (lot.scopes) AND NOT n.opted_out
+                      AND (n.at > o.at OR n.at = o.at AND o.scope = '*')))) THEN 'opted_out' END) AS skip
             FROM lot JOIN {table} r ON r.id BETWEEN lot.first_id AND lot.last_id AND r.lot_id = lot.id
             WHERE r.status = 'queued'
             ORDER BY r.id LIMIT %(rows_max)b FOR UPDATE OF r

@@ -59,8 +59,8 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
                                    THEN coalesce(l.new_class, r.error_class) END,
                 provider_message_id = coalesce(r.provider_message_id, l.message_id){sets}
             FROM locked l WHERE r.id = l.id
-            RETURNING r.id, r.campaign_id, r.user_id, r.lot_id, l.old_status, l.old_outcome, l.old_delivered,
-                      r.segments, r.cost_micros, r.currency{returned}
+            RETURNING r.id, r.campaign_id, r.user_id, (SELECT lane FROM lots WHERE lots.id = r.lot_id), r.lot_id,
+                      l.old_status, l.old_outcome, l.old_delivered, r.segments, r.cost_micros, r.currency{returned}
         ), resolved AS (
             SELECT lot_id, count(*) FILTER (WHERE old_outcome = 'unknown')::int AS unknown,
                    count(*) FILTER (WHERE old_outcome = 'refused')::int AS refused,
@@ -95,14 +95,14 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
             joined=by_id[row[0]],
             campaign_id=row[1],
             user_id=row[2],
-            lot_id=row[3],
-            old_status=row[4],
-            old_outcome=row[5],
-            old_delivered=row[6],
-            segments=row[7],
-            cost_micros=row[8],
-            currency=row[9],
-            old_engaged=tuple(row[10:]),
+            lane=row[3],
+            old_status=row[5],
+            old_outcome=row[6],
+            old_delivered=row[7],
+            segments=row[8],
+            cost_micros=row[9],
+            currency=row[10],
+            old_engaged=tuple(row[11:]),
         )
         for row in await cursor.fetchall()
     ]

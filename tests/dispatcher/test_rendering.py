@@ -1,0 +1,47 @@
+"""From a content snapshot and a recipient to the message that leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.channels import CHANNELS
+from contracts.content import MissingVariable
+from services.dispatcher.rendering import rendering
+from services.dispatcher.store.claims import Claimed
+from shared.ids import new_id
+from shared.security import References
+
+CONTENT = {
+    "body": "Hi {{firstName|there}}",
+    "title": "Your {{attributes.plan}}",
+    "imageUrl": "https://example.com/{{customerId}}.png",
+    "actionUrl": "shop://{{customerId}}",
+    "data": {"who": "{{customerId}}", "kind": "sale"},
+}
+VARIABLES = {"attributes.plan": "Gold", "customerId": "c1"}
+
+
+def message(variables, content=CONTENT):
+    references = References(b"k" * 32)
+    texts = rendering(CHANNELS["push"], content, "firebase", "account", "https://us.example", references)
+    return texts.message(Claimed(new_id(), "token", "Ada", "c1", 1, variables), 60)
+
+
+def test_every_text_is_rendered():
+    made = message(VARIABLES)
+    assert (made.text, made.title) == ("Hi there", "Your Gold")
+    assert (made.image_url, made.action_url) == ("https://example.com/c1.png", "shop://c1")
+    assert made.data == {"who": "c1", "kind": "sale"}
+    assert made.callback_url == (f"https://us.example/api/notification/callbacks/firebase/account?ref={made.reference}")
+    assert made.report_url == f"https://us.example/api/notification/t/{made.reference}"
+
+
+@pytest.mark.parametrize("missing", sorted(VARIABLES))
+def test_no_text_leaves_with_a_hole(missing):
+    with pytest.raises(MissingVariable, match=missing):
+        message({name: value for name, value in VARIABLES.items() if name != missing})
+
+
+def test_texts_that_are_not_given_stay_away():
+    made = message(None, {"body": "Hello"})
+    assert (made.title, made.image_url, made.action_url, made.data) == (None, None, None, None)
