@@ -18,7 +18,7 @@ from services.dispatcher.jobs.sending import Sending
 from services.dispatcher.rendering import rendering
 from services.dispatcher.store.claims import Claimed
 from services.dispatcher.store.outcomes import Recorded, claim_expired, mark_outcomes, mark_unfinished_unknown
-from services.dispatcher.store.unknowns import UnknownAttempt, find_unknowns
+from services.dispatcher.store.unknowns import UnknownAttempt, find_others, find_unknowns
 from shared.outbox import put
 from shared.providers.provider import Absent, Accepted, Found, Refused
 from shared.runtime import JobContext
@@ -27,6 +27,11 @@ REAP_SECONDS = 1.0
 RESOLVE_SECONDS = 5.0
 ASKED_MAX = 100
 """Attempts asked about in one round."""
+
+ASK_UNTIL_SECONDS = 86_400.0
+"""Nobody is asked about an attempt that is older; it stays listed as unknown unless a receipt comes."""
+
+_FIRST = UUID(int=0)
 
 
 async def free_expired_lots(sending: Sending, context: JobContext) -> None:
@@ -59,29 +64,37 @@ def _sent(recipient_id: UUID, at: datetime) -> NotificationEvent:
 
 
 async def resolve_unknowns(sending: Sending, context: JobContext) -> None:
-    """Asks providers about attempts that no receipt has settled, and follows the campaign's policy."""
+    """Asks providers about attempts that no receipt has settled, and follows the campaign's policy.
+
+    Each round goes on where the last one ended, so that attempts without an answer do not keep the others waiting.
+    """
+    after = dict.fromkeys(CHANNELS, _FIRST)
     while not await context.sleep(RESOLVE_SECONDS):
         context.heartbeat.begin()
-        for channel in CHANNELS.values():
-            await resolve_once(sending, channel, sending.settings.ask_after_seconds)
+        for name, channel in CHANNELS.items():
+            found = await resolve_once(sending, channel, sending.settings.ask_after_seconds, after[name])
+            after[name] = found.last
             context.heartbeat.beat()
         context.heartbeat.end()
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """How many attempts were looked at, and what came of them."""
+    """How many attempts were looked at, what came of them, and behind which id the next round begins."""
 
-    asked: int = 0
-    accepted: int = 0
-    refused: int = 0
-    requeued: int = 0
+    asked: int
+    accepted: int
+    refused: int
+    requeued: int
+    last: UUID
 
 
-async def resolve_once(sending: Sending, channel: Channel, older_than_seconds: float) -> Resolved:
-    """One bounded round over unknown attempts of that age."""
+async def resolve_once(
+    sending: Sending, channel: Channel, older_than_seconds: float, after: UUID = _FIRST, rows_max: int = ASKED_MAX
+) -> Resolved:
+    """One round over up to `rows_max` unknown attempts of that age, in order of id."""
     async with sending.database.pool.connection() as connection:
-        attempts = await find_unknowns(connection, channel, older_than_seconds, None, ASKED_MAX)
+        attempts = await find_unknowns(connection, channel, older_than_seconds, ASK_UNTIL_SECONDS, after, rows_max)
     counts = {"accepted": 0, "refused": 0, "deferred": 0}
     for attempt in attempts:
         mark = await _resolve(sending, channel, attempt)
@@ -90,7 +103,8 @@ async def resolve_once(sending: Sending, channel: Channel, older_than_seconds: f
             await _settle(sending, channel, attempt, mark)
     if counts["deferred"]:
         sending.work.set()
-    return Resolved(len(attempts), counts["accepted"], counts["refused"], counts["deferred"])
+    last = attempts[-1].id if len(attempts) == rows_max else _FIRST
+    return Resolved(len(attempts), counts["accepted"], counts["refused"], counts["deferred"], last)
 
 
 async def _resolve(sending: Sending, channel: Channel, attempt: UnknownAttempt) -> Recorded | None:
@@ -113,7 +127,13 @@ async def _resolve(sending: Sending, channel: Channel, attempt: UnknownAttempt) 
         message = texts.message(one, None)
     except MissingVariable:
         return None
-    match await usable.provider.ask(message, attempt.attempted_at):
+    others = await _others(sending, channel, attempt)
+    if others is None:
+        return None
+    finding = await usable.provider.ask(message, attempt.attempted_at, others)
+    if await _others(sending, channel, attempt) != others:
+        return None  # what was found may be a message that has gone out meanwhile; the next round knows
+    match finding:
         case Found(Accepted() as accepted):
             return Recorded(
                 attempt.id,
@@ -129,6 +149,11 @@ async def _resolve(sending: Sending, channel: Channel, attempt: UnknownAttempt) 
         case Absent() if attempt.unknown_policy == "resend_if_proven_absent":
             return Recorded(attempt.id, attempt.attempts, "deferred")
     return None
+
+
+async def _others(sending: Sending, channel: Channel, attempt: UnknownAttempt) -> frozenset[str] | None:
+    async with sending.database.pool.connection() as connection:
+        return await find_others(connection, channel, attempt)
 
 
 async def _settle(sending: Sending, channel: Channel, attempt: UnknownAttempt, mark: Recorded) -> None:

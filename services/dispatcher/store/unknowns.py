@@ -10,6 +10,9 @@ from uuid import UUID
 from contracts.channels import Channel
 from shared.database import Connection
 
+_NEIGHBOURHOOD_SECONDS = 3600.0
+_OTHERS_MAX = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class UnknownAttempt:
@@ -32,9 +35,18 @@ class UnknownAttempt:
 
 
 async def find_unknowns(
-    connection: Connection, channel: Channel, older_than_seconds: float, after: UUID | None, rows_max: int
+    connection: Connection,
+    channel: Channel,
+    older_than_seconds: float,
+    younger_than_seconds: float,
+    after: UUID,
+    rows_max: int,
 ) -> list[UnknownAttempt]:
-    """Unknown attempts that no receipt has settled for so long, in order of id."""
+    """Unknown attempts of that age that no receipt has settled, in order of id, behind `after`.
+
+    Only those of which the content and the account are known as they were: a template that was named in a send
+    request may say something else by now.
+    """
     table = f"{channel.name}_campaign_recipients"
     cursor = await connection.execute(
         f"""
@@ -45,17 +57,34 @@ async def find_unknowns(
         FROM lots l LEFT JOIN campaigns c ON c.id = l.campaign_id
         JOIN {table} r ON r.id BETWEEN l.first_id AND l.last_id AND r.lot_id = l.id
         WHERE l.unknown > 0 AND l.channel = %(channel)b AND r.outcome = 'unknown'
-          AND r.attempted_at < now() - %(age)b * interval '1 second'
-          AND (%(after)b::uuid IS NULL OR r.id > %(after)b)
+          AND r.attempted_at < now() - %(older)b * interval '1 second'
+          AND r.attempted_at > now() - %(younger)b * interval '1 second'
+          AND r.id > %(after)b
           AND coalesce(l.provider_id, c.provider_id) IS NOT NULL AND coalesce(l.content, c.content) IS NOT NULL
         ORDER BY r.id LIMIT %(rows_max)b
         """,  # noqa: S608
         {
             "channel": channel.name,
             "policy": channel.unknown_policy,
-            "age": older_than_seconds,
+            "older": older_than_seconds,
+            "younger": younger_than_seconds,
             "after": after,
             "rows_max": rows_max,
         },
     )
     return [UnknownAttempt(*row) for row in await cursor.fetchall()]
+
+
+async def find_others(connection: Connection, channel: Channel, attempt: UnknownAttempt) -> frozenset[str] | None:
+    """The provider's ids of what else went to the address at about that time, None where one of them is not known."""
+    cursor = await connection.execute(
+        f"""
+        SELECT provider_message_id FROM {channel.name}_campaign_recipients
+        WHERE {channel.address_column} = %b AND user_id = %b AND id <> %b
+          AND attempted_at > %b - %b * interval '1 second' AND outcome IS DISTINCT FROM 'refused'
+        LIMIT %b
+        """,  # noqa: S608
+        (attempt.address, attempt.user_id, attempt.id, attempt.attempted_at, _NEIGHBOURHOOD_SECONDS, _OTHERS_MAX + 1),
+    )
+    found = [row[0] for row in await cursor.fetchall()]
+    return None if None in found or len(found) > _OTHERS_MAX else frozenset(found)
