@@ -91,7 +91,7 @@ def _on_this_machine() -> Iterator[Servers]:
 def _in_containers() -> Iterator[Servers]:
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     from deploy.local.state import free_port
 

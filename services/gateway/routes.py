@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import html
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -178,12 +179,12 @@ def own_routes(database: Database, keys: Keys, owners: Owners, settings: Gateway
         passed = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.scope["headers"] if n != b"host"]
         return _response(await owners.forward("delivery_receipt", request.method, _target(request), passed, body))
 
-    for path in ("/callbacks/{provider}/{account}", "/t/{token}/{kind}", "/l/{code}"):
+    for path in ("/callbacks/{provider}/{account}", "/t/{token}/{kind}"):
         router.add_api_route(f"{BASE}{path}", stranger, methods=["GET", "POST"], include_in_schema=False)
 
     def fleet_only(request: Request) -> None:
-        expected = f"Bearer {settings.internal_token.get_secret_value()}"
-        if request.headers.get("authorization") != expected:
+        expected = f"Bearer {settings.internal_token.get_secret_value()}".encode()
+        if not hmac.compare_digest(request.headers.get("authorization", "").encode(), expected):
             raise Problem(401, "Not for you")
 
     @router.post("/internal/keys", status_code=201, include_in_schema=False)
