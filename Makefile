@@ -1,6 +1,8 @@
 # `make` sets up what is missing and says what there is. Settings: see the README.
-PYTHON ?= $(or $(shell for name in python3 python3.13 python3.12 python3.11 python3.14; do \
-	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done),python3)
+# The distribution's Python comes first: it is built with profile-guided optimisation (docs/decisions/0005).
+PYTHON ?= $(or $(shell for name in /usr/bin/python3 python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$name -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
+	done),python3)
 BIN := .venv/bin
 LOCK := requirements/dev.lock
 READY := .venv/.ready-$(firstword $(shell cksum $(LOCK)))

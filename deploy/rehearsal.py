@@ -21,7 +21,7 @@ from notify.checking import Verified, verify_campaign
 from notify.client import Api, ApiError
 
 UPLOAD_PIECE_BYTES = 64 * 1024
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.1
 POLL_WORKING_SECONDS = 1.0
 """While much waits the accounting is asked for less often: each answer counts all recipients."""
 
@@ -41,7 +41,7 @@ FAULTS: dict[str, Any] = {
         "reordered_receipt": 0.05,
         "early_receipt": 0.02,
     },
-    "late_seconds": 1.0,
+    "late_seconds": 0.5,
     "hang_seconds": 0.5,
 }
 
@@ -250,7 +250,7 @@ async def rest(
         settled = last["audience"] is not None and last["waiting"] == 0 and last["inFlight"] == 0
         if settled and time.monotonic() - changed > QUIET_SECONDS:
             break
-        await asyncio.sleep(POLL_SECONDS if settled else POLL_WORKING_SECONDS)
+        await asyncio.sleep(POLL_WORKING_SECONDS if last["waiting"] else POLL_SECONDS)
     return Rest(last, changed - begin)
 
 

@@ -89,9 +89,9 @@ def _on_this_machine() -> Iterator[Servers]:
 
 @contextmanager
 def _in_containers() -> Iterator[Servers]:
+    from testcontainers.community.postgres import PostgresContainer
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
-    from testcontainers.community.postgres import PostgresContainer
 
     from deploy.local.state import free_port
 

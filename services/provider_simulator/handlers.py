@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from services.provider_simulator import domain, metrics
@@ -17,6 +18,7 @@ ACCEPTED = frozenset({"accepted", "accept_then_error", "accept_then_hang", "acce
 """Results after which the person gets the message."""
 
 _MET_MAX = 1_000_000
+_requests = lru_cache(maxsize=256)(metrics.REQUESTS.labels)
 
 
 class Submission:
@@ -101,7 +103,7 @@ class Simulator:
             ),
             submission.text,
         )
-        metrics.REQUESTS.labels(submission.provider, name).inc()
+        _requests(submission.provider, name).inc()
         faults = self.fates.faults
         delay_seconds = faults.latency_seconds if fate & domain.LATENCY else 0.0
         if submission.report is not None and name in ACCEPTED:

@@ -11,6 +11,7 @@ import hmac
 import os
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -60,7 +61,7 @@ _ERRORS = {
 def handle(simulator: Simulator, request: Request) -> Answer:
     """Anything under `ROOT`."""
     account, slash, resource = request.path[len(ROOT) :].partition("/")
-    secret = _secret_of(request)
+    secret = _secret_of(request.header(b"authorization"))
     if not secret or secret.startswith(REFUSED_SECRET_PREFIX):
         return Answer(_UNAUTHORIZED)
     if resource == "Messages.json":
@@ -75,8 +76,9 @@ def handle(simulator: Simulator, request: Request) -> Answer:
     return Answer(_NOT_FOUND)
 
 
-def _secret_of(request: Request) -> str:
-    scheme, _, encoded = request.header(b"authorization").partition(" ")
+@lru_cache(maxsize=1024)
+def _secret_of(authorization: str) -> str:
+    scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return ""
     try:

@@ -16,12 +16,12 @@ import pytest
 
 from shared.providers import transfer
 from shared.providers.faults import Fault
-from shared.providers.provider import Deferred, HttpAnswer, HttpRequest, Outcome, Unknown, boottime
+from shared.providers.provider import Accepted, Deferred, HttpAnswer, HttpRequest, Outcome, Unknown, boottime
 from shared.providers.registry import open_provider
 from shared.providers.wire import Wire
 from tests.providers.samples import message_of, values_of
 from tests.providers.servers import ANSWER, Behaviour, closing, free_port, hanging, resetting, saying, server
-from tests.waiting import until
+from tests.waiting import some_time, until
 
 HOSTS = frozenset({"127.0.0.1"})
 
@@ -279,3 +279,29 @@ async def test_an_exception_of_the_caller_reaches_only_the_caller() -> None:
         with pytest.raises(ZeroDivisionError):
             await provider.send([message_of("twilio", n) for n in range(3)], boottime() + 30, explode)
         assert len(await provider.send([message_of("twilio")], boottime() + 30)) == 1
+
+
+# --- connections that end between requests ----------------------------------------------------------------------------
+
+
+async def accepted_by(wire: Wire, url: str, count: int = 30) -> bool:
+    provider = open_provider("sms", "twilio", values_of("twilio", url), wire)
+    outcomes = await provider.send([message_of("twilio", n) for n in range(count)], boottime() + 5)
+    return [type(outcome) for outcome in outcomes] == [Accepted] * count
+
+
+async def test_descriptors_of_closed_connections_serve_others() -> None:
+    last = ANSWER.replace(b"\r\n", b"\r\nconnection: close\r\n", 1)
+    async with server(saying(ANSWER)) as kept, server(saying(last, keep=False)) as closed, open_wire(5) as wire:
+        for _ in range(20):
+            assert await accepted_by(wire, closed.url)
+            assert await accepted_by(wire, kept.url)
+        assert (kept.connections, closed.connections) == (30, 600)
+
+
+async def test_the_loop_rests_while_idle_connections_lie_closed() -> None:
+    async with server(saying(ANSWER, keep=False)) as heard, open_wire(5) as wire:
+        assert await accepted_by(wire, heard.url)
+        before = time.process_time()
+        await some_time(0.5)
+        assert time.process_time() - before < 0.25

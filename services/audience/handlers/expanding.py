@@ -64,7 +64,9 @@ async def expand_next(database: Database, page_customers: int, lot_max: int) -> 
         expansion = await expansions.claim_expansion(connection)
         if expansion is None:
             return False
-        results = await _expand_page(connection, expansion, page_customers, lot_max)
+        # Pages begin small and double, so that the senders soon have something to do.
+        rows_max = min(page_customers, max(lot_max, expansion.audience))
+        results = await _expand_page(connection, expansion, rows_max, lot_max)
     for result, count in results.items():
         metrics.RECIPIENTS.labels(expansion.channel, result).inc(count)
     metrics.PAGE_SECONDS.labels(expansion.channel).observe(perf_counter() - started)
