@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.provider_simulator import fcm, metrics, twilio
+from services.provider_simulator import apns, fcm, metrics, twilio
 from services.provider_simulator.callbacks import Courier
 from services.provider_simulator.handlers import Simulator
 from services.provider_simulator.http_text import Answer, Request
@@ -53,6 +53,8 @@ def speaker(simulator: Simulator) -> Speak:
             answer = twilio.handle(simulator, request)
         elif path.startswith(fcm.ROOT):
             answer = fcm.handle(simulator, request)
+        elif path.startswith(apns.ROOT):
+            answer = apns.handle(simulator, request)
         elif path == fcm.TOKEN_PATH:
             return fcm.give_token(request)
         else:

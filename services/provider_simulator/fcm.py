@@ -13,8 +13,8 @@ from hashlib import sha256
 
 import msgspec
 
-from services.provider_simulator.handlers import Result, Simulator, Submission
-from services.provider_simulator.http_text import Answer, Request, answer_bytes, form_of, request_bytes
+from services.provider_simulator.handlers import Result, Simulator, Submission, app_report
+from services.provider_simulator.http_text import Answer, Request, answer_bytes, form_of
 
 ROOT = "/v1/projects/"
 TOKEN_PATH = "/token"  # noqa: S105
@@ -95,12 +95,9 @@ def handle(simulator: Simulator, request: Request) -> Answer:
     )
     if url.startswith(("http://", "https://")):
         submission.url = url
-        submission.report = _report
+        submission.by_app = True
+        submission.report = app_report
     return _answer(simulator, submission, simulator.submit(submission))
-
-
-def _report(submission: Submission, state: str) -> bytes:
-    return request_bytes(f"{submission.url}/{state}", b"", b"")
 
 
 def _accepted(name: str) -> bytes:

@@ -12,6 +12,7 @@ from hashlib import sha256
 from services.provider_simulator import domain, metrics
 from services.provider_simulator.callbacks import Callback, Courier
 from services.provider_simulator.domain import Fate, Fates, Faults
+from services.provider_simulator.http_text import request_bytes
 from services.provider_simulator.store import Entry, RequestLog
 
 ACCEPTED = frozenset({"accepted", "accept_then_error", "accept_then_hang", "accept_then_close"})
@@ -22,10 +23,14 @@ _requests = lru_cache(maxsize=256)(metrics.REQUESTS.labels)
 
 
 class Submission:
-    """One message as a provider's protocol stated it. `report` makes the callback request for a state."""
+    """One message as a provider's protocol stated it.
+
+    `report` makes the callback request for a state, `by_app` says that the customer's app makes it. An `id` that the
+    sender chose stays.
+    """
 
     __slots__ = (
-        *("account", "address", "id", "id_prefix", "provider"),
+        *("account", "address", "by_app", "id", "id_prefix", "provider"),
         *("reference", "report", "sender", "sequence", "text", "url"),
     )
 
@@ -39,8 +44,14 @@ class Submission:
         self.sender = ""
         self.url = ""
         self.id = ""
+        self.by_app = False
         self.sequence = 0
         self.report: Callable[[Submission, str], bytes] | None = None
+
+
+def app_report(submission: Submission, state: str) -> bytes:
+    """The request by which the customer's app reports a state."""
+    return request_bytes(f"{submission.url}/{state}", b"", b"")
 
 
 class Result:
@@ -85,7 +96,7 @@ class Simulator:
         fate = self.fates.of(address)
         name = self._result(fate, address)
         submission.sequence = len(self.log) + 1
-        if name in ACCEPTED:
+        if name in ACCEPTED and not submission.id:
             submission.id = f"{submission.id_prefix}{self._run}{submission.sequence:022x}"
         self.log.append(
             Entry(
@@ -141,7 +152,7 @@ class Simulator:
             return
         if fate & domain.LATE_RECEIPT:
             seconds += faults.late_seconds
-        if submission.provider == "firebase":
+        if submission.by_app:
             states = [
                 state
                 for state, bit in (

@@ -25,9 +25,12 @@ _REASONS = {
 class Request:
     """A request that arrived in full. `headers` is the head in lower case, `head` as it came."""
 
-    __slots__ = ("body", "head", "lower_head", "method", "path", "query")
+    __slots__ = ("body", "head", "http2", "lower_head", "method", "path", "query")
 
-    def __init__(self, method: str, path: str, query: str, head: bytes, lower_head: bytes, body: bytes) -> None:
+    def __init__(
+        self, method: str, path: str, query: str, head: bytes, lower_head: bytes, body: bytes, http2: bool = False
+    ) -> None:
+        self.http2 = http2
         self.method = method
         self.path = path
         self.query = query

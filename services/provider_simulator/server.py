@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any, cast
 
+from services.provider_simulator.http2 import PREFACE, Http2Connection
 from services.provider_simulator.http_text import Answer, Request, answer_bytes
 from shared.probes import AsgiApp
 
@@ -26,7 +27,7 @@ class Server:
         self.speak = speak
         self.app = app
         self.request_bytes_max = request_bytes_max
-        self.connections: set[Connection] = set()
+        self.connections: set[Connection | Http2Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
@@ -76,6 +77,10 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        if data.startswith(PREFACE) and not self._rest and not self._busy and self._transport is not None:
+            self._server.connections.discard(self)
+            Http2Connection(self._server, self._transport).data_received(data)
+            return
         self._rest = self._rest + data if self._rest else data
         if not self._busy:
             self._serve()

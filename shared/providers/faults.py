@@ -7,6 +7,9 @@ import pycurl
 
 from shared.providers.provider import Deferred, Unknown
 
+_E_HTTP2_STREAM = 92
+"""CURLE_HTTP2_STREAM, for which pycurl has no name."""
+
 _FAULTS = {
     pycurl.E_COULDNT_RESOLVE_HOST: "dns",
     pycurl.E_COULDNT_RESOLVE_PROXY: "dns",
@@ -18,6 +21,8 @@ _FAULTS = {
     pycurl.E_GOT_NOTHING: "connection_lost",
     pycurl.E_RECV_ERROR: "connection_lost",
     pycurl.E_SEND_ERROR: "connection_lost",
+    pycurl.E_HTTP2: "connection_lost",
+    _E_HTTP2_STREAM: "stream_reset",
     pycurl.E_PARTIAL_FILE: "truncated",
     pycurl.E_FTP_WEIRD_SERVER_REPLY: "malformed",
     pycurl.E_UNSUPPORTED_PROTOCOL: "malformed",

@@ -37,7 +37,7 @@ class HttpProvider:
         self._vendor = vendor
         self._account = account
         self._wire = wire
-        self._lane = wire.lane(vendor.CAPABILITIES.in_flight_max)
+        self._lane = wire.lane(vendor.CAPABILITIES.in_flight_max, http2=vendor.CAPABILITIES.http2)
         self._authorizing: asyncio.Task[Refused | Deferred | None] | None = None
 
     def __repr__(self) -> str:

@@ -217,7 +217,7 @@ class HttpReply(msgspec.Struct, frozen=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a vendor can and cannot do. `official_hosts` need no permission of the operator."""
+    """What a vendor can and cannot do. `official_hosts` need no permission of the operator; `http2`: nothing else."""
 
     channel: str
     provider_type: str
@@ -228,6 +228,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     resend_is_safe: bool
     can_be_asked: bool
     price: str
+    http2: bool = False
 
 
 class Problem(msgspec.Struct, frozen=True):

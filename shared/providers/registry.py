@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from shared.providers import fcm, twilio
+from shared.providers import apns, fcm, twilio
 from shared.providers.http_provider import HttpProvider
 from shared.providers.provider import InvalidField, Problem, Provider, Vendor
 from shared.providers.reading import host_of
 from shared.providers.wire import Wire
 
-_ALL: tuple[Vendor, ...] = (twilio, fcm)
+_ALL: tuple[Vendor, ...] = (twilio, fcm, apns)
 
 VENDORS: Mapping[tuple[str, str], Vendor] = MappingProxyType(
     {(vendor.CAPABILITIES.channel, vendor.CAPABILITIES.provider_type): vendor for vendor in _ALL}

@@ -52,7 +52,9 @@ class Batch:
 class Slot:
     """One easy handle and the request that it carries at the moment."""
 
-    __slots__ = ("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "index", "lane", "url", "writes")
+    __slots__ = (
+        *("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "http2", "index", "lane", "url", "writes"),
+    )
 
     def __init__(self, curl: pycurl.Curl) -> None:
         self.curl = curl
@@ -65,6 +67,8 @@ class Slot:
         self.batch: Batch | None = None
         self.index = 0
         self.lane: Lane | None = None
+        self.http2 = False
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.PREREQFUNCTION, self._before_write)
         curl.setopt(pycurl.WRITEFUNCTION, self._receive)
 
@@ -85,6 +89,11 @@ class Slot:
         """Takes a request; the caller adds the handle to the multi handle."""
         request = batch.requests[index]
         curl = self.curl
+        if lane.http2 is not self.http2:
+            self.http2 = lane.http2
+            version = pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE if lane.http2 else pycurl.CURL_HTTP_VERSION_1_1
+            curl.setopt(pycurl.HTTP_VERSION, version)
+            curl.setopt(pycurl.PIPEWAIT, int(lane.http2))
         if request.url != self.url:
             curl.setopt(pycurl.URL, request.url)
             self.url = request.url

@@ -22,12 +22,15 @@ _IDLE_CONNECTION_SECONDS = 20
 _IDLE_SLOTS_MAX = 512
 _EVENTS_MAX = 256
 _ROUNDS_MAX = 16
+_STREAMS_MAX = 1000
+"""Requests on one HTTP/2 connection, where its server allows so many."""
 
 
 class Lane:
     """One account's share of the wire: at most `in_flight_max` requests at a time, the others wait in order."""
 
-    def __init__(self, wire: Wire, in_flight_max: int) -> None:
+    def __init__(self, wire: Wire, in_flight_max: int, http2: bool) -> None:
+        self.http2 = http2
         self._wire = wire
         self._in_flight_max = in_flight_max
         self._in_flight = 0
@@ -122,11 +125,12 @@ class Wire:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections_max)
+        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, _STREAMS_MAX)
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections_max)
 
-    def lane(self, in_flight_max: int) -> Lane:
-        """A share of the wire for one account."""
-        return Lane(self, in_flight_max)
+    def lane(self, in_flight_max: int, *, http2: bool = False) -> Lane:
+        """A share of the wire for one account; HTTP/2 is then spoken without asking, its requests share connections."""
+        return Lane(self, in_flight_max, http2)
 
     def start(self, lane: Lane) -> None:
         """The lane has something to write."""
@@ -308,7 +312,6 @@ class Wire:
         curl = pycurl.Curl()
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.SOCKOPTFUNCTION, self._on_open)
-        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         curl.setopt(pycurl.FOLLOWLOCATION, 0)
         curl.setopt(pycurl.PROXY, self._proxy)

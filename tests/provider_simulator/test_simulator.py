@@ -44,8 +44,8 @@ from tests.provider_simulator.conftest import Receiver, Simulated
 from tests.providers.samples import SECRET, message_of, values_of
 from tests.waiting import until
 
-CHANNEL = {"twilio": "sms", "firebase": "push"}
-both = pytest.mark.parametrize("kind", ["twilio", "firebase"])
+CHANNEL = {"twilio": "sms", "firebase": "push", "apns": "push"}
+both = pytest.mark.parametrize("kind", list(CHANNEL))
 
 
 @asynccontextmanager

@@ -8,6 +8,12 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, RequestReceived, StreamEnded
+from h2.settings import SettingCodes
 
 ACCEPTED = b'{"sid":"SM0123","status":"active","num_segments":"1","name":"projects/shop/messages/1"}'
 ANSWER = b"HTTP/1.1 201 Created\r\ncontent-length: %d\r\n\r\n%b" % (len(ACCEPTED), ACCEPTED)
@@ -45,6 +51,9 @@ async def server(behave: Behaviour) -> AsyncIterator[Heard]:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
+                if head.startswith(PREFACE):
+                    await _serve_streams(head, reader, writer, behave, heard)
+                    break
                 lower = head.lower()
                 at = lower.find(b"content-length:")
                 length = int(lower[at + 15 :].split(b"\r\n")[0]) if at >= 0 else 0
@@ -68,6 +77,71 @@ async def server(behave: Behaviour) -> AsyncIterator[Heard]:
         yield heard
     finally:
         listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+PREFACE = b"PRI * HTTP/2.0"
+
+
+class _StreamWriter:
+    """Stands for the connection of one HTTP/2 request, so that every behaviour works on both versions."""
+
+    def __init__(self, connection: asyncio.StreamWriter) -> None:
+        self.transport = connection.transport
+        self.get_extra_info = connection.get_extra_info
+        self.answer = b""
+
+    def write(self, data: bytes) -> None:
+        self.answer += data
+
+    async def drain(self) -> None:
+        pass
+
+
+async def _serve_streams(
+    preface: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, behave: Behaviour, heard: Heard
+) -> None:
+    """HTTP/2 by prior knowledge: a whole answer ends its stream, half an answer leaves it open."""
+    h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
+    h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1000})
+    h2.initiate_connection()
+    bodies: dict[int, bytes] = {}
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def react(stream_id: int, number: int) -> None:
+        stream = _StreamWriter(writer)
+        goes_on = await behave(cast("asyncio.StreamWriter", stream), number)
+        if stream.answer:
+            head, _, body = stream.answer.partition(b"\r\n\r\n")
+            first, *lines = head.split(b"\r\n")
+            headers = [(b":status", first.split(b" ")[1]), *(tuple(line.split(b": ", 1)) for line in lines)]
+            h2.send_headers(stream_id, headers)
+            length = int(dict(headers).get(b"content-length", len(body)))
+            h2.send_data(stream_id, body, end_stream=len(body) == length)
+            writer.write(h2.data_to_send())
+        if not goes_on:
+            writer.close()
+
+    try:
+        data = preface
+        while data:
+            for event in h2.receive_data(data):
+                match event:
+                    case RequestReceived(stream_id=int(stream_id)):
+                        bodies[stream_id] = b""
+                    case DataReceived(stream_id=int(stream_id), data=part, flow_controlled_length=length):
+                        bodies[stream_id] += part or b""
+                        h2.acknowledge_received_data(length or 0, stream_id)
+                    case StreamEnded(stream_id=int(stream_id)):
+                        heard.bytes_received += len(bodies[stream_id])
+                        heard.requests.append(bodies.pop(stream_id))
+                        heard.got.set()
+                        tasks.add(asyncio.create_task(react(stream_id, len(heard.requests) - 1)))
+            writer.write(h2.data_to_send())
+            data = await reader.read(65_536)
+    finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

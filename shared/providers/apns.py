@@ -1,0 +1,285 @@
+"""Apple Push Notification service: one push a request over HTTP/2, no receipts but the app's own, no idempotency.
+
+https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns
+aioapns describes the notifications and mints the provider tokens; its connections are not used, because they wait for
+ever for a silent server, mint a token each, and send again what was in flight when one breaks.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from aioapns.common import PRIORITY_HIGH, NotificationRequest, PushType
+from aioapns.connection import JWTAuthorizationHeaderProvider
+
+from shared.providers.http_provider import UNAUTHORIZED
+from shared.providers.provider import (
+    Accepted,
+    CallbackContents,
+    CallbackRequest,
+    Capabilities,
+    Deferred,
+    Exchange,
+    Finding,
+    HttpAnswer,
+    HttpReply,
+    HttpRequest,
+    InvalidField,
+    Message,
+    Outcome,
+    Problem,
+    Refused,
+    Unclear,
+    Unknown,
+    Verification,
+)
+from shared.providers.reading import config_of, decoded, text_of
+
+CAPABILITIES = Capabilities(
+    channel="push",
+    provider_type="apns",
+    official_hosts=frozenset({"api.push.apple.com", "api.sandbox.push.apple.com"}),
+    batch_max=1,
+    in_flight_max=500,
+    http2=True,
+    receipts="app",
+    resend_is_safe=False,
+    can_be_asked=False,
+    price="none",
+)
+CALLBACK_REPLY = HttpReply(404, "text/plain", b"")
+
+_PRODUCTION, _SANDBOX = "https://api.push.apple.com", "https://api.sandbox.push.apple.com"
+_TOKEN_KEPT_SECONDS = 1200.0
+"""Apple refuses tokens that are minted more often."""
+
+_TOPIC = re.compile(r"[A-Za-z0-9.-]{1,255}")
+_KEY_ID = re.compile(r"[A-Za-z0-9]{1,20}")
+
+# https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns
+_CLASSES = {
+    **dict.fromkeys(
+        ("Unregistered", "ExpiredToken", "BadDeviceToken", "DeviceTokenNotForTopic"), "recipient_permanent"
+    ),
+    **dict.fromkeys(
+        (
+            *("PayloadEmpty", "PayloadTooLarge", "BadCollapseId", "BadExpirationDate", "BadMessageId", "BadPriority"),
+            *("InvalidPushType", "MissingDeviceToken", "DuplicateHeaders"),
+        ),
+        "content",
+    ),
+    **dict.fromkeys(
+        (
+            *(
+                "BadTopic",
+                "MissingTopic",
+                "TopicDisallowed",
+                "BadCertificate",
+                "BadCertificateEnvironment",
+                "Forbidden",
+            ),
+            *("InvalidProviderToken", "MissingProviderToken", "UnrelatedKeyIdInToken", "BadEnvironmentKeyIdInToken"),
+            *("BadEnvironmentKeyInToken", "BadPath", "MethodNotAllowed"),
+        ),
+        "config",
+    ),
+}
+
+
+@dataclass(slots=True)
+class Account:
+    """Our key for one app; all connections share one provider token."""
+
+    base_url: str
+    base_url_field: str
+    topic: str
+    key_id: str
+    team_id: str
+    private_key: str = field(repr=False)
+    tokens: JWTAuthorizationHeaderProvider = field(repr=False)
+    minted_at: float
+
+    def hosts(self) -> list[tuple[str, str]]:
+        """The URLs that the account names, with the field that holds each."""
+        return [(self.base_url_field, self.base_url)]
+
+
+def problems(values: Mapping[str, Any]) -> list[Problem]:
+    """Needs `config.keyId`, `teamId`, `topic` (the app's bundle id) and `privateKey` (the text of the .p8 file)."""
+    config = config_of(values)
+    names = ("keyId", "teamId", "topic", "privateKey")
+    found = [Problem(f"config.{name}", "is required") for name in names if not text_of(config, name)]
+    patterns = {"keyId": _KEY_ID, "teamId": _KEY_ID, "topic": _TOPIC}
+    found += [
+        Problem(f"config.{name}", "holds characters that Apple does not use in it")
+        for name, pattern in patterns.items()
+        if text_of(config, name) and not pattern.fullmatch(text_of(config, name))
+    ]
+    port = config.get("port")
+    if port is not None and not (isinstance(port, int) and 0 < port < 65_536):
+        found.append(Problem("config.port", "must be a number from 1 to 65535"))
+    return found
+
+
+def account(values: Mapping[str, Any]) -> Account:
+    """See `Vendor.account`. `config.host` and `config.port`, or `config.baseUrl`, name another server."""
+    config = config_of(values)
+    key, key_id, team_id = (text_of(config, name) for name in ("privateKey", "keyId", "teamId"))
+    base_url, base_url_field = _PRODUCTION, "config.host"
+    if config.get("sandbox") is True:
+        base_url = _SANDBOX
+    if host := text_of(config, "host"):
+        base_url = f"https://{host}:{config.get('port', 443)}"
+    if text_of(config, "baseUrl"):
+        base_url, base_url_field = text_of(config, "baseUrl").rstrip("/"), "config.baseUrl"
+    return Account(
+        base_url=base_url,
+        base_url_field=base_url_field,
+        topic=text_of(config, "topic"),
+        key_id=key_id,
+        team_id=team_id,
+        private_key=key,
+        tokens=_tokens(key, key_id, team_id),
+        minted_at=time.monotonic(),
+    )
+
+
+def _tokens(key: str, key_id: str, team_id: str) -> JWTAuthorizationHeaderProvider:
+    tokens = JWTAuthorizationHeaderProvider(key, key_id, team_id)
+    try:
+        tokens.get_header()  # type: ignore[no-untyped-call]
+    except Exception:  # whatever the libraries below raise over a text that is no P-256 key
+        raise InvalidField(Problem("config.privateKey", "must be the text of Apple's .p8 file")) from None
+    return tokens
+
+
+def authorize(account: Account, refused: HttpRequest | None) -> Callable[[Exchange], Refused | Deferred | None] | None:
+    """Mints a token when Apple calls ours expired, unless that was done just now."""
+    if refused is None or _authorization(account) not in refused.headers:
+        return None
+
+    def mint(_exchange: Exchange) -> Refused | Deferred | None:
+        if time.monotonic() - account.minted_at < _TOKEN_KEPT_SECONDS:
+            return Refused("config", "ExpiredProviderToken")
+        account.tokens = _tokens(account.private_key, account.key_id, account.team_id)
+        account.minted_at = time.monotonic()
+        return None
+
+    return mint
+
+
+def _authorization(account: Account) -> str:
+    return f"authorization: {account.tokens.get_header()}"  # type: ignore[no-untyped-call]
+
+
+def request(account: Account, message: Message) -> HttpRequest:
+    """`reportUrl` is where the app reports; a repetition replaces its forerunner on the device."""
+    alert = {"body": message.text} if message.title is None else {"title": message.title, "body": message.text}
+    aps: dict[str, object] = {"alert": alert, "sound": "default"}
+    if message.image_url is not None:
+        aps["mutable-content"] = 1
+    payload: dict[str, object] = {**(message.data or {}), "aps": aps}
+    named = {"reportUrl": message.report_url, "actionUrl": message.action_url, "imageUrl": message.image_url}
+    payload |= {name: value for name, value in named.items() if value is not None}
+    return _request_of(
+        account,
+        NotificationRequest(
+            device_token=str(message.address),
+            message=payload,
+            notification_id=str(message.recipient_id),
+            time_to_live=message.ttl_seconds,
+            priority=int(PRIORITY_HIGH),
+            collapse_key=message.collapse_id,
+            push_type=PushType.ALERT,
+        ),
+    )
+
+
+def _request_of(account: Account, notification: NotificationRequest) -> HttpRequest:
+    headers = [
+        _authorization(account),
+        "content-type: application/json",
+        f"apns-topic: {account.topic}",
+        f"apns-id: {notification.notification_id}",
+    ]
+    if notification.push_type is not None:
+        headers.append(f"apns-push-type: {notification.push_type.value}")
+    if notification.priority is not None:
+        headers.append(f"apns-priority: {notification.priority}")
+    if notification.collapse_key is not None:
+        headers.append(f"apns-collapse-id: {notification.collapse_key}")
+    if notification.time_to_live is not None:
+        headers.append(f"apns-expiration: {int(time.time()) + max(notification.time_to_live, 0)}")
+    url = f"{account.base_url}/3/device/{quote(notification.device_token, safe='')}"
+    return HttpRequest("POST", url, tuple(headers), msgspec.json.encode(notification.message))
+
+
+class _Failure(msgspec.Struct, gc=False):
+    reason: str = ""
+
+
+_failure = msgspec.json.Decoder(_Failure)
+
+
+def outcome(_account: Account, message: Message, answer: HttpAnswer) -> Outcome:
+    """See `Vendor.outcome`. The status alone condemns nobody."""
+    if answer.status == 200:
+        return Accepted(str(message.recipient_id))
+    failure = decoded(_failure, answer.body)
+    reason = failure.reason if failure else ""
+    code = reason or str(answer.status)
+    if answer.status >= 500:
+        return Unknown("server_error", code)
+    if answer.status == 429:
+        kept = _TOKEN_KEPT_SECONDS if reason == "TooManyProviderTokenUpdates" else None
+        return Deferred("throttled", answer.retry_after_seconds or kept, code)
+    if reason == "ExpiredProviderToken":
+        return UNAUTHORIZED
+    if reason == "IdleTimeout":
+        return Deferred("transient", None, code)
+    if answer.status < 400:
+        return Unknown("malformed", code)
+    return Refused(_CLASSES.get(reason, "config" if answer.status in (401, 403, 404, 405) else "unknown"), code)
+
+
+def question(_account: Account, _message: Message, _attempted_at: datetime) -> HttpRequest:
+    """Apple cannot be asked."""
+    raise NotImplementedError("capabilities say that Apple cannot be asked")
+
+
+def finding(
+    _account: Account, _message: Message, _attempted_at: datetime, _others: Collection[str], _answer: HttpAnswer
+) -> Finding:
+    """Apple cannot be asked."""
+    return Unclear("cannot_be_asked")
+
+
+def verification(account: Account) -> HttpRequest:
+    """A push to a device that cannot exist: Apple looks at the credentials first."""
+    return _request_of(account, NotificationRequest("0" * 64, {"aps": {}}, push_type=PushType.BACKGROUND))
+
+
+def verified(_account: Account, answer: HttpAnswer) -> Verification:
+    """See `Vendor.verified`."""
+    failure = decoded(_failure, answer.body)
+    reason = failure.reason if failure else ""
+    if answer.status == 200 or _CLASSES.get(reason) in ("recipient_permanent", "content"):
+        return Verification(works=True, detail="Apple takes pushes for the app")
+    return Verification(works=False, detail=f"Apple answered {answer.status} {reason}".rstrip())
+
+
+def is_genuine(_account: Account, _callback: CallbackRequest) -> bool:
+    """Apple calls nobody."""
+    return False
+
+
+def read_callback(_account: Account, _callback: CallbackRequest) -> CallbackContents:
+    """Apple calls nobody."""
+    return CallbackContents()

@@ -1,0 +1,201 @@
+"""Apple: one connection and one provider token for many pushes, and an outcome for each whatever becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+import jwt
+import pytest
+from aioapns import APNs, NotificationRequest
+from aioapns.connection import APNsTLSClientProtocol
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from shared.providers import apns
+from shared.providers.provider import Accepted, Deferred, HttpAnswer, Outcome, Refused, Unknown, boottime
+from shared.providers.registry import open_provider, validate_account
+from shared.providers.wire import Wire
+from tests.provider_simulator.conftest import Simulated, simulated
+from tests.providers.samples import APPLE_TOKEN, TEXT, apple_key, message_of, values_of
+from tests.providers.servers import OK_ANSWER, saying, server
+
+__all__ = ["simulated"]
+HOSTS = frozenset({"127.0.0.1"})
+BASE = "http://127.0.0.1:9"
+
+
+async def sent_to(url: str, count: int, timeout_seconds: float = 5.0) -> list[Outcome]:
+    wire = Wire(allowed_hosts=HOSTS, timeout_seconds=timeout_seconds)
+    try:
+        provider = open_provider("push", "apns", values_of("apns", url), wire)
+        return await provider.send([message_of("apns", n) for n in range(1, count + 1)], boottime() + 30)
+    finally:
+        await wire.close()
+
+
+def headers_of(request: Any) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in request.headers)
+
+
+# --- what leaves -----------------------------------------------------------------------------------------------------
+
+
+def test_a_push_as_apple_wants_it() -> None:
+    account = apns.account(values_of("apns", BASE))
+    request = apns.request(account, message_of("apns"))
+    headers = headers_of(request)
+    assert request.url == f"{BASE}/3/device/{APPLE_TOKEN}"
+    assert headers["apns-topic"] == "com.example.shop"
+    assert (headers["apns-push-type"], headers["apns-priority"]) == ("alert", "10")
+    assert headers["apns-id"] == "00000000-0000-0000-0000-000000000001"
+    assert headers["apns-collapse-id"] == "collapse-1"
+    payload = json.loads(request.body)
+    assert payload["aps"]["alert"] == {"title": "News", "body": TEXT}
+    assert payload["reportUrl"].endswith("/t/c2lnbmVkLXJlZmVyZW5jZQ")
+
+
+def test_the_provider_token_is_signed_with_the_key_and_shared() -> None:
+    account = apns.account(values_of("apns", BASE))
+    first, second = (headers_of(apns.request(account, message_of("apns", n)))["authorization"] for n in (1, 2))
+    assert first == second
+    public = load_pem_private_key(apple_key().encode(), None).public_key()
+    token = first.removeprefix("bearer ")
+    assert jwt.decode(token, public, algorithms=["ES256"])["iss"] == "TEAM123456"  # type: ignore[arg-type]
+    assert jwt.get_unverified_header(token)["kid"] == "KEY1234567"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"privateKey": "-----BEGIN PRIVATE KEY-----\nnothing\n-----END PRIVATE KEY-----"}, "config.privateKey"),
+        ({"topic": "com.example\r\nx: y"}, "config.topic"),
+        ({"keyId": ""}, "config.keyId"),
+        ({"port": "443"}, "config.port"),
+        ({"host": "evil.example", "baseUrl": ""}, "config.host"),
+    ],
+)
+def test_unusable_accounts_are_refused_by_field(change: dict[str, Any], field: str) -> None:
+    values = values_of("apns", BASE)
+    values["config"] |= change
+    assert [problem.field for problem in validate_account("push", "apns", values, HOSTS)] == [field]
+
+
+def test_the_sandbox_is_apples_other_host() -> None:
+    values = values_of("apns", "")
+    assert apns.account(values).base_url == "https://api.push.apple.com"
+    values["config"]["sandbox"] = True
+    assert apns.account(values).base_url == "https://api.sandbox.push.apple.com"
+
+
+# --- provider tokens -------------------------------------------------------------------------------------------------
+
+
+def test_a_token_that_apple_calls_expired_is_minted_anew_but_not_often() -> None:
+    account = apns.account(values_of("apns", BASE))
+    refused = apns.request(account, message_of("apns"))
+
+    def never(_request: Any) -> HttpAnswer:
+        raise AssertionError("minting needs no request")
+
+    step = apns.authorize(account, refused)
+    assert step is not None
+    assert step(never) == Refused("config", "ExpiredProviderToken")
+    account.minted_at -= 1201
+    assert step(never) is None
+    assert apns.authorize(account, None) is None
+    account.tokens.get_header = lambda: "bearer newer"  # type: ignore[method-assign]
+    assert apns.authorize(account, refused) is None, "somebody else has minted one meanwhile"
+
+
+# --- on the wire -----------------------------------------------------------------------------------------------------
+
+
+async def test_many_pushes_share_one_connection() -> None:
+    async with server(saying(OK_ANSWER)) as heard:
+        outcomes = await sent_to(heard.url, 400)
+    assert [type(outcome) for outcome in outcomes] == [Accepted] * 400
+    assert (len(heard.requests), heard.connections) == (400, 1)
+
+
+@pytest.mark.parametrize("answered", [0, 1, 60])
+async def test_a_connection_that_breaks_leaves_nothing_sent_unnoticed(answered: int) -> None:
+    """What the server heard is accepted or unknown; only what it did not hear may be sent again."""
+
+    async def behave(writer: asyncio.StreamWriter, number: int) -> bool:
+        if number < answered:
+            return await saying(OK_ANSWER)(writer, number)
+        return False
+
+    async with server(behave) as heard:
+        outcomes = await sent_to(heard.url, 120, 1.0)
+    count = Counter(type(outcome) for outcome in outcomes)
+    assert sum(count.values()) == 120
+    assert set(count) <= {Accepted, Unknown, Deferred}
+    heard_of = {_title(body) for body in heard.requests}
+    assert len(heard_of) == len(heard.requests), "nothing was written twice"
+    assert len(heard_of) <= count[Accepted] + count[Unknown]
+
+
+def _title(body: bytes) -> str:
+    return str(json.loads(body)["reportUrl"])
+
+
+async def test_each_of_many_pushes_ends_once_whatever_happens(simulated: Simulated) -> None:
+    faults = {
+        "dead_address": 0.02,
+        "throttled": 0.01,
+        "server_error": 0.01,
+        "accept_then_close": 0.005,
+        "accept_then_hang": 0.005,
+    }
+    await simulated.set_faults(rates=faults, hang_seconds=3)
+    outcomes = await sent_to(simulated.url, 2_000, 1.0)
+    log = await simulated.log()
+    assert len({entry["address"] for entry in log}) == len(log) == len(outcomes) == 2_000
+    accepted = {entry["address"] for entry in log if entry["accepted"]}
+    for number, outcome in enumerate(outcomes, 1):
+        got_it = str(message_of("apns", number).address) in accepted
+        assert got_it if isinstance(outcome, Accepted) else not got_it or isinstance(outcome, Unknown)
+    assert {Accepted, Refused, Deferred, Unknown} == {type(outcome) for outcome in outcomes}
+
+
+# --- the simulator, judged by a client that is not ours --------------------------------------------------------------
+
+
+async def aioapns_results(url: str, *requests: NotificationRequest) -> list[tuple[str, str | None]]:
+    class Local(APNsTLSClientProtocol):
+        APNS_SERVER = "127.0.0.1"
+        APNS_PORT = int(url.rpartition(":")[2])
+
+    client = APNs(key=apple_key(), key_id="KEY1234567", team_id="TEAM123456", topic="com.example.shop")
+    client.pool.protocol_class = Local
+    client.pool.ssl_context = None  # type: ignore[attr-defined]
+    async with asyncio.timeout(10):
+        results = [await client.send_notification(request) for request in requests]
+    client.pool.close()
+    return [(result.status, result.description) for result in results]
+
+
+async def test_aioapns_is_answered_as_apple_would(simulated: Simulated) -> None:
+    results = await aioapns_results(
+        simulated.url,
+        NotificationRequest(APPLE_TOKEN, {"aps": {"alert": "Hi"}}, time_to_live=60),
+        NotificationRequest(APPLE_TOKEN, {}),
+        NotificationRequest("not-hex", {"aps": {"alert": "Hi"}}),
+        NotificationRequest(APPLE_TOKEN, {"aps": {"alert": "x" * 5000}}),
+    )
+    assert results == [("200", None), ("400", "PayloadEmpty"), ("400", "BadDeviceToken"), ("413", "PayloadTooLarge")]
+    (entry,) = await simulated.log()
+    assert (entry["provider"], entry["account"], entry["address"]) == ("apns", "com.example.shop", APPLE_TOKEN)
+
+
+async def test_wrong_credentials_are_told_from_working_ones(simulated: Simulated) -> None:
+    for key_id, works in (("KEY1234567", True), ("WRONG12345", False)):
+        values = values_of("apns", simulated.url)
+        values["config"]["keyId"] = key_id
+        wire = Wire(allowed_hosts=HOSTS, timeout_seconds=5)
+        assert (await open_provider("push", "apns", values, wire).verify()).works is works
+        await wire.close()
+    assert await simulated.log() == []
