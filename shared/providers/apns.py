@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -22,25 +21,25 @@ from aioapns.connection import JWTAuthorizationHeaderProvider
 from shared.providers.http_provider import UNAUTHORIZED
 from shared.providers.provider import (
     Accepted,
-    CallbackContents,
-    CallbackRequest,
     Capabilities,
     Deferred,
     Exchange,
-    Finding,
     HttpAnswer,
-    HttpReply,
     HttpRequest,
     InvalidField,
     Message,
     Outcome,
     Problem,
     Refused,
-    Unclear,
     Unknown,
     Verification,
 )
 from shared.providers.reading import config_of, decoded, text_of
+from shared.providers.silent import CALLBACK_REPLY as CALLBACK_REPLY
+from shared.providers.silent import finding as finding
+from shared.providers.silent import is_genuine as is_genuine
+from shared.providers.silent import question as question
+from shared.providers.silent import read_callback as read_callback
 
 CAPABILITIES = Capabilities(
     channel="push",
@@ -54,7 +53,6 @@ CAPABILITIES = Capabilities(
     can_be_asked=False,
     price="none",
 )
-CALLBACK_REPLY = HttpReply(404, "text/plain", b"")
 
 _PRODUCTION, _SANDBOX = "https://api.push.apple.com", "https://api.sandbox.push.apple.com"
 _TOKEN_KEPT_SECONDS = 1200.0
@@ -249,18 +247,6 @@ def outcome(_account: Account, message: Message, answer: HttpAnswer) -> Outcome:
     return Refused(_CLASSES.get(reason, "config" if answer.status in (401, 403, 404, 405) else "unknown"), code)
 
 
-def question(_account: Account, _message: Message, _attempted_at: datetime) -> HttpRequest:
-    """Apple cannot be asked."""
-    raise NotImplementedError("capabilities say that Apple cannot be asked")
-
-
-def finding(
-    _account: Account, _message: Message, _attempted_at: datetime, _others: Collection[str], _answer: HttpAnswer
-) -> Finding:
-    """Apple cannot be asked."""
-    return Unclear("cannot_be_asked")
-
-
 def verification(account: Account) -> HttpRequest:
     """A push to a device that cannot exist: Apple looks at the credentials first."""
     return _request_of(account, NotificationRequest("0" * 64, {"aps": {}}, push_type=PushType.BACKGROUND))
@@ -273,13 +259,3 @@ def verified(_account: Account, answer: HttpAnswer) -> Verification:
     if answer.status == 200 or _CLASSES.get(reason) in ("recipient_permanent", "content"):
         return Verification(works=True, detail="Apple takes pushes for the app")
     return Verification(works=False, detail=f"Apple answered {answer.status} {reason}".rstrip())
-
-
-def is_genuine(_account: Account, _callback: CallbackRequest) -> bool:
-    """Apple calls nobody."""
-    return False
-
-
-def read_callback(_account: Account, _callback: CallbackRequest) -> CallbackContents:
-    """Apple calls nobody."""
-    return CallbackContents()

@@ -8,7 +8,7 @@ requests and takes every 404 for a dead token.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -24,25 +24,25 @@ from pyfcm import FCMNotification
 from shared.providers.http_provider import UNAUTHORIZED
 from shared.providers.provider import (
     Accepted,
-    CallbackContents,
-    CallbackRequest,
     Capabilities,
     Deferred,
     Exchange,
-    Finding,
     HttpAnswer,
-    HttpReply,
     HttpRequest,
     InvalidField,
     Message,
     Outcome,
     Problem,
     Refused,
-    Unclear,
     Unknown,
     Verification,
 )
 from shared.providers.reading import config_of, decoded, text_of
+from shared.providers.silent import CALLBACK_REPLY as CALLBACK_REPLY
+from shared.providers.silent import finding as finding
+from shared.providers.silent import is_genuine as is_genuine
+from shared.providers.silent import question as question
+from shared.providers.silent import read_callback as read_callback
 
 CAPABILITIES = Capabilities(
     channel="push",
@@ -55,7 +55,6 @@ CAPABILITIES = Capabilities(
     can_be_asked=False,
     price="none",
 )
-CALLBACK_REPLY = HttpReply(404, "text/plain", b"")
 
 _OFFICIAL = "https://fcm.googleapis.com"
 _SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
@@ -276,18 +275,6 @@ def outcome(_account: Account, _message: Message, answer: HttpAnswer) -> Outcome
     return Refused("config", code)
 
 
-def question(_account: Account, _message: Message, _attempted_at: datetime) -> HttpRequest:
-    """Firebase cannot be asked."""
-    raise NotImplementedError("capabilities say that Firebase cannot be asked")
-
-
-def finding(
-    _account: Account, _message: Message, _attempted_at: datetime, _others: Collection[str], _answer: HttpAnswer
-) -> Finding:
-    """Firebase cannot be asked."""
-    return Unclear("cannot_be_asked")
-
-
 def verification(account: Account) -> HttpRequest:
     """A message that Firebase only validates, to a topic that nobody hears."""
     body = account.payloads.parse_payload(topic_name="verification", notification_title="verification", dry_run=True)
@@ -303,13 +290,3 @@ def verified(_account: Account, answer: HttpAnswer) -> Verification:
     if answer.status == 404:
         return Verification(works=False, detail="Firebase does not know the project")
     return Verification(works=False, detail=f"Firebase answered with status {answer.status}")
-
-
-def is_genuine(_account: Account, _callback: CallbackRequest) -> bool:
-    """Firebase calls nobody."""
-    return False
-
-
-def read_callback(_account: Account, _callback: CallbackRequest) -> CallbackContents:
-    """Firebase calls nobody."""
-    return CallbackContents()
