@@ -60,7 +60,7 @@ def gateway_port() -> int:
 async def run_fleet(state: State) -> None:
     """Runs the whole fleet and says where it answers."""
     async with Fleet.running(state.root, gateway_port=gateway_port(), say=_say) as fleet:
-        _say(f"dashboard: {fleet.url('gateway')}/notification")
+        _say(f"API: {fleet.url('gateway')}/docs")
         _say(f"logs: {fleet.state.logs}; stop with Ctrl-C or `make down`")
         await asyncio.Event().wait()
 

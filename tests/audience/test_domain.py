@@ -181,6 +181,8 @@ def test_a_file_that_cannot_be_read_says_why():
         list(CsvRows(lambda header: None, 4096).finish())
     with pytest.raises(BadFile, match="longer than"):
         list(CsvRows(lambda header: None, 4096).feed(b"x" * 5_000))
+    with pytest.raises(BadFile, match="first row has a quote"):
+        list(CsvRows(lambda header: None, 4096).feed(b'"a"b,c\n1,2\n'))
     with pytest.raises(BadFile, match="twice: a"):
         list(CsvRows(lambda header: None, 4096).feed(b"a,a\n"))
 
@@ -192,6 +194,26 @@ def test_a_quote_that_nobody_closes_does_not_hold_the_file():
         rows += reader.feed(b"b,2,B\n" * 10_000)
     rows += reader.finish()
     assert len(rows) > 150_000
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        'x,9,"open',
+        'x,"9,open',
+        '"x,9,open',
+        'x,9,"closed" and more',
+        'x,9,"open\ny,"9,open too',
+    ],
+)
+def test_a_bad_quote_costs_its_own_line_only(bad):
+    reader = CsvRows(lambda header: None, 4096)
+    rows = [*reader.feed(COLUMNS + f"a,1,A\n{bad}\nb,2,B\nc,3,C\n".encode()), *reader.finish()]
+    assert [values["customerId"] for _, values in rows if isinstance(values, dict)] == ["a", "b", "c"]
+    assert [values for _, values in rows if isinstance(values, str)] == [
+        "has a quote that is not closed, or text behind a closing quote"
+    ] * (bad.count("\n") + 1)
+    assert [number for number, _ in rows] == list(range(2, len(rows) + 2))
 
 
 CONSENTS = st.builds(

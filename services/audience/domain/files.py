@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from io import StringIO
+from itertools import islice
 from typing import Any, Protocol
 
 import msgspec
 
 QUOTED_BYTES_MAX = 1 << 20
 """A quote that nobody closes is given up after so many bytes."""
+
+_BAD_QUOTE = "has a quote that is not closed, or text behind a closing quote"
 
 Row = tuple[int, dict[str, Any] | str]
 """Number of the row in the file (a CSV header is row 1), and its values or what is wrong with it."""
@@ -72,21 +75,37 @@ class CsvRows:
             text = text.removeprefix("\ufeff")
             first = text.partition("\n")[0]
             self.delimiter = ";" if ";" in first and "," not in first else ","
-        reader = csv.reader(StringIO(text, newline=""), delimiter=self.delimiter)
+        lines, start = list(StringIO(text, newline="")), 0
+        while start < len(lines):
+            reader = csv.reader(islice(lines, start, None), delimiter=self.delimiter, strict=True)
+            start = yield from self._rows_until_fault(reader, start, is_utf8)
+
+    def _rows_until_fault(self, reader: Any, start: int, is_utf8: bool) -> Generator[Row, None, int]:
+        """Returns the line to go on with: behind the last one, or behind the first one of a row that went wrong.
+
+        So a quote that nobody closes costs its own line, not those that follow.
+        """
+        taken = 0
         while True:
             try:
                 cells = next(reader, None)
-            except csv.Error as error:
+            except csv.Error:
+                if not self.header:
+                    raise BadFile(f"the first row {_BAD_QUOTE}") from None
                 self.number += 1
-                yield self.number, f"cannot be read: {error}"
-                continue
+                yield self.number, _BAD_QUOTE
+                return start + taken + 1
             if cells is None:
-                return
+                return start + taken
             self.number += 1
             if not self.header:
                 self._take_header(cells)
+            elif reader.line_num - taken > 1 and len(cells) != len(self.header):
+                yield self.number, _BAD_QUOTE
+                return start + taken + 1
             elif cells:
                 yield self.number, self._values(cells, is_utf8)
+            taken = reader.line_num
 
     def _take_header(self, cells: list[str]) -> None:
         header = [cell.strip() for cell in cells]
