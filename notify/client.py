@@ -105,4 +105,7 @@ async def find_campaign(api: Api, campaign_id: str) -> tuple[str, dict[str, Any]
             if error.status not in (404, 422):
                 break
     assert problem is not None
+    if problem.status == 404:
+        detail = "the API key's user has none with this id; NOTIFY_API_KEY names another key"
+        raise ApiError(404, {"title": "No such campaign", "detail": detail})
     raise problem

@@ -28,6 +28,9 @@ console = Console()
 _TERMS = ("audience", "excluded", "skipped", "refused", "accepted", "unknown", "expired", "cancelled", "waiting",
           "inFlight")  # fmt: skip
 
+RATE_FROM_SECONDS = 0.5
+"""A rate over less time says nothing."""
+
 
 def print_json(value: Any) -> None:
     """One line."""
@@ -78,11 +81,12 @@ def verdict(verified: Verified) -> Text:
 
 
 class RateColumn(ProgressColumn):
-    """How many a second."""
+    """How many a second, once enough time has passed to say so."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f}/s")
+        known = speed is not None and (task.elapsed or 0.0) >= RATE_FROM_SECONDS
+        return Text(f"{speed:,.0f}/s" if known else "")
 
 
 def progress_bar(unit: str) -> Progress:
