@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header, Request
+from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from shared.errors import is_transient
@@ -40,20 +39,24 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
-def problem_response(problem: Problem) -> JSONResponse:
-    """The problem as `application/problem+json`."""
+def problem_response(problem: Problem) -> Response:
+    """The problem as `application/problem+json`. What UTF-8 cannot hold of what it quotes is shown as `?`."""
     body: dict[str, Any] = {"type": "about:blank", "title": problem.title, "status": problem.status}
     if problem.detail:
         body["detail"] = problem.detail
     if problem.errors:
         body["errors"] = [dict(error) for error in problem.errors]
-    return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
+    content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(content, problem.status, problem.headers, media_type="application/problem+json")
 
 
 def field_errors(error: RequestValidationError) -> list[dict[str, str]]:
     """The fields that are wrong, by path, without the values that were sent."""
     found = []
     for entry in error.errors():
+        if entry["type"] == "json_invalid":
+            found.append({"field": "", "message": f"is not JSON, at character {entry['loc'][-1]}"})
+            continue
         path = [str(part) for part in entry["loc"] if part not in ("body", "query", "path")]
         found.append({"field": ".".join(path), "message": str(entry["msg"]).removeprefix("Value error, ")})
     return found
@@ -63,19 +66,19 @@ def answer_problems(app: FastAPI) -> None:
     """Makes every failure of the app a problem document; none shows a stack trace or what was sent."""
 
     @app.exception_handler(Problem)
-    async def on_problem(_request: Request, problem: Problem) -> JSONResponse:
+    async def on_problem(_request: Request, problem: Problem) -> Response:
         return problem_response(problem)
 
     @app.exception_handler(RequestValidationError)
-    async def on_invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
         return problem_response(Problem(422, "Invalid input", errors=field_errors(error)))
 
     @app.exception_handler(HTTPException)
-    async def on_http(_request: Request, error: HTTPException) -> JSONResponse:
+    async def on_http(_request: Request, error: HTTPException) -> Response:
         return problem_response(Problem(error.status_code, str(error.detail), headers=error.headers))
 
     @app.exception_handler(Exception)
-    async def on_failure(request: Request, error: Exception) -> JSONResponse:
+    async def on_failure(request: Request, error: Exception) -> Response:
         if is_transient(error):
             logger().warning("request_unavailable", path=request.scope["route"].path, error=type(error).__name__)
             retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}

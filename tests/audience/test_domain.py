@@ -181,6 +181,8 @@ def test_a_file_that_cannot_be_read_says_why():
         list(CsvRows(lambda header: None, 4096).finish())
     with pytest.raises(BadFile, match="longer than"):
         list(CsvRows(lambda header: None, 4096).feed(b"x" * 5_000))
+    with pytest.raises(BadFile, match="not UTF-8"):
+        list(CsvRows(lambda header: None, 4096).feed("customerId\n".encode("utf-16")))
     with pytest.raises(BadFile, match="first row has a quote"):
         list(CsvRows(lambda header: None, 4096).feed(b'"a"b,c\n1,2\n'))
     with pytest.raises(BadFile, match="twice: a"):

@@ -187,3 +187,10 @@ async def test_a_device_is_added(client, tenant):
     answer = await client.post("/customers/c0001/devices", json={"deviceType": "toaster"})
     assert {e["field"] for e in answer.json()["errors"]} == {"deviceToken", "deviceType"}
     assert (await tenant.reach("push"))[0].recipients == 2
+
+
+async def test_a_file_in_another_encoding_is_refused_in_words(client):
+    for content in ("customerId,phoneNumber\na,+4915112345678\n".encode("utf-16"), b"\xff\xfe\x00a"):
+        answer = await client.post("/customers/import?format=csv", content=content)
+        assert answer.status_code == 422
+        assert answer.json()["detail"] == "the file is not UTF-8: save it with that encoding"

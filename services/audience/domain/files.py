@@ -99,6 +99,8 @@ class CsvRows:
                 return start + taken
             self.number += 1
             if not self.header:
+                if not (is_utf8 or _are_utf8(cells)):
+                    raise BadFile("the file is not UTF-8: save it with that encoding")
                 self._take_header(cells)
             elif reader.line_num - taken > 1 and len(cells) != len(self.header):
                 yield self.number, _BAD_QUOTE
@@ -119,9 +121,14 @@ class CsvRows:
     def _values(self, cells: list[str], is_utf8: bool) -> dict[str, Any] | str:
         if len(cells) != len(self.header):
             return f"has {len(cells)} columns instead of {len(self.header)}"
-        if not is_utf8 and any("\udc80" <= character <= "\udcff" for cell in cells for character in cell):
+        if not (is_utf8 or _are_utf8(cells)):
             return "is not UTF-8"
         return dict(zip(self.header, cells, strict=True))
+
+
+def _are_utf8(cells: list[str]) -> bool:
+    """False where a byte was read that belongs to no character."""
+    return not any("\udc80" <= character <= "\udcff" for cell in cells for character in cell)
 
 
 class JsonRows:
