@@ -77,7 +77,10 @@ class HttpProvider:
             return Unclear("cannot_be_asked")
         if await self._authorize(None) is not None:
             return Unclear("unauthorized")
-        answer = await self._exchange(self._vendor.question(self._account, message, attempted_at))
+        request = self._vendor.question(self._account, message, attempted_at)
+        if request is None:
+            return Unclear("cannot_be_asked")
+        answer = await self._exchange(request)
         if isinstance(answer, Fault):
             return Unclear(answer.kind)
         return self._vendor.finding(self._account, message, attempted_at, others, answer)

@@ -281,8 +281,8 @@ class Vendor(Protocol):
     def outcome(self, account: Any, message: Message, answer: HttpAnswer) -> Outcome:
         """What a complete answer means."""
 
-    def question(self, account: Any, message: Message, attempted_at: datetime) -> HttpRequest:
-        """The request that asks whether the vendor has the message."""
+    def question(self, account: Any, message: Message, attempted_at: datetime) -> HttpRequest | None:
+        """The request that asks whether the vendor has the message; None where it cannot be asked."""
 
     def finding(
         self, account: Any, message: Message, attempted_at: datetime, others: Collection[str], answer: HttpAnswer

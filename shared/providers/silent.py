@@ -12,7 +12,6 @@ from shared.providers.provider import (
     Finding,
     HttpAnswer,
     HttpReply,
-    HttpRequest,
     Message,
     Unclear,
 )
@@ -20,9 +19,8 @@ from shared.providers.provider import (
 CALLBACK_REPLY = HttpReply(404, "text/plain", b"")
 
 
-def question(_account: Any, _message: Message, _attempted_at: datetime) -> HttpRequest:
+def question(_account: Any, _message: Message, _attempted_at: datetime) -> None:
     """There is nobody to ask."""
-    raise NotImplementedError("the vendor's capabilities say that it cannot be asked")
 
 
 def finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,6 +29,7 @@ class Heard:
 
     url: str = ""
     connections: int = 0
+    ended: int = 0
     requests: list[bytes] = field(default_factory=list)
     bytes_received: int = 0
     got: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,6 +72,9 @@ async def server(behave: Behaviour) -> AsyncIterator[Heard]:
             pass
         finally:
             writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            heard.ended += 1
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     heard.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
