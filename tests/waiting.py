@@ -30,11 +30,6 @@ async def until(
         raise AssertionError(f"{name} does not hold after {seconds} s; last seen: {last!r}") from None
 
 
-async def some_time(seconds: float) -> None:
-    """Lets a chosen time pass, so that what follows comes at a point of chance; not for waiting for anything."""
-    await asyncio.sleep(seconds)
-
-
 async def until_blocked(database: Database) -> None:
     """Returns when a statement of this database's role waits for another one's lock."""
 
