@@ -117,6 +117,14 @@ ADDRESS_VERDICTS = Topic(
     "Dead addresses and opt-outs that only the provider knew of.",
     retention_ms=30 * _DAY_MS,
 )
+MESSAGE_REFERENCES = Topic(
+    "message-references",
+    "dispatcher",
+    "user id",
+    (events.MessagesReferenced,),
+    "Providers' ids of messages whose receipts will name nothing else.",
+    retention_ms=30 * _DAY_MS,
+)
 RECEIPTS = Topic(
     "receipts",
     "delivery_receipt",
@@ -154,6 +162,7 @@ TOPICS: tuple[Topic, ...] = (
     NOTIFICATION_EVENTS,
     CAMPAIGN_PROGRESS,
     ADDRESS_VERDICTS,
+    MESSAGE_REFERENCES,
     RECEIPTS,
     INBOUND_MESSAGES,
     DEAD_LETTERS,

@@ -55,6 +55,22 @@ class NotificationsRecorded(Event, frozen=True, kw_only=True):
     events: list[NotificationEvent]
 
 
+class MessageReference(Record, frozen=True, kw_only=True):
+    """Which recipient a provider's id of a message stands for; of a batch, any recipient."""
+
+    provider_message_id: str
+    recipient_id: UUID
+
+
+class MessagesReferenced(Event, frozen=True, kw_only=True):
+    """Ids of messages at a provider whose receipts will not hold our reference, up to 500 at a time."""
+
+    user_id: str
+    channel: str
+    provider: str
+    references: list[MessageReference]
+
+
 class CampaignProgressed(Event, frozen=True, kw_only=True):
     """Where a campaign stands; `version` rises, the newest wins.
 

@@ -49,7 +49,8 @@ class Known:
         except Exception as error:
             logger().error("callback_reading_failed", provider=self.account.provider_type, error=type(error).__name__)
             return Reading(problem=f"unexpected {type(error).__name__}")
-        return read_contents(self.account, contents, references, at)
+        by_message_id = not self.vendor.CAPABILITIES.echoes_reference
+        return read_contents(self.account, contents, references, at, by_message_id)
 
 
 @dataclass(slots=True)

@@ -9,22 +9,32 @@ from functools import partial
 from services.delivery_receipt import handlers, metrics
 from services.delivery_receipt.accounts import Accounts
 from services.delivery_receipt.consumers import subscriptions
+from services.delivery_receipt.documents import Documents
 from services.delivery_receipt.intake import Intake
-from services.delivery_receipt.jobs import convert_rejected, forget_old, write_callbacks
+from services.delivery_receipt.jobs import convert_rejected, forget_old, place_early, write_callbacks
 from services.delivery_receipt.routes import intake_routes, quick_intake
 from services.delivery_receipt.settings import DeliveryReceiptSettings
 from shared.database import open_database
+from shared.providers.wire import open_wire
 from shared.runtime import Job, Service
 from shared.security import references, seal
 
 NAME = "delivery_receipt"
+DOCUMENT_SECONDS = 5.0
+"""How long a vendor may take to hand out a certificate; below the time that it waits for our answer."""
+
+DOCUMENT_CONNECTIONS_MAX = 8
 
 
 @asynccontextmanager
 async def build(settings: DeliveryReceiptSettings) -> AsyncIterator[Service]:
     """The service with everything it needs, until the end of the block."""
     secrets_key = settings.secrets_key.get_secret_value()
-    async with open_database(settings.database_url, settings.database_connections_max, NAME) as database:
+    async with (
+        open_database(settings.database_url, settings.database_connections_max, NAME) as database,
+        open_wire(timeout_seconds=DOCUMENT_SECONDS, connections_max=DOCUMENT_CONNECTIONS_MAX) as wire,
+    ):
+        documents = Documents(wire, settings.lookups_max)
         accounts = Accounts(database, seal(secrets_key), settings.lookups_max)
         await accounts.load()
         intake = Intake(settings.waiting_max)
@@ -33,12 +43,13 @@ async def build(settings: DeliveryReceiptSettings) -> AsyncIterator[Service]:
         record = partial(handlers.record_callbacks, database)
         yield Service(
             name=NAME,
-            routes=intake_routes(settings, accounts, refs, intake),
-            quick=quick_intake(settings, accounts, refs, intake),
+            routes=intake_routes(settings, accounts, refs, documents, intake),
+            quick=quick_intake(settings, accounts, refs, documents, intake),
             database=database,
             subscriptions=subscriptions(database, accounts),
             jobs=[
                 Job("callbacks", partial(write_callbacks, intake, record, settings)),
+                Job("early", partial(place_early, database, accounts, refs, settings.public_base_url)),
                 Job("rejected", partial(convert_rejected, database, accounts, refs, settings.public_base_url)),
                 Job("forgetting", partial(forget_old, database, accounts, settings)),
             ],

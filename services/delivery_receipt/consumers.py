@@ -13,4 +13,7 @@ from shared.kafka import Subscription
 
 def subscriptions(database: Database, accounts: Accounts) -> list[Subscription]:
     """All subscriptions."""
-    return [Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database, accounts))]
+    return [
+        Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database, accounts)),
+        Subscription(topics.MESSAGE_REFERENCES, partial(handlers.on_messages_referenced, database), fetch_wait_ms=100),
+    ]

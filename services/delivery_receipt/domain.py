@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ import msgspec
 
 from contracts.channels import CHANNELS
 from contracts.events import InboundMessageReceived, Receipt
-from shared.providers.provider import CallbackContents, CallbackRequest, InboundMessage, VendorReceipt
+from shared.providers.provider import CallbackContents, CallbackRequest, HttpReply, InboundMessage, VendorReceipt
 from shared.security import References
 
 APP = "app"
@@ -49,12 +49,22 @@ class Account:
     provider_type: str
 
 
+NOT_KNOWN_YET = "a message that is not known yet"
+"""The problem of a receipt that comes before the news of its message, or about a message that is none of ours."""
+
+
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """What a callback states. `problem` says why it states less than it should."""
+    """What a callback states. `problem` says why it states less than it should.
+
+    `unplaced` receipts name a message by the provider's id alone; `place` finds out which recipients are meant.
+    """
 
     receipts: tuple[Receipt, ...] = ()
     inbound: tuple[InboundMessage, ...] = ()
+    unplaced: tuple[VendorReceipt, ...] = ()
     problem: str | None = None
+    visit: str | None = None
+    reply: HttpReply | None = None
 
     @property
     def result(self) -> str:
@@ -81,35 +91,74 @@ class Callback(msgspec.Struct, frozen=True, gc=False):
         return f"Callback({self.provider}, {len(self.body)} bytes)"
 
 
-def read_contents(account: Account, contents: CallbackContents, references: References, at: datetime) -> Reading:
-    """What the vendor states about our recipients, and as a problem what of it we cannot place."""
-    receipts = []
+def read_contents(
+    account: Account, contents: CallbackContents, references: References, at: datetime, by_message_id: bool = False
+) -> Reading:
+    """What the vendor states about our recipients, and as a problem what of it we cannot place.
+
+    `by_message_id` says that the vendor does not echo our reference, so that its id of the message has to do.
+    """
+    receipts, unplaced = [], []
     problem = None
     for stated in contents.receipts:
         found = references.read(stated.reference) if stated.reference else None
-        if found is None or found[0] != account.channel[:1]:
-            problem = "a reference that is not ours" if stated.reference else "no reference"
-        elif not _is_storable(stated):
+        if not _is_storable(stated):
             problem = "an identifier or code that is too long or holds NUL"
+        elif by_message_id and stated.reference is None and stated.provider_message_id:
+            unplaced.append(stated)
+        elif found is None or found[0] != account.channel[:1]:
+            problem = "a reference that is not ours" if stated.reference else "no reference"
         else:
-            receipts.append(
-                Receipt(
-                    recipient_id=found[1],
-                    kind=stated.kind,
-                    at=stated.at or at,
-                    provider_message_id=stated.provider_message_id,
-                    error_class=stated.error_class,
-                    code=stated.code,
-                    cost_micros=stated.cost_micros,
-                    currency=stated.currency,
-                )
-            )
-    return Reading(tuple(receipts), tuple(contents.inbound), problem)
+            receipts.append(_receipt(stated, found[1], at))
+    return Reading(tuple(receipts), tuple(contents.inbound), tuple(unplaced), problem, contents.visit, contents.reply)
+
+
+def _receipt(stated: VendorReceipt, recipient_id: UUID, at: datetime) -> Receipt:
+    return Receipt(
+        recipient_id=recipient_id,
+        kind=stated.kind,
+        at=stated.at or at,
+        address=stated.address,
+        provider_message_id=stated.provider_message_id,
+        error_class=stated.error_class,
+        code=stated.code,
+        cost_micros=stated.cost_micros,
+        currency=stated.currency,
+    )
+
+
+MessageKey = tuple[str, str, str, str]
+"""Tenant, channel, provider and the provider's id of a message."""
+
+
+def message_keys(callbacks: Iterable[Callback]) -> set[MessageKey]:
+    """The messages that callbacks name by nothing but the provider's id."""
+    return {_key(callback, stated) for callback in callbacks for stated in callback.reading.unplaced}
+
+
+def place(callback: Callback, recipients: Mapping[MessageKey, UUID]) -> Callback:
+    """The callback with receipts for the recipients that it means; its problem says whether some are not known."""
+    reading = callback.reading
+    if not reading.unplaced:
+        return callback
+    receipts, problem = list(reading.receipts), reading.problem
+    for stated in reading.unplaced:
+        recipient_id = recipients.get(_key(callback, stated))
+        if recipient_id is None:
+            problem = problem or NOT_KNOWN_YET
+        else:
+            receipts.append(_receipt(stated, recipient_id, callback.received_at))
+    placed = msgspec.structs.replace(reading, receipts=tuple(receipts), unplaced=(), problem=problem)
+    return msgspec.structs.replace(callback, reading=placed)
+
+
+def _key(callback: Callback, stated: VendorReceipt) -> MessageKey:
+    return callback.user_id or "", callback.channel, callback.provider, stated.provider_message_id or ""
 
 
 def _is_storable(stated: VendorReceipt) -> bool:
     """A callback shares records and transactions with others, so nothing in it may spoil them."""
-    for value in (stated.provider_message_id, stated.code, stated.currency):
+    for value in (stated.provider_message_id, stated.address, stated.code, stated.currency):
         if value is not None and (len(value) > FIELD_LENGTH_MAX or "\0" in value):
             return False
     return True

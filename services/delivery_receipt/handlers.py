@@ -9,10 +9,10 @@ from datetime import datetime
 import msgspec
 
 from contracts import topics
-from contracts.events import InboundMessageReceived, ProviderChanged, ReceiptsRecorded
+from contracts.events import InboundMessageReceived, MessagesReferenced, ProviderChanged, ReceiptsRecorded
 from services.delivery_receipt import metrics, store
 from services.delivery_receipt.accounts import Accounts
-from services.delivery_receipt.domain import Callback, group_receipts, inbound_of, request_of
+from services.delivery_receipt.domain import Callback, group_receipts, inbound_of, message_keys, place, request_of
 from shared.codec import now
 from shared.database import Connection, Database
 from shared.ids import new_id
@@ -21,15 +21,26 @@ from shared.security import References
 
 RECEIPTS_PER_RECORD_MAX = 500
 BATCHES_PER_DELETION_MAX = 100
+RECIPIENTS_PER_DELETION_MAX = 10_000
 
 
 async def record_callbacks(database: Database, callbacks: Sequence[Callback]) -> None:
     """Makes callbacks durable together with what they state, in one transaction."""
     async with database.transaction() as connection:
+        callbacks = await _placed(connection, callbacks)
         await store.insert_callbacks(connection, new_id(), callbacks)
         await _publish(connection, callbacks)
     metrics.GROUP_SIZE.observe(len(callbacks))
     _count(callbacks)
+
+
+async def _placed(connection: Connection, callbacks: Sequence[Callback]) -> Sequence[Callback]:
+    """The callbacks with receipts for all messages that we know by the provider's id."""
+    keys = message_keys(callbacks)
+    if not keys:
+        return callbacks
+    recipients = await store.find_recipients(connection, keys)
+    return [place(callback, recipients) for callback in callbacks]
 
 
 async def _publish(connection: Connection, callbacks: Sequence[Callback]) -> None:
@@ -64,12 +75,18 @@ async def convert_rejected(
     accounts: Accounts,
     references: References,
     public_base_url: str,
-    tried_before: datetime,
+    tried_before: datetime | None,
     rows_max: int,
 ) -> int:
-    """Reads kept callbacks again that could not be read before that time; returns how many it looked at."""
+    """Reads kept callbacks again that could not be read before that time; returns how many it looked at.
+
+    Without a time, those that came too early, each after as long again as it has waited.
+    """
     async with database.transaction() as connection:
-        rejections = await store.claim_rejections(connection, tried_before, rows_max)
+        if tried_before is None:
+            rejections = await store.claim_early(connection, rows_max)
+        else:
+            rejections = await store.claim_rejections(connection, tried_before, rows_max)
         callbacks = []
         for one in rejections:
             known = accounts.of(one.callback.account_id) if one.callback.account_id else None
@@ -79,6 +96,7 @@ async def convert_rejected(
             request = request_of(one.callback, public_base_url)
             reading = known.read(request, references, one.callback.received_at)
             callbacks.append(msgspec.structs.replace(one.callback, reading=reading))
+        callbacks = list(await _placed(connection, callbacks))
         converted = [one for one in callbacks if one.reading.problem is None]
         await _publish(connection, converted)
         await store.mark_tried(
@@ -87,6 +105,17 @@ async def convert_rejected(
         )
     _count(converted)
     return len(rejections)
+
+
+async def on_messages_referenced(database: Database, events: Sequence[MessagesReferenced]) -> None:
+    """Keeps which recipients the providers' ids stand for."""
+    recipients = {
+        (event.user_id, event.channel, event.provider, one.provider_message_id): one.recipient_id
+        for event in events
+        for one in event.references
+    }
+    async with database.transaction() as connection:
+        await store.insert_recipients(connection, recipients)
 
 
 async def on_providers_changed(database: Database, accounts: Accounts, events: Sequence[ProviderChanged]) -> None:
@@ -101,5 +130,6 @@ async def forget_old(database: Database, accounts: Accounts, callbacks_kept_days
     """Deletes a bounded number of batches that are out of their time, and accounts that were deleted long ago."""
     async with database.transaction() as connection:
         deleted = await store.delete_callbacks(connection, callbacks_kept_days, BATCHES_PER_DELETION_MAX)
+        await store.delete_recipients(connection, callbacks_kept_days, RECIPIENTS_PER_DELETION_MAX)
         accounts.forget(await store.delete_accounts(connection, accounts_kept_days))
     return deleted

@@ -24,6 +24,7 @@ from shared.runtime import JobContext
 from shared.security import References
 
 CONVERT_EVERY_SECONDS = 3600.0
+EARLY_EVERY_SECONDS = 1.0
 CONVERTED_TOGETHER_MAX = 500
 FORGET_EVERY_SECONDS = 300.0
 
@@ -121,6 +122,16 @@ async def convert_rejected(
         context.heartbeat.end()
         if await context.sleep(CONVERT_EVERY_SECONDS):
             return
+
+
+async def place_early(
+    database: Database, accounts: Accounts, references: References, public_base_url: str, context: JobContext
+) -> None:
+    """Reads receipts again that came before the news of their message."""
+    while not await context.sleep(EARLY_EVERY_SECONDS):
+        context.heartbeat.begin()
+        await handlers.convert_rejected(database, accounts, references, public_base_url, None, CONVERTED_TOGETHER_MAX)
+        context.heartbeat.end()
 
 
 async def forget_old(

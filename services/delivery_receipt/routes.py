@@ -12,6 +12,7 @@ from typing import Any
 from contracts.events import Receipt
 from services.delivery_receipt import metrics
 from services.delivery_receipt.accounts import CALLBACKS_PATH, Accounts, Known
+from services.delivery_receipt.documents import Documents
 from services.delivery_receipt.domain import (
     APP,
     APP_KINDS,
@@ -23,10 +24,13 @@ from services.delivery_receipt.domain import (
 from services.delivery_receipt.intake import Intake
 from services.delivery_receipt.settings import DeliveryReceiptSettings
 from shared.probes import AsgiApp, Receive, Scope, Send
-from shared.providers.provider import CallbackRequest
+from shared.providers.provider import CallbackRequest, DocumentNeeded
 from shared.providers.registry import VENDORS
 from shared.quick_http import QuickPath, QuickRequest
 from shared.security import References
+
+_DOCUMENTS_MAX = 2
+"""Documents that are fetched for one callback, and one more look."""
 
 REPORTS_PATH = "/api/notification/t/"
 RETRY_AFTER_SECONDS = 1
@@ -73,8 +77,19 @@ _ACCEPTED = {
 """What each vendor wants to hear, by channel and provider type."""
 
 
+def _accepted(callback: Callback) -> _Reply:
+    reply = callback.reading.reply
+    if reply is None:
+        return _ACCEPTED[callback.channel, callback.provider]
+    return _Reply(reply.status, reply.content_type, reply.body)
+
+
 def quick_intake(
-    settings: DeliveryReceiptSettings, accounts: Accounts, references: References, intake: Intake
+    settings: DeliveryReceiptSettings,
+    accounts: Accounts,
+    references: References,
+    documents: Documents,
+    intake: Intake,
 ) -> QuickPath:
     """Genuine callbacks of known accounts; everything else is for `intake_routes`, which looks more closely."""
     base_url = settings.public_base_url
@@ -84,11 +99,16 @@ def quick_intake(
         known = accounts.find(target.partition("?")[0])
         if known is None:
             return False
-        callback_request = _callback_request(base_url, target, request.headers, request.body)
-        if not known.is_genuine(callback_request):
+        callback_request = _callback_request(base_url, target, request.headers, request.body, documents)
+        try:
+            if not known.is_genuine(callback_request):
+                return False
+        except DocumentNeeded:
             return False
         callback = _callback(known, callback_request, target, request.headers, references)
-        whole = _ACCEPTED[callback.channel, callback.provider].whole
+        if callback.reading.visit is not None:
+            return False
+        whole = _accepted(callback).whole
 
         def answer(stored: bool) -> None:
             if not stored:
@@ -101,10 +121,10 @@ def quick_intake(
 
 
 def _callback_request(
-    base_url: str, target: str, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    base_url: str, target: str, headers: Sequence[tuple[bytes, bytes]], body: bytes, documents: Documents
 ) -> CallbackRequest:
     decoded = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-    return CallbackRequest(method="POST", url=base_url + target, headers=decoded, body=body)
+    return CallbackRequest(method="POST", url=base_url + target, headers=decoded, body=body, documents=documents.known)
 
 
 def _callback(
@@ -125,8 +145,23 @@ def _callback(
     )
 
 
+async def _is_genuine(known: Known, request: CallbackRequest, documents: Documents) -> bool | None:
+    """None where the document that would show it cannot be had now."""
+    for _ in range(_DOCUMENTS_MAX):
+        try:
+            return known.is_genuine(request)
+        except DocumentNeeded as needed:
+            if not await documents.fetch(needed.url):
+                return None
+    return None
+
+
 def intake_routes(
-    settings: DeliveryReceiptSettings, accounts: Accounts, references: References, intake: Intake
+    settings: DeliveryReceiptSettings,
+    accounts: Accounts,
+    references: References,
+    documents: Documents,
+    intake: Intake,
 ) -> AsgiApp:
     """Callbacks of providers and reports of the customers' apps; anything else is not found."""
     base_url, body_bytes_max = settings.public_base_url, settings.body_bytes_max
@@ -159,15 +194,21 @@ def intake_routes(
             await _refuse(provider, "oversize", OVERSIZE, send)
             return
         target = _target(scope)
-        request = _callback_request(base_url, target, headers, body)
-        if not known.is_genuine(request):
+        request = _callback_request(base_url, target, headers, body, documents)
+        genuine = await _is_genuine(known, request, documents)
+        if genuine is False:
             newer = await accounts.look_up(path)
-            if newer is None or newer is known or not newer.is_genuine(request):
-                await _refuse(provider, "forged", FORGED, send)
-                return
-            known = newer
+            if newer is not None and newer is not known:
+                known = newer
+                genuine = await _is_genuine(known, request, documents)
+        if not genuine:
+            await _refuse(provider, *(("unjudged", BUSY) if genuine is None else ("forged", FORGED)), send)
+            return
         callback = _callback(known, request, target, headers, references)
-        await answer_when_stored(callback, _ACCEPTED[callback.channel, callback.provider], send)
+        if callback.reading.visit is not None and await documents.visit(callback.reading.visit) is None:
+            await _refuse(provider, "unvisited", BUSY, send)
+            return
+        await answer_when_stored(callback, _accepted(callback), send)
 
     async def take_report(path: str, scope: Scope, receive: Receive, send: Send) -> None:
         token, _, kind = path[len(REPORTS_PATH) :].partition("/")

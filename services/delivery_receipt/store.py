@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 
 from contracts.events import InboundMessageReceived, ProviderChanged
-from services.delivery_receipt.domain import Account, Callback, Reading
+from services.delivery_receipt.domain import NOT_KNOWN_YET, Account, Callback, MessageKey, Reading
 from services.delivery_receipt.tables import CALLBACKS
 from shared.database import Connection
 
@@ -22,6 +22,10 @@ _INSERT_BATCH = f"""
     )
     INSERT INTO callback_batches (id, callbacks, receipts, inbound, rejected) VALUES (%b, %b, %b, %b, %b)
 """  # noqa: S608
+
+
+_EARLY_FIRST, _EARLY_MAX = "1 second", "1 hour"
+"""When a receipt that came before the news of its message is tried again first, and for how long so often."""
 
 
 class SealedAccount(msgspec.Struct, frozen=True):
@@ -74,19 +78,30 @@ async def insert_callbacks(connection: Connection, batch_id: UUID, callbacks: Se
         )
 
 
+_OPEN_REJECTIONS = """
+    SELECT c.batch_id, c.number, c.provider, c.channel, c.account_id, c.user_id, c.received_at, c.target, c.headers,
+           c.body, r.reason
+    FROM rejections r JOIN callbacks c USING (batch_id, number)
+    WHERE r.converted_at IS NULL AND {condition}
+    ORDER BY r.tried_at LIMIT %b FOR UPDATE OF r SKIP LOCKED
+"""
+
+
 async def claim_rejections(connection: Connection, tried_before: datetime, rows_max: int) -> list[Rejection]:
     """Locks callbacks that are still unread and were last tried before then; other claimers pass them by."""
-    cursor = await connection.execute(
-        """
-        SELECT c.batch_id, c.number, c.provider, c.channel, c.account_id, c.user_id, c.received_at, c.target, c.headers,
-               c.body, r.reason
-        FROM rejections r JOIN callbacks c USING (batch_id, number)
-        WHERE r.converted_at IS NULL AND r.tried_at < %b
-        ORDER BY r.tried_at LIMIT %b FOR UPDATE OF r SKIP LOCKED
-        """,
-        (tried_before, rows_max),
-        binary=True,
-    )
+    query = _OPEN_REJECTIONS.format(condition="r.tried_at < %b")
+    cursor = await connection.execute(query, (tried_before, rows_max), binary=True)
+    return [Rejection(row[0], row[1], _unread(row[2:])) for row in await cursor.fetchall()]
+
+
+async def claim_early(connection: Connection, rows_max: int) -> list[Rejection]:
+    """The same for those that may have come before the news of their message: each after doubling times."""
+    condition = f"""
+        r.reason = %b AND r.rejected_at > now() - interval '{_EARLY_MAX}'
+        AND r.tried_at + greatest(r.tried_at - r.rejected_at, interval '{_EARLY_FIRST}') < now()
+    """
+    query = _OPEN_REJECTIONS.format(condition=condition)
+    cursor = await connection.execute(query, (NOT_KNOWN_YET, rows_max), binary=True)
     return [Rejection(row[0], row[1], _unread(row[2:])) for row in await cursor.fetchall()]
 
 
@@ -127,6 +142,52 @@ async def delete_callbacks(connection: Connection, kept_days: int, batches_max: 
         (kept_days, batches_max),
     )
     return cursor.rowcount
+
+
+# --- messages that providers know by nothing but their own id ---------------------------------------------------------
+
+
+async def insert_recipients(connection: Connection, recipients: Mapping[MessageKey, UUID]) -> None:
+    """Keeps the recipient of each message; what is known already stays."""
+    keys = sorted(recipients)
+    await connection.execute(
+        """
+        INSERT INTO message_references (user_id, channel, provider, provider_message_id, recipient_id)
+        SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::uuid[]) ON CONFLICT DO NOTHING
+        """,
+        (*_columns(keys), [recipients[key] for key in keys]),
+    )
+
+
+async def find_recipients(connection: Connection, keys: Collection[MessageKey]) -> dict[MessageKey, UUID]:
+    """The recipients of those messages that are known."""
+    cursor = await connection.execute(
+        """
+        SELECT user_id, channel, provider, provider_message_id, recipient_id
+        FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[])
+            AS k (user_id, channel, provider, provider_message_id)
+        JOIN message_references USING (user_id, channel, provider, provider_message_id)
+        """,
+        _columns(sorted(keys)),
+        binary=True,
+    )
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in await cursor.fetchall()}
+
+
+def _columns(keys: Sequence[MessageKey]) -> tuple[list[str], ...]:
+    return tuple([key[position] for key in keys] for position in range(4))
+
+
+async def delete_recipients(connection: Connection, kept_days: int, rows_max: int) -> None:
+    """Forgets the oldest of those that no receipt can mean any more."""
+    await connection.execute(
+        """
+        DELETE FROM message_references WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM message_references WHERE made_at < now() - %b * interval '1 day'
+            ORDER BY made_at LIMIT %b FOR UPDATE SKIP LOCKED))
+        """,
+        (kept_days, rows_max),
+    )
 
 
 # --- inbound messages ------------------------------------------------------------------------------------------------

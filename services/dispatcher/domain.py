@@ -20,6 +20,9 @@ DEAD_SHARE_MAX = 0.3
 DEAD_SHARE_FROM = 20
 """Above this share of dead addresses in so many answers, the account is suspected and no address is judged."""
 
+URGENT_LANE = "transactional"
+"""The lane of what somebody waits for; vendors with priorities are told."""
+
 _DEFERRAL = Backoff(first_seconds=0.5, most_seconds=300.0)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+import msgspec
+
 from contracts import topics
-from contracts.channels import CHANNELS
+from contracts.channels import CHANNELS, Channel
 from contracts.events import (
     AddressesJudged,
     AddressVerdict,
@@ -17,9 +19,12 @@ from contracts.events import (
     CampaignPaused,
     CampaignResumed,
     LotResolved,
+    MessageReference,
+    MessagesReferenced,
     NotificationEvent,
     NotificationsRecorded,
     PreferencesChanged,
+    Receipt,
     ReceiptsRecorded,
     TemplateChanged,
 )
@@ -110,10 +115,25 @@ async def on_receipts_recorded(database: Database, events: Sequence[ReceiptsReco
     async with database.transaction() as connection:
         for (name, provider), group in sorted(by_channel.items()):
             channel = CHANNELS[name]
-            joined = join_receipts(channel, (receipt for event in group for receipt in event.receipts))
+            stated = await _placed(connection, channel, [receipt for event in group for receipt in event.receipts])
+            joined = join_receipts(channel, stated)
             changes = await receipts.mark_receipts(connection, channel, joined)
             metrics.UNMATCHED_RECEIPTS.inc(len(joined) - len(changes))
             await _publish(connection, name, provider, changes)
+
+
+async def _placed(connection: Connection, channel: Channel, stated: Sequence[Receipt]) -> list[Receipt]:
+    """The receipts with the recipients that they mean; without those that mean nobody."""
+    batches = {(one.recipient_id, one.address) for one in stated if one.address is not None}
+    meant = await receipts.find_meant(connection, channel, batches) if batches else {}
+    placed = []
+    for one in stated:
+        if one.address is None:
+            placed.append(one)
+        elif (found := meant.get((one.recipient_id, one.address))) is not None:
+            placed.append(msgspec.structs.replace(one, recipient_id=found, address=None))
+    metrics.UNMATCHED_RECEIPTS.inc(len(stated) - len(placed))
+    return placed
 
 
 async def _publish(connection: Connection, channel: str, provider: str, changes: Sequence[Change]) -> None:
@@ -158,3 +178,26 @@ def judged(user_id: str, channel: str, verdicts: Sequence[AddressVerdict]) -> Ou
         event_id=new_id(), occurred_at=now(), user_id=user_id, channel=channel, verdicts=list(verdicts)
     )
     return Outgoing(topics.ADDRESS_VERDICTS, user_id, event)
+
+
+def referenced(user_id: str, channel: str, provider: str, messages: Mapping[str, UUID]) -> list[Outgoing]:
+    """Recipients by their message's id at the provider, as records."""
+    references = [
+        MessageReference(provider_message_id=message_id, recipient_id=recipient_id)
+        for message_id, recipient_id in messages.items()
+    ]
+    return [
+        Outgoing(
+            topics.MESSAGE_REFERENCES,
+            user_id,
+            MessagesReferenced(
+                event_id=new_id(),
+                occurred_at=now(),
+                user_id=user_id,
+                channel=channel,
+                provider=provider,
+                references=references[start : start + EVENTS_PER_RECORD_MAX],
+            ),
+        )
+        for start in range(0, len(references), EVENTS_PER_RECORD_MAX)
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -39,6 +40,8 @@ class Rendering:
     callback_prefix: str
     report_prefix: str
     references: References
+    collapse_id: str
+    urgent: bool
 
     def message(self, claimed: Claimed, ttl_seconds: int | None) -> Message:
         """The message for one recipient; raises `contracts.content.MissingVariable`."""
@@ -56,7 +59,8 @@ class Rendering:
             callback_url=self.callback_prefix + reference,
             report_url=self.report_prefix + reference,
             ttl_seconds=ttl_seconds,
-            collapse_id=claimed.id.hex,
+            collapse_id=self.collapse_id,
+            urgent=self.urgent,
         )
 
 
@@ -67,6 +71,8 @@ def rendering(
     account_id: str,
     base_url: str,
     references: References,
+    campaign_id: UUID,
+    urgent: bool,
 ) -> Rendering:
     """Reads a content snapshot; its texts were checked when the template was made."""
     read = msgspec.convert(content, Content)
@@ -81,6 +87,8 @@ def rendering(
         callback_prefix=f"{base}/callbacks/{provider_type}/{account_id}?ref=",
         report_prefix=f"{base}/t/",
         references=references,
+        collapse_id=campaign_id.hex,
+        urgent=urgent,
     )
 
 

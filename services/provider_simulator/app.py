@@ -16,6 +16,14 @@ from services.provider_simulator.settings import SimulatorSettings
 from services.provider_simulator.store import RequestLog
 from shared.probes import Health, with_probes
 
+PROTOCOLS = (
+    (twilio.ROOT, twilio.handle),
+    (fcm.ROOT, fcm.handle),
+    (fcm.TOKEN_PATH, fcm.give_token),
+    (apns.ROOT, apns.handle),
+)
+"""Who answers what begins with which path."""
+
 
 @asynccontextmanager
 async def serving(settings: SimulatorSettings) -> AsyncIterator[int]:
@@ -49,17 +57,11 @@ def speaker(simulator: Simulator) -> Speak:
 
     def speak(request: Request) -> Answer | None:
         path = request.path
-        if path.startswith(twilio.ROOT):
-            answer = twilio.handle(simulator, request)
-        elif path.startswith(fcm.ROOT):
-            answer = fcm.handle(simulator, request)
-        elif path.startswith(apns.ROOT):
-            answer = apns.handle(simulator, request)
-        elif path == fcm.TOKEN_PATH:
-            return fcm.give_token(request)
-        else:
-            return None
-        simulator.log.flush()
-        return answer
+        for root, handle in PROTOCOLS:
+            if path.startswith(root):
+                answer = handle(simulator, request)
+                simulator.log.flush()
+                return answer
+        return None
 
     return speak

@@ -117,7 +117,7 @@ def _answer(simulator: Simulator, submission: Submission, result: Result) -> Ans
     return Answer(_ERRORS.get(name) or _accepted(submission.id), result.delay_seconds)
 
 
-def give_token(request: Request) -> Answer:
+def give_token(_simulator: Simulator, request: Request) -> Answer:
     """An access token for a service account's signed statement (RFC 7523); its signature is not checked."""
     try:
         form = form_of(request.body)

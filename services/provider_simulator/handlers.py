@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
+
+import msgspec
 
 from services.provider_simulator import domain, metrics
 from services.provider_simulator.callbacks import Callback, Courier
@@ -17,6 +19,9 @@ from services.provider_simulator.store import Entry, RequestLog
 
 ACCEPTED = frozenset({"accepted", "accept_then_error", "accept_then_hang", "accept_then_close"})
 """Results after which the person gets the message."""
+
+OF_REQUESTS = frozenset({"throttled", "server_error", "accept_then_error", "accept_then_hang", "accept_then_close"})
+"""Results that befall a request with all its messages."""
 
 _MET_MAX = 1_000_000
 _requests = lru_cache(maxsize=256)(metrics.REQUESTS.labels)
@@ -47,6 +52,18 @@ class Submission:
         self.by_app = False
         self.sequence = 0
         self.report: Callable[[Submission, str], bytes] | None = None
+
+
+class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A message from a person; `secret` signs it, by default the one that the account last sent with."""
+
+    account: str
+    from_: str = msgspec.field(name="from")
+    to: str
+    body: str
+    url: str
+    secret: str = ""
+    provider: str = "twilio"
 
 
 def app_report(submission: Submission, state: str) -> bytes:
@@ -92,9 +109,22 @@ class Simulator:
 
     def submit(self, submission: Submission) -> Result:
         """Decides, notes it in the log, plans the callbacks. The caller flushes the log before it answers."""
-        address = submission.address
-        fate = self.fates.of(address)
-        name = self._result(fate, address)
+        fate = self.fates.of(submission.address)
+        return self._take(submission, fate, self._result(fate, submission.address))
+
+    def submit_all(self, submissions: Sequence[Submission]) -> list[Result]:
+        """The same for messages of one request: what befalls the request is decided by the first of them."""
+        results: list[Result] = []
+        whole = ""
+        for submission in submissions:
+            fate = self.fates.of(submission.address)
+            name = whole or self._result(fate & ~domain.ONCE if results else fate, submission.address)
+            if name in OF_REQUESTS:
+                whole = name
+            results.append(self._take(submission, fate, name))
+        return results
+
+    def _take(self, submission: Submission, fate: Fate, name: str) -> Result:
         submission.sequence = len(self.log) + 1
         if name in ACCEPTED and not submission.id:
             submission.id = f"{submission.id_prefix}{self._run}{submission.sequence:022x}"
@@ -104,7 +134,7 @@ class Simulator:
                 time=self._time(),
                 provider=submission.provider,
                 account=submission.account,
-                address=address,
+                address=submission.address,
                 digest=sha256(submission.text.encode()).hexdigest(),
                 answer=name,
                 accepted=name in ACCEPTED,

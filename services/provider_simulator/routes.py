@@ -11,21 +11,14 @@ import msgspec
 from services.provider_simulator import domain, twilio
 from services.provider_simulator.callbacks import Callback
 from services.provider_simulator.domain import Faults
-from services.provider_simulator.handlers import Simulator
+from services.provider_simulator.handlers import Inbound, Simulator
 from shared.probes import AsgiApp, Receive, Scope, Send
 
 _BODY_BYTES_MAX = 65_536
 
 
-class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message from a person; `secret` signs it, by default the one that the account last sent with."""
-
-    account: str
-    from_: str = msgspec.field(name="from")
-    to: str
-    body: str
-    url: str
-    secret: str = ""
+INBOUND = {"twilio": twilio.inbound_request}
+"""How the message of a person reaches us, by provider type: (message, secret) -> (id, the whole request)."""
 
 
 def build_routes(simulator: Simulator) -> AsgiApp:
@@ -83,12 +76,15 @@ async def _receive_inbound(simulator: Simulator, receive: Receive, send: Send) -
     except msgspec.DecodeError as error:
         await _problem(send, 400, str(error))
         return
+    make = INBOUND.get(inbound.provider)
+    if make is None:
+        await _problem(send, 400, f"provider must be one of {', '.join(INBOUND)}")
+        return
     secret = inbound.secret or simulator.secrets.get(inbound.account)
     if secret is None:
         await _problem(send, 409, "this account has not sent anything yet: give its secret")
         return
-    fields = twilio.inbound_fields(inbound.account, inbound.from_, inbound.to, inbound.body)
-    request = twilio.signed_request(inbound.url, fields, secret)
+    message_id, request = make(inbound, secret)
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def on_end(status: int) -> None:
@@ -96,7 +92,7 @@ async def _receive_inbound(simulator: Simulator, receive: Receive, send: Send) -
             ended.set_result(status)
 
     simulator.courier.plan(Callback(inbound.url, lambda: request, on_end), 0.0)
-    await _answer(send, 200, {"id": fields["MessageSid"], "status": await ended})
+    await _answer(send, 200, {"id": message_id, "status": await ended})
 
 
 async def _body(receive: Receive) -> bytes:

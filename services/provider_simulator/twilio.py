@@ -16,7 +16,7 @@ from functools import lru_cache
 import msgspec
 
 from contracts.content import count_segments
-from services.provider_simulator.handlers import Result, Simulator, Submission
+from services.provider_simulator.handlers import Inbound, Result, Simulator, Submission
 from services.provider_simulator.http_text import Answer, Request, answer_bytes, form_of, request_bytes
 from services.provider_simulator.store import Entry
 from shared.providers.forms import form_quoted
@@ -206,21 +206,22 @@ def signed_request(url: str, fields: dict[str, str], secret: str) -> bytes:
     return request_bytes(url.partition("#")[0], body, headers)
 
 
-def inbound_fields(account: str, sender: str, to: str, text: str) -> dict[str, str]:
-    """The form of a message that a person sends to one of the account's numbers."""
+def inbound_request(inbound: Inbound, secret: str) -> tuple[str, bytes]:
+    """The id of a message that a person sends to one of the account's numbers, and the request that tells of it."""
     sid = "SM" + os.urandom(16).hex()
-    return {
-        "AccountSid": account,
+    fields = {
+        "AccountSid": inbound.account,
         "ApiVersion": "2010-04-01",
-        "Body": text,
-        "From": sender,
+        "Body": inbound.body,
+        "From": inbound.from_,
         "MessageSid": sid,
         "NumMedia": "0",
-        "NumSegments": str(count_segments(text).count),
+        "NumSegments": str(count_segments(inbound.body).count),
         "SmsSid": sid,
         "SmsStatus": "received",
-        "To": to,
+        "To": inbound.to,
     }
+    return sid, signed_request(inbound.url, fields, secret)
 
 
 def _list(simulator: Simulator, account: str, query: dict[str, str]) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from aioapns.common import PRIORITY_HIGH, NotificationRequest, PushType
+from aioapns.common import PRIORITY_HIGH, PRIORITY_NORMAL, NotificationRequest, PushType
 from aioapns.connection import JWTAuthorizationHeaderProvider
 
 from shared.providers.http_provider import UNAUTHORIZED
@@ -193,7 +193,7 @@ def request(account: Account, message: Message) -> HttpRequest:
             message=payload,
             notification_id=str(message.recipient_id),
             time_to_live=message.ttl_seconds,
-            priority=int(PRIORITY_HIGH),
+            priority=int(PRIORITY_HIGH if message.urgent else PRIORITY_NORMAL),
             collapse_key=message.collapse_id,
             push_type=PushType.ALERT,
         ),

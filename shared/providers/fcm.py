@@ -201,8 +201,8 @@ def request(account: Account, message: Message) -> HttpRequest:
         data["reportUrl"] = message.report_url
     if message.action_url is not None:
         data["actionUrl"] = message.action_url
-    android: dict[str, object] = {}
-    apns: dict[str, str] = {}
+    android: dict[str, object] = {"priority": "HIGH" if message.urgent else "NORMAL"}
+    apns: dict[str, str] = {"apns-priority": "10" if message.urgent else "5"}
     if message.ttl_seconds is not None:
         ttl_seconds = min(max(message.ttl_seconds, 0), _TTL_SECONDS_MAX)
         android["ttl"] = f"{ttl_seconds}s"
@@ -216,8 +216,8 @@ def request(account: Account, message: Message) -> HttpRequest:
         notification_body=message.text,
         notification_image=message.image_url,
         data_payload=data or None,
-        android_config=android or None,
-        apns_config={"headers": apns} if apns else None,
+        android_config=android,
+        apns_config={"headers": apns},
     )
     return HttpRequest("POST", account.send_url, account.headers, body)
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
+import msgspec
+
+from shared.backoff import Backoff
 from shared.providers.faults import Fault, outcome_of
 from shared.providers.provider import (
+    BatchVendor,
     Capabilities,
     Deferred,
     Finding,
@@ -16,7 +20,9 @@ from shared.providers.provider import (
     HttpRequest,
     Message,
     Outcome,
+    PreparingVendor,
     Refused,
+    SingleVendor,
     Unclear,
     Unknown,
     Vendor,
@@ -26,7 +32,33 @@ from shared.providers.provider import (
 from shared.providers.wire import Wire
 
 UNAUTHORIZED = Deferred("unauthorized")
-"""A vendor's `outcome` for an answer that a fresh authorization may turn into a better one."""
+"""A vendor's outcome for an answer that a fresh authorization may turn into a better one."""
+
+SPLIT = Deferred("split")
+"""A batch vendor's outcome for all messages of a request that was refused because of some of them."""
+
+_ROUNDS_MAX = 16
+"""Rounds of one `send`: ten halvings of a batch of 1,000, a fresh authorization, and what has to be sent again."""
+
+_RESENDS_MAX = 3
+_RESEND = Backoff(first_seconds=0.2, most_seconds=2.0)
+
+Settle = Callable[[int, Outcome], None]
+
+
+class _Call(msgspec.Struct, frozen=True, gc=False):
+    """One request for the messages with these indexes. `sent_before` counts requests of which nobody knows the end."""
+
+    indexes: Sequence[int]
+    request: HttpRequest
+    sent_before: int = 0
+
+
+class _Left(msgspec.Struct, frozen=True, gc=False):
+    """A call that settled nothing; `outcome` says why, and holds where nothing better comes."""
+
+    call: _Call
+    outcome: Outcome
 
 
 class HttpProvider:
@@ -44,10 +76,7 @@ class HttpProvider:
         return f"HttpProvider({self.capabilities.provider_type})"
 
     async def send(
-        self,
-        messages: Sequence[Message],
-        deadline: float,
-        on_outcome: Callable[[int, Outcome], None] | None = None,
+        self, messages: Sequence[Message], deadline: float, on_outcome: Callable[[int, Outcome], None] | None = None
     ) -> list[Outcome]:
         """See `Provider.send`."""
         outcomes: list[Outcome] = [Unknown("closed")] * len(messages)
@@ -61,14 +90,24 @@ class HttpProvider:
             for index in range(len(messages)):
                 settle(index, problem)
             return outcomes
-        again = await self._send_once(messages, range(len(messages)), deadline, settle)
-        if again:
-            indexes, refused = again
-            if (problem := await self._authorize(refused)) is None:
-                again = await self._send_once(messages, indexes, deadline, settle)
-                indexes, problem = (again[0], Refused("config", "401")) if again else ([], None)
-            for index in indexes:
-                settle(index, problem or Refused("config", "401"))
+        indexes: Sequence[int] = range(len(messages))
+        if self.capabilities.prepares:
+            indexes = await self._prepare(messages, deadline, settle)
+        calls = self._calls(messages, indexes)
+        authorized = False
+        for _ in range(_ROUNDS_MAX):
+            left = await self._send_once(messages, calls, deadline, settle)
+            if not left:
+                return outcomes
+            unauthorized = [one for one in left if one.outcome is UNAUTHORIZED]
+            problem = None
+            if unauthorized:
+                refused = unauthorized[0].call.request
+                problem = Refused("config", "401") if authorized else await self._authorize(refused)
+                authorized = True
+            calls = await self._next_calls(messages, left, problem, deadline, settle)
+        for call in calls:
+            _settle_all(call.indexes, Unknown("rounds") if call.sent_before else Deferred("rounds"), settle)
         return outcomes
 
     async def ask(self, message: Message, attempted_at: datetime, others: Collection[str] = ()) -> Finding:
@@ -103,36 +142,111 @@ class HttpProvider:
             self._authorizing.cancel()
         self._lane.refuse_waiting()
 
+    # --- requests and what became of them -------------------------------------------------------------------------
+
+    def _calls(self, messages: Sequence[Message], indexes: Sequence[int]) -> list[_Call]:
+        if self.capabilities.batch_max == 1:
+            return [_Call((index,), self._request(messages, (index,))) for index in indexes]
+        groups = cast("BatchVendor", self._vendor).groups(self._account, [messages[index] for index in indexes])
+        parts = [[indexes[position] for position in group] for group in groups]
+        return [_Call(part, self._request(messages, part)) for part in parts]
+
+    def _request(self, messages: Sequence[Message], indexes: Sequence[int]) -> HttpRequest:
+        if self.capabilities.batch_max == 1:
+            return cast("SingleVendor", self._vendor).request(self._account, messages[indexes[0]])
+        batch = [messages[index] for index in indexes]
+        return cast("BatchVendor", self._vendor).batch_request(self._account, batch)
+
+    def _read(self, messages: Sequence[Message], call: _Call, answer: HttpAnswer) -> Sequence[Outcome]:
+        if self.capabilities.batch_max == 1:
+            single = cast("SingleVendor", self._vendor)
+            return (single.outcome(self._account, messages[call.indexes[0]], answer),)
+        batch = [messages[index] for index in call.indexes]
+        return cast("BatchVendor", self._vendor).batch_outcomes(self._account, batch, answer)
+
     async def _send_once(
-        self,
-        messages: Sequence[Message],
-        indexes: Sequence[int],
-        deadline: float,
-        settle: Callable[[int, Outcome], None],
-    ) -> tuple[list[int], HttpRequest] | None:
-        """Settles all but those that a fresh authorization may help; returns these and one of their requests."""
-        vendor, account = self._vendor, self._account
-        requests = [vendor.request(account, messages[index]) for index in indexes]
-        unauthorized: list[int] = []
+        self, messages: Sequence[Message], calls: Sequence[_Call], deadline: float, settle: Settle
+    ) -> list[_Left]:
+        """Makes the calls and settles all that has an outcome; returns the others."""
+        left: list[_Left] = []
+        resend_is_safe = self.capabilities.resend_is_safe
 
         def on_done(position: int, result: HttpAnswer | Fault) -> None:
-            index = indexes[position]
-            outcome: Outcome
+            call = calls[position]
+            found: Sequence[Outcome]
             if isinstance(result, Fault):
-                outcome = outcome_of(result)
+                found = (outcome_of(result),) * len(call.indexes)
             elif 300 <= result.status < 400:
-                outcome = Refused("config", f"redirect_{result.status}")
+                found = (Refused("config", f"redirect_{result.status}"),) * len(call.indexes)
             else:
-                outcome = vendor.outcome(account, messages[index], result)
-            if outcome is UNAUTHORIZED:
-                unauthorized.append(position)
+                found = self._read(messages, call, result)
+            first = found[0]
+            if first is UNAUTHORIZED or first is SPLIT:
+                left.append(_Left(call, first))
+            elif resend_is_safe and (reason := _open_because(call, first)) is not None:
+                left.append(_Left(call, Unknown(reason)))
             else:
-                settle(index, outcome)
+                for index, outcome in zip(call.indexes, found, strict=True):
+                    settle(index, outcome)
 
-        await self._lane.exchange_all(requests, deadline, on_done)
-        if not unauthorized:
-            return None
-        return [indexes[position] for position in unauthorized], requests[unauthorized[0]]
+        await self._lane.exchange_all([call.request for call in calls], deadline, on_done)
+        return left
+
+    async def _next_calls(
+        self,
+        messages: Sequence[Message],
+        left: Sequence[_Left],
+        unauthorized: Refused | Deferred | None,
+        deadline: float,
+        settle: Settle,
+    ) -> list[_Call]:
+        """The calls of the next round, where another try can help; settles the others."""
+        calls: list[_Call] = []
+        pause = 0.0
+        for one in left:
+            call = one.call
+            if one.outcome is UNAUTHORIZED:
+                if unauthorized is not None:
+                    _settle_all(call.indexes, unauthorized, settle)
+                else:
+                    request = self._request(messages, call.indexes)
+                    calls.append(_Call(call.indexes, request, call.sent_before))
+            elif one.outcome is SPLIT:
+                middle = len(call.indexes) // 2
+                for half in (call.indexes[:middle], call.indexes[middle:]):
+                    calls.append(_Call(half, self._request(messages, half)))
+            elif call.sent_before >= _RESENDS_MAX or boottime() >= deadline:
+                _settle_all(call.indexes, one.outcome, settle)
+            else:
+                calls.append(_Call(call.indexes, call.request, call.sent_before + 1))
+                pause = max(pause, _RESEND.delay(call.sent_before + 1))
+        if pause:
+            await asyncio.sleep(pause)
+        return calls
+
+    async def _prepare(self, messages: Sequence[Message], deadline: float, settle: Settle) -> list[int]:
+        """Lets the vendor hear of new addresses; settles messages to those it will not have, returns the others."""
+        vendor, account = cast("PreparingVendor", self._vendor), self._account
+        ready: list[int] = []
+        asked: list[tuple[int, HttpRequest]] = []
+        for index, message in enumerate(messages):
+            request = vendor.preparation(account, message)
+            if request is None:
+                ready.append(index)
+            else:
+                asked.append((index, request))
+
+        def on_done(position: int, result: HttpAnswer | Fault) -> None:
+            index = asked[position][0]
+            if isinstance(result, Fault):
+                settle(index, Deferred(result.kind))
+            elif (problem := vendor.prepared(account, messages[index], result)) is not None:
+                settle(index, problem)
+            else:
+                ready.append(index)
+
+        await self._lane.exchange_all([request for _, request in asked], deadline, on_done)
+        return sorted(ready)
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer | Fault:
         return await self._lane.exchange(request, boottime() + self._wire.timeout_seconds)
@@ -154,3 +268,18 @@ class HttpProvider:
 
             self._authorizing = asyncio.create_task(asyncio.to_thread(step, exchange))
         return await asyncio.shield(self._authorizing)
+
+
+def _settle_all(indexes: Sequence[int], outcome: Outcome, settle: Settle) -> None:
+    for index in indexes:
+        settle(index, outcome)
+
+
+def _open_because(call: _Call, outcome: Outcome) -> str | None:
+    """Why nobody knows yet what became of a call whose vendor takes it once, however often it is made."""
+    match outcome:
+        case Unknown(reason):
+            return reason
+        case Deferred(reason) if call.sent_before:
+            return reason
+    return None

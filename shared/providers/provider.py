@@ -40,7 +40,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `reference` is our signed name of the recipient, which comes back in callbacks. `callback_url` is where the vendor
     reports (reference included), `report_url` where the customer's own app does. After `ttl_seconds` the message is
-    worthless; `collapse_id` (64 bytes at most) hides a repetition on the device where the vendor can.
+    worthless; `collapse_id` (64 bytes at most, the same for the whole campaign) hides a repetition on the device where
+    the vendor can. `urgent` is what somebody waits for, such as a code.
     """
 
     recipient_id: UUID
@@ -55,6 +56,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     report_url: str | None = None
     ttl_seconds: int | None = None
     collapse_id: str | None = None
+    urgent: bool = False
 
     def __repr__(self) -> str:
         return f"Message(recipient_id={self.recipient_id})"
@@ -127,12 +129,16 @@ class Verification(msgspec.Struct, frozen=True):
 
 
 class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A vendor's HTTP request to us. `url` is the public one with its query, header names are in lower case."""
+    """A vendor's HTTP request to us. `url` is the public one with its query, header names are in lower case.
+
+    `documents` are the public documents that were fetched for a `DocumentNeeded`, by URL.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
+    documents: Mapping[str, bytes] = {}
 
     def __repr__(self) -> str:
         return f"CallbackRequest({self.method}, {len(self.body)} bytes)"
@@ -141,18 +147,23 @@ class CallbackRequest(msgspec.Struct, frozen=True, kw_only=True):
 class VendorReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a callback states about one message; `kind` is one of `contracts.events.receipts.RECEIPT_KINDS`.
 
-    `reference` is the one we gave with the message, None where the vendor echoes nothing. `at` is None where the
-    vendor states no time.
+    `reference` is the one we gave with the message, None where the vendor echoes nothing; then `provider_message_id`
+    says which message is meant. Where either stands for a batch, `address` says whom of it the receipt is about.
+    `at` is None where the vendor states no time.
     """
 
     reference: str | None
     kind: str
     provider_message_id: str | None = None
+    address: str | None = None
     at: datetime | None = None
     error_class: str | None = None
     code: str | None = None
     cost_micros: int | None = None
     currency: str | None = None
+
+    def __repr__(self) -> str:
+        return f"VendorReceipt({self.kind!r})"
 
 
 class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,14 +180,28 @@ class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallbackContents(msgspec.Struct, frozen=True):
-    """Everything that one callback states; both empty where it states nothing of interest."""
+    """Everything that one callback states; all empty where it states nothing of interest.
+
+    `visit` is a URL that the vendor wants to see fetched before it calls again. `reply` is what it wants to hear where
+    that depends on the callback.
+    """
 
     receipts: Sequence[VendorReceipt] = ()
     inbound: Sequence[InboundMessage] = ()
+    visit: str | None = None
+    reply: HttpReply | None = None
 
 
 class CallbackMalformed(ValueError):
     """A callback that cannot be read; the text names what is missing, without the callback's contents."""
+
+
+class DocumentNeeded(Exception):
+    """Only a public document of the vendor, such as a certificate, shows whether a callback is genuine."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("a document of the vendor is needed")
+        self.url = url
 
 
 # --- HTTP, as vendors' functions see it ------------------------------------------------------------------------------
@@ -217,7 +242,13 @@ class HttpReply(msgspec.Struct, frozen=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a vendor can and cannot do. `official_hosts` need no permission of the operator; `http2`: nothing else."""
+    """What a vendor can and cannot do.
+
+    `official_hosts` need no permission of the operator. With a `batch_max` above 1 the module is a `BatchVendor`.
+    `resend_is_safe`: the same request twice has the effect of one, by the vendor's word. `echoes_reference`: receipts
+    hold our reference, or the provider's id of the message has to be remembered. `http2`: it speaks nothing else.
+    `prepares`: the module is a `PreparingVendor`.
+    """
 
     channel: str
     provider_type: str
@@ -228,7 +259,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     resend_is_safe: bool
     can_be_asked: bool
     price: str
+    echoes_reference: bool = True
     http2: bool = False
+    prepares: bool = False
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -253,9 +286,9 @@ Exchange = Callable[[HttpRequest], HttpAnswer]
 class Vendor(Protocol):
     """One vendor on one channel: a module of functions without input or output.
 
-    `values` are an account's fields as the API names them (`accountSid`, `apiSecret`, `config` …). What `account`
-    makes of them is the vendor's own record, of which nothing but `hosts()` concerns anyone else: the URLs that it
-    names, with their fields.
+    Every vendor is a `SingleVendor` or a `BatchVendor` too. `values` are an account's fields as the API names them
+    (`accountSid`, `apiSecret`, `config` …). What `account` makes of them is the vendor's own record, of which nothing
+    but `hosts()` concerns anyone else: the URLs that it names, with their fields.
     """
 
     CAPABILITIES: Capabilities
@@ -275,12 +308,6 @@ class Vendor(Protocol):
         `refused` is a request that the vendor has just refused with 401. The step returns what stands in the way.
         """
 
-    def request(self, account: Any, message: Message) -> HttpRequest:
-        """The request that sends the message."""
-
-    def outcome(self, account: Any, message: Message, answer: HttpAnswer) -> Outcome:
-        """What a complete answer means."""
-
     def question(self, account: Any, message: Message, attempted_at: datetime) -> HttpRequest | None:
         """The request that asks whether the vendor has the message; None where it cannot be asked."""
 
@@ -296,10 +323,43 @@ class Vendor(Protocol):
         """What the answer to `verification` means."""
 
     def is_genuine(self, account: Any, callback: CallbackRequest) -> bool:
-        """True only for a callback that the vendor signed for this account."""
+        """True only for a callback that the vendor signed for this account; may raise `DocumentNeeded`."""
 
     def read_callback(self, account: Any, callback: CallbackRequest) -> CallbackContents:
         """What a genuine callback states; raises `CallbackMalformed`."""
+
+
+class SingleVendor(Vendor, Protocol):
+    """A vendor that takes one message a request."""
+
+    def request(self, account: Any, message: Message) -> HttpRequest:
+        """The request that sends the message."""
+
+    def outcome(self, account: Any, message: Message, answer: HttpAnswer) -> Outcome:
+        """What a complete answer means."""
+
+
+class BatchVendor(Vendor, Protocol):
+    """A vendor that takes many messages a request."""
+
+    def groups(self, account: Any, messages: Sequence[Message]) -> Sequence[Sequence[int]]:
+        """Which messages go together, as indexes; each in one group, and up to `batch_max` in a group."""
+
+    def batch_request(self, account: Any, messages: Sequence[Message]) -> HttpRequest:
+        """The request that sends a group, or a part of one; the same messages give the same request."""
+
+    def batch_outcomes(self, account: Any, messages: Sequence[Message], answer: HttpAnswer) -> Sequence[Outcome]:
+        """What a complete answer means for each; `http_provider.SPLIT` for all asks for two smaller requests."""
+
+
+class PreparingVendor(Vendor, Protocol):
+    """A vendor that must hear of an address before it takes messages to it."""
+
+    def preparation(self, account: Any, message: Message) -> HttpRequest | None:
+        """The request that must come first, None where the address is known already. It sends nothing to anyone."""
+
+    def prepared(self, account: Any, message: Message, answer: HttpAnswer) -> Refused | Deferred | None:
+        """Learns from the answer; returns what stands in the way."""
 
 
 class Provider(Protocol):

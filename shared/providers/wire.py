@@ -10,7 +10,9 @@ import asyncio
 import select
 import ssl
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pycurl
 
@@ -326,3 +328,13 @@ class Wire:
         if self._ca_file:
             curl.setopt(pycurl.CAINFO, self._ca_file)
         return curl
+
+
+@asynccontextmanager
+async def open_wire(**options: Any) -> AsyncIterator[Wire]:
+    """A wire with these options, closed at the end."""
+    wire = Wire(**options)
+    try:
+        yield wire
+    finally:
+        await wire.close()

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from contracts.events import ProviderChanged
 from services.delivery_receipt import handlers
 from services.delivery_receipt.accounts import Accounts
+from services.delivery_receipt.documents import Documents
 from services.delivery_receipt.domain import Callback
 from services.delivery_receipt.intake import Intake
 from services.delivery_receipt.jobs import write_callbacks
@@ -31,6 +32,7 @@ from shared.codec import now
 from shared.database import Database, open_database
 from shared.ids import new_id
 from shared.probes import AsgiApp, Heartbeat
+from shared.providers.wire import open_wire
 from shared.runtime import JobContext
 from shared.security import References, Seal, references, seal
 
@@ -92,6 +94,7 @@ class Scene:
     references: References
     seal: Seal
     settings: DeliveryReceiptSettings
+    documents: Documents
     app: AsgiApp = field(init=False)
     intake: Intake = field(init=False)
     user_id: str = "tenant"
@@ -100,7 +103,7 @@ class Scene:
     def restart(self) -> None:
         """A new process: an empty queue, the same database."""
         self.intake = Intake(self.settings.waiting_max)
-        self.app = intake_routes(self.settings, self.accounts, self.references, self.intake)
+        self.app = intake_routes(self.settings, self.accounts, self.references, self.documents, self.intake)
 
     @property
     def path(self) -> str:
@@ -188,13 +191,15 @@ async def idle_scene(database_of: Callable[[str], str]) -> AsyncIterator[Scene]:
         public_base_url=BASE_URL,
         waiting_max=2_000,
     )
-    async with open_database(SecretStr(url), 6, "test") as database:
+    async with open_database(SecretStr(url), 6, "test") as database, open_wire(timeout_seconds=5.0) as wire:
         async with database.transaction() as connection:
             await connection.execute(
-                "TRUNCATE callbacks, callback_batches, rejections, inbound_messages, accounts, outbox"
+                "TRUNCATE callbacks, callback_batches, rejections, inbound_messages, message_references, accounts,"
+                " outbox"
             )
         accounts = Accounts(database, seal(secrets_key), settings.lookups_max)
-        scene = Scene(database, accounts, references(secrets_key), accounts.seal, settings)
+        documents = Documents(wire, settings.lookups_max)
+        scene = Scene(database, accounts, references(secrets_key), accounts.seal, settings, documents)
         scene.restart()
         await handlers.on_providers_changed(database, accounts, [scene.changed(1)])
         yield scene

@@ -15,6 +15,7 @@ import uvloop
 from cryptography.fernet import Fernet
 
 from services.delivery_receipt.accounts import CALLBACKS_PATH, Accounts
+from services.delivery_receipt.documents import Documents
 from services.delivery_receipt.domain import Account
 from services.delivery_receipt.intake import Intake
 from services.delivery_receipt.routes import intake_routes
@@ -25,6 +26,7 @@ from shared.ids import new_id, new_ids
 from shared.probes import AsgiApp
 from shared.providers import twilio
 from shared.providers.provider import CallbackContents, VendorReceipt
+from shared.providers.wire import Wire
 from shared.security import References, references, seal
 
 CALLBACKS = 20_000
@@ -57,7 +59,8 @@ async def measure() -> None:
     requests = list(signed_requests(refs, account_id))
 
     intake = Intake(settings.waiting_max)
-    app = intake_routes(settings, accounts, refs, intake)
+    wire = Wire()
+    app = intake_routes(settings, accounts, refs, Documents(wire, settings.lookups_max), intake)
     drained = asyncio.create_task(drain(intake))
     whole = await microseconds_each(app, requests)
     stated = CallbackContents((VendorReceipt(reference=refs.sign("sms", new_id()), kind="delivered"),))
@@ -66,6 +69,7 @@ async def measure() -> None:
         ours = await microseconds_each(app, requests)
     intake.close()
     await drained
+    await wire.close()
     print(f"{whole:.1f} µs a callback: {ours:.1f} µs ours, {whole - ours:.1f} µs the vendor's signature and form")
     print(f"({CALLBACKS} callbacks, {SENDERS} at a time, Python {platform.python_version()})")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from contracts.channels import CHANNELS
@@ -23,7 +25,10 @@ VARIABLES = {"attributes.plan": "Gold", "customerId": "c1"}
 
 def message(variables, content=CONTENT):
     references = References(b"k" * 32)
-    texts = rendering(CHANNELS["push"], content, "firebase", "account", "https://us.example", references)
+    campaign = UUID(int=7)
+    texts = rendering(
+        CHANNELS["push"], content, "firebase", "account", "https://us.example", references, campaign, True
+    )
     return texts.message(Claimed(new_id(), "token", "Ada", "c1", 1, variables), 60)
 
 
@@ -33,6 +38,7 @@ def test_every_text_is_rendered():
     assert (made.image_url, made.action_url) == ("https://example.com/c1.png", "shop://c1")
     assert made.data == {"who": "c1", "kind": "sale"}
     assert made.callback_url == (f"https://us.example/api/notification/callbacks/firebase/account?ref={made.reference}")
+    assert (made.collapse_id, made.urgent) == ("0" * 31 + "7", True)
     assert made.report_url == f"https://us.example/api/notification/t/{made.reference}"
 
 

@@ -41,18 +41,17 @@ from shared.providers.registry import open_provider
 from shared.providers.wire import Wire
 from shared.settings import load
 from tests.provider_simulator.conftest import Receiver, Simulated
-from tests.providers.samples import SECRET, message_of, values_of
+from tests.providers.samples import CHANNEL, SECRET, TYPE, message_of, values_of
 from tests.waiting import until
 
-CHANNEL = {"twilio": "sms", "firebase": "push", "apns": "push"}
-both = pytest.mark.parametrize("kind", list(CHANNEL))
+every_kind = pytest.mark.parametrize("kind", list(CHANNEL))
 
 
 @asynccontextmanager
 async def provider_at(url: str, kind: str, timeout_seconds: float = 5) -> AsyncIterator[Provider]:
     wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=timeout_seconds)
     try:
-        yield open_provider(CHANNEL[kind], kind, values_of(kind, url), wire)
+        yield open_provider(CHANNEL[kind], TYPE[kind], values_of(kind, url), wire)
     finally:
         await wire.close()
 
@@ -178,7 +177,7 @@ async def test_a_person_can_write_back(simulated: Simulated, receiver: Receiver)
 # --- the log ----------------------------------------------------------------------------------------------------------
 
 
-@both
+@every_kind
 async def test_the_log_tells_what_was_sent(simulated: Simulated, receiver: Receiver, kind: str) -> None:
     (outcome,) = await send(simulated, kind, receiver)
     assert isinstance(outcome, Accepted)
@@ -196,7 +195,7 @@ async def test_the_log_tells_what_was_sent(simulated: Simulated, receiver: Recei
     assert await simulated.log(after=1) == []
 
 
-@both
+@every_kind
 async def test_the_log_has_every_request_once_and_in_order(simulated: Simulated, receiver: Receiver, kind: str) -> None:
     await send(simulated, kind, receiver, 500)
     entries = await simulated.log()
@@ -231,7 +230,7 @@ async def test_the_log_outlives_the_process(tmp_path: Path, receiver: Receiver) 
 # --- faults -----------------------------------------------------------------------------------------------------------
 
 
-@both
+@every_kind
 @pytest.mark.parametrize(
     ("fault", "expected", "accepted"),
     [

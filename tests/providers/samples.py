@@ -1,24 +1,31 @@
-"""A valid account and message for each vendor of the registry."""
+"""A valid account and message for each vendor of the registry, read from the vendor's folder of fixtures."""
 
 from __future__ import annotations
 
+import json
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
-import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from contracts.masked import DeviceToken, PhoneNumber
-from shared.providers.provider import Message
+from shared.providers.provider import BatchVendor, HttpAnswer, HttpRequest, Message, Outcome, SingleVendor, Vendor
+from shared.providers.registry import VENDORS
+
+FIXTURES = Path(__file__).parent / "fixtures"
 
 SECRET = "s3cret-auth-token"
 TEXT = "Dear Ümit & co: 20 % off + more! €5 😀"
-PHONE = "+4915112345678"
-TOKEN = "device-token-0001"
-APPLE_TOKEN = "d0c0ffee" * 8
+PHONE = "+4915000000000"
+TOKEN = "device-token-0001-0"
+APPLE_TOKEN = "00000000" + "d0c0ffee" * 7
 REFERENCE = "c2lnbmVkLXJlZmVyZW5jZQ"
+
+SECRETS = (SECRET, PHONE, TOKEN, APPLE_TOKEN, TEXT, REFERENCE, "PRIVATE KEY")
+"""What must never be read in a repr, an exception or a log line."""
 
 
 @cache
@@ -41,48 +48,82 @@ def apple_key() -> str:
     )
 
 
-def values_of(provider_type: str, base_url: str) -> dict[str, Any]:
-    """Account values that point at a server of the test."""
-    if provider_type == "twilio":
-        return {
-            "accountSid": "AC0123456789abcdef",
-            "apiSecret": SECRET,
-            "phoneNumber": "+15005550006",
-            "config": {"baseUrl": base_url},
-        }
-    if provider_type == "apns":
-        config = {"keyId": "KEY1234567", "teamId": "TEAM123456", "topic": "com.example.shop", "privateKey": apple_key()}
-        return {"config": {**config, "baseUrl": base_url}}
-    service_account = {
-        "type": "service_account",
-        "project_id": "shop",
-        "client_email": "sender@shop.iam.gserviceaccount.com",
-        "private_key": private_key(),
-        "token_uri": f"{base_url}/token",
-    }
-    return {"config": {"serviceAccount": msgspec.json.encode(service_account).decode(), "baseUrl": base_url}}
+@cache
+def sample_of(kind: str) -> dict[str, Any]:
+    """The sample in a vendor's folder: `kind` is the folder's name."""
+    sample: dict[str, Any] = json.loads((FIXTURES / kind / "sample.json").read_text())
+    return sample
 
 
-def message_of(provider_type: str, number: int = 0, callback_base: str = "http://127.0.0.1:9") -> Message:
-    """The message number so-and-so; numbers above 0 change the address."""
+KINDS = sorted(path.parent.name for path in FIXTURES.glob("*/sample.json"))
+KIND_OF = {(sample_of(kind)["channel"], sample_of(kind)["providerType"]): kind for kind in KINDS}
+CHANNEL = {kind: sample_of(kind)["channel"] for kind in KINDS}
+TYPE = {kind: sample_of(kind)["providerType"] for kind in KINDS}
+
+
+def kind_of(vendor: Vendor) -> str:
+    """The vendor's folder."""
+    return KIND_OF[vendor.CAPABILITIES.channel, vendor.CAPABILITIES.provider_type]
+
+
+def vendor_of(kind: str) -> Vendor:
+    """The vendor of a folder."""
+    return VENDORS[CHANNEL[kind], TYPE[kind]]
+
+
+def values_of(kind: str, base_url: str) -> dict[str, Any]:
+    """Account values that point at a server of the test; texts such as `{baseUrl}` are filled in."""
+    filled: dict[str, Any] = _filled(sample_of(kind)["values"], base_url)
+    return filled
+
+
+def _filled(value: Any, base_url: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _filled(inner, base_url) for name, inner in value.items()}
+    if not isinstance(value, str):
+        return value
+    for name, make in (("{baseUrl}", lambda: base_url), ("{rsaKey}", private_key), ("{ecKey}", apple_key)):
+        if name in value:
+            value = value.replace(name, make())
+    return value
+
+
+def message_of(kind: str, number: int = 0, callback_base: str = "http://127.0.0.1:9") -> Message:
+    """The message number so-and-so; numbers above 0 change reference and recipient as well as the address."""
     reference = f"{REFERENCE}{number or ''}"
-    phone = PhoneNumber(f"+4915{number:09d}" if number else PHONE)
-    if provider_type == "apns":
-        token = DeviceToken(f"{number:08x}{APPLE_TOKEN[8:]}" if number else APPLE_TOKEN)
-    else:
-        token = DeviceToken(f"{TOKEN}-{number}" if number else TOKEN)
+    is_sms = CHANNEL[kind] == "sms"
+    address = sample_of(kind)["address"].format(number=number)
     return Message(
         recipient_id=UUID(int=number + 1),
-        address=phone if provider_type == "twilio" else token,
+        address=PhoneNumber(address) if is_sms else DeviceToken(address),
         text=TEXT,
         reference=reference,
-        title=None if provider_type == "twilio" else "News",
-        callback_url=f"{callback_base}/callbacks/{provider_type}/1?ref={reference}",
+        title=None if is_sms else "News",
+        callback_url=f"{callback_base}/callbacks/{TYPE[kind]}/1?ref={reference}",
         report_url=f"{callback_base}/t/{reference}",
         ttl_seconds=600,
         collapse_id="collapse-1",
     )
 
 
-SECRETS = (SECRET, PHONE, TOKEN, APPLE_TOKEN, TEXT, REFERENCE, "PRIVATE KEY")
-"""What must never be read in a repr, an exception or a log line."""
+def answer_of(kind: str, name: str = "accepted") -> bytes:
+    """The vendor's answer to what it takes (`accepted`) or to a verification that works (`verified`), as HTTP."""
+    sample = sample_of(kind)
+    said = sample.get(name) or sample["accepted"]
+    body = said["body"] if isinstance(said["body"], str) else json.dumps(said["body"])
+    return b"HTTP/1.1 %d OK\r\ncontent-length: %d\r\n\r\n%b" % (said["status"], len(body.encode()), body.encode())
+
+
+def request_of(vendor: Vendor, account: Any, *messages: Message) -> HttpRequest:
+    """The request that sends the messages; one, unless the vendor takes batches."""
+    if vendor.CAPABILITIES.batch_max > 1:
+        return cast("BatchVendor", vendor).batch_request(account, messages)
+    return cast("SingleVendor", vendor).request(account, *messages)
+
+
+def outcome_of(vendor: Vendor, account: Any, message: Message, answer: HttpAnswer) -> Outcome:
+    """What the answer means for a request of one message."""
+    if vendor.CAPABILITIES.batch_max > 1:
+        (outcome,) = cast("BatchVendor", vendor).batch_outcomes(account, [message], answer)
+        return outcome
+    return cast("SingleVendor", vendor).outcome(account, message, answer)

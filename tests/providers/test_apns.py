@@ -48,7 +48,7 @@ def test_a_push_as_apple_wants_it() -> None:
     headers = headers_of(request)
     assert request.url == f"{BASE}/3/device/{APPLE_TOKEN}"
     assert headers["apns-topic"] == "com.example.shop"
-    assert (headers["apns-push-type"], headers["apns-priority"]) == ("alert", "10")
+    assert (headers["apns-push-type"], headers["apns-priority"]) == ("alert", "5")
     assert headers["apns-id"] == "00000000-0000-0000-0000-000000000001"
     assert headers["apns-collapse-id"] == "collapse-1"
     payload = json.loads(request.body)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,19 @@ from shared.providers.provider import (
 )
 from shared.providers.registry import VENDORS, open_provider, validate_account
 from shared.providers.wire import Wire
-from tests.providers.samples import SECRETS, message_of, values_of
+from tests.providers.samples import (
+    FIXTURES,
+    KIND_OF,
+    KINDS,
+    SECRETS,
+    answer_of,
+    kind_of,
+    message_of,
+    outcome_of,
+    request_of,
+    sample_of,
+    values_of,
+)
 from tests.providers.servers import OK_ANSWER, Behaviour, closing, hanging, resetting, saying, server
 
 HOSTS = frozenset({"127.0.0.1"})
@@ -38,10 +49,10 @@ async def outcomes_of(vendor: Vendor, behaviour: Behaviour, count: int = 1, seco
     capabilities = vendor.CAPABILITIES
     async with server(behaviour) as heard:
         wire = Wire(allowed_hosts=HOSTS, timeout_seconds=seconds)
-        values = values_of(capabilities.provider_type, heard.url)
+        values = values_of(kind_of(vendor), heard.url)
         provider = open_provider(capabilities.channel, capabilities.provider_type, values, wire)
         try:
-            messages = [message_of(capabilities.provider_type, number) for number in range(count)]
+            messages = [message_of(kind_of(vendor), number) for number in range(count)]
             return await provider.send(messages, boottime() + 30)
         finally:
             await provider.close()
@@ -60,14 +71,15 @@ def test_capabilities_are_declared(vendor: Vendor) -> None:
 
 @every_vendor
 async def test_one_outcome_per_message_in_order(vendor: Vendor) -> None:
-    """Every third message is answered after its successor, so that answers come in another order."""
-    answered = [asyncio.Event() for _ in range(121)]
+    """Every third request is answered after its successor, so that answers come in another order."""
+    answered = [asyncio.Event() for _ in range(241)]
+    answer = saying(answer_of(kind_of(vendor)))
 
     async def behave(writer: asyncio.StreamWriter, number: int) -> bool:
-        if number % 3 == 0:
+        if number % 3 == 0 and vendor.CAPABILITIES.batch_max == 1:
             await answered[number + 1].wait()
         answered[number].set()
-        return await saying(OK_ANSWER)(writer, number)
+        return await answer(writer, number)
 
     outcomes = await outcomes_of(vendor, behave, count=120, seconds=10)
     assert [type(outcome) for outcome in outcomes] == [Accepted] * 120
@@ -76,12 +88,14 @@ async def test_one_outcome_per_message_in_order(vendor: Vendor) -> None:
 @every_vendor
 @pytest.mark.parametrize("behaviour", [hanging, closing, resetting, saying(OK_ANSWER[:-5], keep=False)])
 async def test_a_fault_after_the_write_is_unknown(vendor: Vendor, behaviour: Behaviour) -> None:
-    (outcome,) = await outcomes_of(vendor, behaviour)
+    prepared = answer_of(kind_of(vendor)) if vendor.CAPABILITIES.prepares else b""
+
+    async def behave(writer: asyncio.StreamWriter, number: int) -> bool:
+        return await (saying(prepared) if prepared and number == 0 else behaviour)(writer, number)
+
+    (outcome,) = await outcomes_of(vendor, behave)
     assert isinstance(outcome, Unknown)
 
-
-SAID_BY_STATUS = {("apns", 200)}
-"""Answers that mean acceptance whatever their body."""
 
 STATUSES = (*range(100, 104), *range(200, 209), *range(300, 309), *range(400, 452), *range(500, 512))
 BODIES = (b"", b"{}", b"[]", b"null", b"\xff", b'{"code":null,"error":{"details":[1]}}', b'{"code":"21610"}')
@@ -89,11 +103,12 @@ BODIES = (b"", b"{}", b"[]", b"null", b"\xff", b'{"code":null,"error":{"details"
 
 @every_vendor
 def test_no_answer_raises_or_condemns_an_address_without_detail(vendor: Vendor) -> None:
-    kind = vendor.CAPABILITIES.provider_type
+    kind = kind_of(vendor)
+    said_by_status = sample_of(kind).get("acceptedWhateverTheBody", ())
     account, message = vendor.account(values_of(kind, BASE)), message_of(kind)
     for status, body in itertools.product(STATUSES, BODIES):
-        outcome = vendor.outcome(account, message, interface.HttpAnswer(status, body))
-        if (kind, status) in SAID_BY_STATUS:
+        outcome = outcome_of(vendor, account, message, interface.HttpAnswer(status, body))
+        if status in said_by_status:
             continue
         assert not isinstance(outcome, Accepted)
         if isinstance(outcome, Refused):
@@ -107,13 +122,13 @@ def test_no_answer_raises_or_condemns_an_address_without_detail(vendor: Vendor) 
 
 @every_vendor
 def test_no_secret_shows(vendor: Vendor) -> None:
-    kind = vendor.CAPABILITIES.provider_type
+    kind = kind_of(vendor)
     message = message_of(kind)
     account = vendor.account(values_of(kind, BASE))
     callback = CallbackRequest(
         method="POST", url=f"{BASE}/?ref={message.reference}", headers={}, body=b"To=" + b"1" * 9
     )
-    shown = [message, account, vendor.request(account, message), vendor.verification(account), callback]
+    shown = [message, account, request_of(vendor, account, message), vendor.verification(account), callback]
     for text in map(repr, shown):
         assert not [secret for secret in SECRETS if secret in text]
 
@@ -140,7 +155,7 @@ def test_problems_name_fields_and_no_values(vendor: Vendor) -> None:
 async def test_a_host_must_be_official_or_allowed(vendor: Vendor) -> None:
     declared = vendor.CAPABILITIES
     for url in ("http://169.254.169.254", "file:///etc/passwd", "http://127.0.0.1@evil.example", "http://[", "x"):
-        values = values_of(declared.provider_type, url)
+        values = values_of(kind_of(vendor), url)
         problems = validate_account(declared.channel, declared.provider_type, values, HOSTS)
         assert problems[0].field == "config.baseUrl", url
         wire = Wire(allowed_hosts=HOSTS)
@@ -152,10 +167,13 @@ async def test_a_host_must_be_official_or_allowed(vendor: Vendor) -> None:
 @every_vendor
 async def test_verification_tells_working_credentials_from_others(vendor: Vendor) -> None:
     declared = vendor.CAPABILITIES
-    for answer, works in ((OK_ANSWER, True), (b"HTTP/1.1 403 No\r\ncontent-length: 2\r\n\r\n{}", False)):
+    for answer, works in (
+        (answer_of(kind_of(vendor), "verified"), True),
+        (b"HTTP/1.1 403 No\r\ncontent-length: 2\r\n\r\n{}", False),
+    ):
         async with server(saying(answer)) as heard:
             wire = Wire(allowed_hosts=HOSTS, timeout_seconds=5)
-            values = values_of(declared.provider_type, heard.url)
+            values = values_of(kind_of(vendor), heard.url)
             provider = open_provider(declared.channel, declared.provider_type, values, wire)
             assert (await provider.verify()).works is works
             await wire.close()
@@ -163,11 +181,11 @@ async def test_verification_tells_working_credentials_from_others(vendor: Vendor
 
 @every_vendor
 def test_an_unsigned_callback_is_refused(vendor: Vendor) -> None:
-    kind = vendor.CAPABILITIES.provider_type
+    kind = kind_of(vendor)
     callback = CallbackRequest(method="POST", url=BASE, headers={}, body=b"MessageSid=SM1&MessageStatus=delivered")
     assert not vendor.is_genuine(vendor.account(values_of(kind, BASE)), callback)
 
 
 def test_every_vendor_has_fixtures() -> None:
-    folder = Path(__file__).parent / "fixtures"
-    assert {kind for _, kind in VENDORS} <= {path.name for path in folder.iterdir()}
+    assert set(VENDORS) == set(KIND_OF)
+    assert all((FIXTURES / kind / "answers.json").exists() for kind in KINDS)

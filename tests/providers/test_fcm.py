@@ -115,7 +115,7 @@ def test_the_message_says_where_the_app_reports() -> None:
     assert sent["token"] == TOKEN
     assert sent["notification"] == {"title": "News", "body": TEXT}
     assert sent["data"] == {"reportUrl": f"http://127.0.0.1:9/t/{REFERENCE}"}
-    assert sent["android"] == {"ttl": "600s", "notification": {"tag": "collapse-1"}}
+    assert sent["android"] == {"priority": "NORMAL", "ttl": "600s", "notification": {"tag": "collapse-1"}}
     assert sent["apns"]["headers"]["apns-collapse-id"] == "collapse-1"
 
 
@@ -127,7 +127,7 @@ def test_the_token_endpoint_must_be_allowed_too() -> None:
 
 def test_a_broken_key_is_a_problem_of_its_field() -> None:
     values = values_of("firebase", "http://127.0.0.1:9")
-    info = json.loads(values["config"]["serviceAccount"])
+    info = values["config"]["serviceAccount"]
     values["config"]["serviceAccount"] = {**info, "private_key": "-----BEGIN PRIVATE KEY-----\nMII\n"}
     (problem,) = validate_account("push", "firebase", values, frozenset({"127.0.0.1"}))
     assert problem.field == "config.serviceAccount"

@@ -10,11 +10,9 @@ import msgspec
 import pytest
 
 from shared.providers.provider import CallbackRequest, HttpAnswer, Vendor
-from shared.providers.registry import VENDORS
-from tests.providers.samples import message_of, values_of
+from tests.providers.samples import message_of, outcome_of, values_of, vendor_of
 
 BASE = "http://127.0.0.1:9"
-VENDOR = {vendor.CAPABILITIES.provider_type: vendor for vendor in VENDORS.values()}
 
 
 def _pairs(kind: str) -> list[Any]:
@@ -25,9 +23,14 @@ def _pairs(kind: str) -> list[Any]:
     ]
 
 
-def _account(provider_type: str) -> tuple[Vendor, Any]:
-    vendor = VENDOR[provider_type]
-    return vendor, vendor.account(values_of(provider_type, BASE))
+def _account(kind: str) -> tuple[Vendor, Any]:
+    vendor = vendor_of(kind)
+    return vendor, vendor.account(values_of(kind, BASE))
+
+
+def _body(body: Any) -> bytes:
+    """A body is given as JSON, or where it is none as text."""
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
 
 def _told(value: Any) -> dict[str, Any]:
@@ -35,17 +38,18 @@ def _told(value: Any) -> dict[str, Any]:
     return {name: field for name, field in fields.items() if field is not None}
 
 
-@pytest.mark.parametrize(("provider_type", "pair"), _pairs("answers"))
-def test_answers(provider_type: str, pair: dict[str, Any]) -> None:
-    vendor, account = _account(provider_type)
-    answer = HttpAnswer(pair["status"], json.dumps(pair["body"]).encode(), pair.get("retryAfter"))
-    assert _told(vendor.outcome(account, message_of(provider_type), answer)) == pair["outcome"]
+@pytest.mark.parametrize(("kind", "pair"), _pairs("answers"))
+def test_answers(kind: str, pair: dict[str, Any]) -> None:
+    vendor, account = _account(kind)
+    answer = HttpAnswer(pair["status"], _body(pair["body"]), pair.get("retryAfter"))
+    assert _told(outcome_of(vendor, account, message_of(kind), answer)) == pair["outcome"]
 
 
-@pytest.mark.parametrize(("provider_type", "pair"), _pairs("callbacks"))
-def test_callbacks(provider_type: str, pair: dict[str, Any]) -> None:
-    vendor, account = _account(provider_type)
-    callback = CallbackRequest(method="POST", url=pair["url"], headers={}, body=pair["body"].encode())
+@pytest.mark.parametrize(("kind", "pair"), _pairs("callbacks"))
+def test_callbacks(kind: str, pair: dict[str, Any]) -> None:
+    vendor, account = _account(kind)
+    headers = pair.get("headers", {})
+    callback = CallbackRequest(method="POST", url=pair["url"], headers=headers, body=_body(pair["body"]))
     contents = vendor.read_callback(account, callback)
     stated = [_told(receipt) for receipt in contents.receipts] + [_told(message) for message in contents.inbound]
     assert stated == pair["states"]

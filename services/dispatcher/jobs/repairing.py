@@ -12,7 +12,7 @@ from contracts.events import NotificationEvent
 from contracts.events.delivery import notification_event_id
 from services.dispatcher import metrics
 from services.dispatcher.accounts import Unusable
-from services.dispatcher.domain import LEASE_MARGIN_SECONDS
+from services.dispatcher.domain import LEASE_MARGIN_SECONDS, URGENT_LANE
 from services.dispatcher.handlers import recorded
 from services.dispatcher.jobs.sending import Sending
 from services.dispatcher.rendering import rendering
@@ -121,6 +121,8 @@ async def _resolve(sending: Sending, channel: Channel, attempt: UnknownAttempt) 
         str(usable.id),
         sending.settings.public_base_url,
         sending.references,
+        attempt.campaign_id,
+        attempt.lane == URGENT_LANE,
     )
     one = Claimed(attempt.id, attempt.address, attempt.name, attempt.customer_id, attempt.attempts, attempt.variables)
     try:

@@ -15,8 +15,8 @@ from contracts.events import AddressVerdict, NotificationEvent
 from contracts.events.delivery import notification_event_id
 from services.dispatcher import metrics
 from services.dispatcher.accounts import Accounts, Unusable, Usable
-from services.dispatcher.domain import LEASE_MARGIN_SECONDS, Tariffs, deferral_seconds, may_judge
-from services.dispatcher.handlers import judged, recorded
+from services.dispatcher.domain import LEASE_MARGIN_SECONDS, URGENT_LANE, Tariffs, deferral_seconds, may_judge
+from services.dispatcher.handlers import judged, recorded, referenced
 from services.dispatcher.rendering import Rendering, rendering
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import find_template
@@ -160,7 +160,14 @@ async def _prepare(sending: Sending, lot: Lot, channel: Channel) -> tuple[Usable
     if content is None:
         return Unusable("template_unknown")
     return usable, rendering(
-        channel, content, usable.provider_type, str(usable.id), sending.settings.public_base_url, sending.references
+        channel,
+        content,
+        usable.provider_type,
+        str(usable.id),
+        sending.settings.public_base_url,
+        sending.references,
+        lot.campaign_id,
+        lot.lane == URGENT_LANE,
     )
 
 
@@ -313,6 +320,9 @@ async def _record(
                     connection,
                     recorded(lot.campaign_id, lot.user_id, lot.channel, usable.provider_type, events, lot.lane),
                 )
+                if not usable.provider.capabilities.echoes_reference:
+                    messages = {mark.provider_message_id: mark.id for mark in marks if mark.provider_message_id}
+                    await put(connection, referenced(lot.user_id, lot.channel, usable.provider_type, messages))
                 verdicts = _verdicts(marks, taken, recipients)
                 if verdicts:
                     await put(connection, [judged(lot.user_id, lot.channel, verdicts)])

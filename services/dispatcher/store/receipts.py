@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from contracts.channels import Channel
 from services.dispatcher.domain import STATUS_RANK, Change, Joined
@@ -12,6 +13,28 @@ from shared.database import Connection
 def _rank(column: str) -> str:
     whens = " ".join(f"WHEN '{status}' THEN {rank}" for status, rank in STATUS_RANK.items())
     return f"CASE {column} {whens} ELSE 9 END"
+
+
+async def find_meant(
+    connection: Connection, channel: Channel, stated: Collection[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], UUID]:
+    """The recipients with these addresses in the lots of these recipients: a batch at a provider is part of a lot."""
+    table = f"{channel.name}_campaign_recipients"
+    cursor = await connection.execute(
+        f"""
+        WITH stated AS (
+            SELECT * FROM unnest(%b::uuid[], %b::text[]) AS s (id, address)
+        ), members AS MATERIALIZED (
+            SELECT s.id AS named, r.id, r.{channel.address_column} AS address
+            FROM (SELECT DISTINCT id FROM stated) s JOIN {table} n ON n.id = s.id JOIN lots l ON l.id = n.lot_id
+            JOIN {table} r ON r.id BETWEEN l.first_id AND l.last_id AND r.lot_id = l.id
+        )
+        SELECT s.id, s.address, m.id FROM stated s JOIN members m ON m.named = s.id AND m.address = s.address
+        """,  # noqa: S608
+        ([one[0] for one in stated], [one[1] for one in stated]),
+        binary=True,
+    )
+    return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
 
 
 async def mark_receipts(connection: Connection, channel: Channel, joined: Sequence[Joined]) -> list[Change]:
