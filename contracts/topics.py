@@ -106,8 +106,8 @@ CAMPAIGN_PROGRESS = Topic(
     "campaign-progress",
     "dispatcher",
     "campaign id",
-    (events.CampaignProgressed,),
-    "Where each campaign stands, at most about once a second.",
+    (events.CampaignProgressed, events.CampaignHalted),
+    "Where each campaign stands, at most about once a second, and that the dispatcher has stopped one.",
 )
 ADDRESS_VERDICTS = Topic(
     "address-verdicts",

@@ -42,6 +42,7 @@ class _Entry(msgspec.Struct):
     reference: str = ""
     address: str = ""
     accepted: bool = False
+    time: str = ""
 
 
 _decode = msgspec.json.Decoder(_Entry).decode
@@ -56,7 +57,7 @@ async def verify_campaign(
     checks = compare_books(ledger, found)
     address = CHANNELS[channel].address_field
     recipients = [
-        Recipient(row["id"], row[address], row["status"], row["outcome"], row["attempts"])
+        Recipient(row["id"], row[address], row["status"], row["outcome"], row["attempts"], row["attemptedAt"])
         async for row in api.pages(f"/{channel}/campaigns/{campaign_id}/recipients")
     ]
     checks += compare_recipients(ledger, recipients)
@@ -74,4 +75,4 @@ async def read_log(session: aiohttp.ClientSession, simulator_url: str) -> AsyncI
         answer.raise_for_status()
         async for line in answer.content:
             entry = _decode(line)
-            yield Sent(entry.reference, entry.address, entry.accepted)
+            yield Sent(entry.reference, entry.address, entry.accepted, entry.time)

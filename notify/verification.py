@@ -9,8 +9,12 @@ import base64
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+ATTEMPT_SECONDS = 60.0
+"""A message reaches the provider within so long before or after the last attempt that the ledger knows of."""
 
 NOT_SENT_OUTCOMES = (None, "refused", "skipped")
 
@@ -31,11 +35,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request in the provider's log. `accepted` says that the person gets the message."""
+    """One message in the provider's log. `accepted` says that the person gets it; `time` is ISO 8601 in UTC."""
 
     reference: str
     address: str
     accepted: bool
+    time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Recipient:
     status: str
     outcome: str | None
     attempts: int
+    attempted_at: str | None = None
 
 
 def recipient_of(reference: str) -> str | None:
@@ -117,18 +123,22 @@ class ProviderView:
 def compare_provider(
     recipients: Iterable[Recipient], sent: Iterable[Sent], opted_out: frozenset[str] = frozenset()
 ) -> ProviderView:
-    """The ledger's rows against the provider's log of requests.
+    """The ledger's rows against the provider's log of messages.
 
     `opted_out` are addresses that must not have been sent to at all. A double send is every message beyond the
     first that the provider accepted for the same recipient, or for the same address in this campaign.
+
+    A reference names a recipient of this campaign, or a batch with it. A provider that was given none can only be
+    judged by address and time, so another campaign by such a provider at the same time would be mistaken for this one.
     """
     rows = {one.id: one for one in recipients}
+    meant = _Meant(rows)
     by_recipient: Counter[str] = Counter()
     by_address: Counter[str] = Counter()
     opted_out_sends = 0
     for one in sent:
-        recipient_id = recipient_of(one.reference)
-        if one.accepted and recipient_id is not None and recipient_id in rows:
+        recipient_id = meant.recipient(one)
+        if one.accepted and recipient_id is not None:
             by_recipient[recipient_id] += 1
             by_address[one.address] += 1
             opted_out_sends += one.address in opted_out
@@ -147,6 +157,32 @@ def compare_provider(
         ),
     ]
     return ProviderView(checks, doubles, opted_out_sends)
+
+
+class _Meant:
+    """Which recipient of a campaign a message in the provider's log was for."""
+
+    def __init__(self, rows: Mapping[str, Recipient]) -> None:
+        self._rows = rows
+        self._by_address = {row.address: key for key, row in rows.items()}
+        times = [_seconds(row.attempted_at) for row in rows.values() if row.attempted_at]
+        self._from = min(times, default=0.0) - ATTEMPT_SECONDS
+        self._until = max(times, default=0.0) + ATTEMPT_SECONDS
+
+    def recipient(self, sent: Sent) -> str | None:
+        """The recipient's id, None for a message of another campaign."""
+        if not sent.reference:
+            if sent.address not in self._by_address or not self._from <= _seconds(sent.time) <= self._until:
+                return None
+            return self._by_address[sent.address]
+        named = recipient_of(sent.reference)
+        if named is None or named not in self._rows:
+            return None
+        return named if self._rows[named].address == sent.address else self._by_address.get(sent.address)
+
+
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()
 
 
 def _beyond_first(counts: Mapping[str, int]) -> int:

@@ -19,6 +19,7 @@ from contracts.events.campaigns import (
 from contracts.events.delivery import (
     AddressesJudged,
     AddressVerdict,
+    CampaignHalted,
     CampaignProgressed,
     MessageReference,
     MessagesReferenced,
@@ -37,6 +38,7 @@ EVENTS: dict[str, type[Event]] = {
         AudienceResolved,
         CampaignCancelled,
         CampaignChanged,
+        CampaignHalted,
         CampaignLaunched,
         CampaignPaused,
         CampaignProgressed,
@@ -60,6 +62,7 @@ __all__ = [
     "AudienceResolved",
     "CampaignCancelled",
     "CampaignChanged",
+    "CampaignHalted",
     "CampaignLaunched",
     "CampaignPaused",
     "CampaignProgressed",

@@ -88,6 +88,15 @@ class CampaignProgressed(Event, frozen=True, kw_only=True):
     eta: datetime | None = None
 
 
+class CampaignHalted(Event, frozen=True, kw_only=True):
+    """The dispatcher has stopped a campaign by itself; somebody has to look at the reason and resume it."""
+
+    campaign_id: UUID
+    user_id: str
+    channel: str
+    reason: str
+
+
 class AddressVerdict(Record, frozen=True, kw_only=True):
     """What a provider's answer says about an address: `dead`, or `opted_out` on the provider's side."""
 

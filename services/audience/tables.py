@@ -37,6 +37,7 @@ DEVICES = Table(
     Column("customer_id", String, primary_key=True),
     Column("device_token", String, primary_key=True),
     Column("device_type", String),
+    Column("installation_id", String),
     Column("last_seen_at", DateTime(timezone=True)),
 )
 PREFERENCES = Table(

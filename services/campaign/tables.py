@@ -54,6 +54,7 @@ def _campaigns(channel: Channel) -> Table:
         Column("audience", BigInteger),
         Column("progress", JSONB(none_as_null=True)),
         Column("progress_version", BigInteger),
+        Column("halted_at", DateTime(timezone=True)),
     )
 
 

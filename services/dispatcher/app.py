@@ -13,9 +13,10 @@ from contracts.channels import CHANNELS
 from services.dispatcher.accounts import open_accounts
 from services.dispatcher.consumers import subscriptions
 from services.dispatcher.domain import Tariffs
+from services.dispatcher.jobs.parts import Sending
 from services.dispatcher.jobs.progress import measure_waiting, publish_progress
 from services.dispatcher.jobs.repairing import free_expired_lots, resolve_once, resolve_unknowns
-from services.dispatcher.jobs.sending import Sending, send_lots
+from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
 from services.dispatcher.settings import DispatcherSettings

@@ -16,10 +16,6 @@ from shared.backoff import Backoff
 LEASE_MARGIN_SECONDS = 2.0
 """A worker stops writing this long before its lease ends by the database's clock."""
 
-DEAD_SHARE_MAX = 0.3
-DEAD_SHARE_FROM = 20
-"""Above this share of dead addresses in so many answers, the account is suspected and no address is judged."""
-
 URGENT_LANE = "transactional"
 """The lane of what somebody waits for; vendors with priorities are told."""
 
@@ -51,11 +47,6 @@ def deferral_seconds(deferrals: int, retry_after_seconds: float | None) -> float
     """How long a lot waits after its provider asked it to, or could not be reached."""
     waited = _DEFERRAL.delay(deferrals + 1)
     return waited if retry_after_seconds is None else max(waited, min(retry_after_seconds, 86_400.0))
-
-
-def may_judge(dead: int, answered: int) -> bool:
-    """False when so many addresses look dead that the account is the likelier fault."""
-    return answered < DEAD_SHARE_FROM or dead <= answered * DEAD_SHARE_MAX
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from contracts.events import (
     AddressVerdict,
     AudienceResolved,
     CampaignCancelled,
+    CampaignHalted,
     CampaignLaunched,
     CampaignPaused,
     CampaignResumed,
@@ -201,3 +202,11 @@ def referenced(user_id: str, channel: str, provider: str, messages: Mapping[str,
         )
         for start in range(0, len(references), EVENTS_PER_RECORD_MAX)
     ]
+
+
+def halted(campaign_id: UUID, user_id: str, channel: str, reason: str) -> Outgoing:
+    """A campaign that was stopped here, as a record."""
+    event = CampaignHalted(
+        event_id=new_id(), occurred_at=now(), campaign_id=campaign_id, user_id=user_id, channel=channel, reason=reason
+    )
+    return Outgoing(topics.CAMPAIGN_PROGRESS, str(campaign_id), event)

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -221,6 +222,7 @@ def _request_of(account: Account, notification: NotificationRequest) -> HttpRequ
 
 class _Failure(msgspec.Struct, gc=False):
     reason: str = ""
+    timestamp: float | None = None
 
 
 _failure = msgspec.json.Decoder(_Failure)
@@ -244,7 +246,18 @@ def outcome(_account: Account, message: Message, answer: HttpAnswer) -> Outcome:
         return Deferred("transient", None, code)
     if answer.status < 400:
         return Unknown("malformed", code)
-    return Refused(_CLASSES.get(reason, "config" if answer.status in (401, 403, 404, 405) else "unknown"), code)
+    error_class = _CLASSES.get(reason, "config" if answer.status in (401, 403, 404, 405) else "unknown")
+    return Refused(error_class, code, _time_of(failure.timestamp) if failure else None)
+
+
+def _time_of(milliseconds: float | None) -> datetime | None:
+    """Since when the token has been dead, as Apple says with 410."""
+    if milliseconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def verification(account: Account) -> HttpRequest:

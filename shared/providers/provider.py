@@ -75,10 +75,15 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
-    """The vendor will not send it. `error_class` is one of `ERROR_CLASSES`, `code` the vendor's own, if it gave one."""
+    """The vendor will not send it.
+
+    `error_class` is one of `ERROR_CLASSES`, `code` the vendor's own, if it gave one. `since` is when the vendor knew
+    that the address was dead: one that was registered later is alive.
+    """
 
     error_class: str
     code: str | None = None
+    since: datetime | None = None
 
 
 class Deferred(msgspec.Struct, frozen=True, gc=False):

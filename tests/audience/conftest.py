@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -153,14 +154,14 @@ class Tenant:
             intent=intent,
         )
 
-    async def judge(self, channel: str, **verdicts: list[str]) -> None:
+    async def judge(self, channel: str, at: datetime | None = None, **verdicts: list[str]) -> None:
         event = AddressesJudged(
             event_id=new_id(),
             occurred_at=now(),
             user_id=self.user_id,
             channel=channel,
             verdicts=[
-                AddressVerdict(address=address, verdict=verdict, at=now())
+                AddressVerdict(address=address, verdict=verdict, at=at or now())
                 for verdict, addresses in verdicts.items()
                 for address in addresses
             ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from contracts.events import Content
@@ -9,6 +11,7 @@ from contracts.topics import AUDIENCE_RESOLVED, PREFERENCE_CHANGES
 from services.audience.domain.customers import Customer, Device
 from services.audience.handlers import consent
 from services.audience.handlers.importing import add_device
+from shared.codec import now
 from shared.errors import Rejected
 from tests.audience.conftest import addresses, person, phone
 
@@ -143,6 +146,33 @@ async def test_a_dead_device_that_registers_again_lives(tenant):
     assert await add_device(tenant.database, tenant.user_id, "c0001", Device("token-1", "ios"))
     assert (await tenant.reach("push"))[0].recipients == 1
     assert not await add_device(tenant.database, tenant.user_id, "nobody", Device("x"))
+
+
+async def test_a_verdict_from_before_the_registration_means_nothing(tenant):
+    """Apple says since when a token is dead; the news may come after the app has registered again."""
+    await tenant.save(person(1))
+    before = now() - timedelta(hours=1)
+    await tenant.judge("push", at=before, dead=["token-1"])
+    assert (await tenant.reach("push"))[0].recipients == 1
+    await tenant.judge("push", dead=["token-1"])
+    assert (await tenant.reach("push"))[0].excluded == {"suppressed": 1}
+
+
+async def test_a_file_revives_only_devices_that_it_says_were_seen_later(tenant):
+    await tenant.save(person(1))
+    await tenant.judge("push", dead=["token-1"])
+    await tenant.save(person(1))
+    assert (await tenant.reach("push"))[0].excluded == {"suppressed": 1}, "the same file says nothing new"
+    seen = (now() + timedelta(seconds=1)).isoformat()
+    await tenant.save(person(1, devices=[{"deviceToken": "token-1", "lastSeenAt": seen}]))
+    assert (await tenant.reach("push"))[0].recipients == 1
+
+
+async def test_installation_ids_are_kept_beside_tokens(tenant):
+    installation = "dIsVQ2QVRT-TW7L6VfeAMh"
+    await tenant.save(person(1, devices=[{"deviceToken": "token-9", "installationId": installation}]))
+    await tenant.save(person(1, devices=[{"deviceToken": "token-9"}]))
+    assert (installation,) in await tenant.rows("SELECT installation_id FROM devices")
 
 
 async def test_send_requests_become_one_lot_each_and_only_once(tenant):

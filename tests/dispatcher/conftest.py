@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
@@ -146,6 +147,12 @@ class Scene:
             ledger = await find_ledger(connection, self.channel, self.user_id, self.campaign_id)
         assert ledger is not None
         return account_for(ledger)
+
+    async def published(self, topic: str) -> list[dict]:
+        """Everything in the outbox for the topic."""
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute("SELECT value FROM outbox WHERE topic = %s ORDER BY id", (topic,))
+            return [json.loads(row[0]) for row in await cursor.fetchall()]
 
     async def events(self) -> list[tuple[str, str]]:
         """(recipient id, event type) of everything in the outbox's public stream for this campaign."""

@@ -11,7 +11,7 @@ from contracts.channels import CHANNELS, PUSH, SMS
 from contracts.events import Receipt
 from contracts.events.receipts import RECEIPT_KINDS
 from services.dispatcher.accounting import account_for
-from services.dispatcher.domain import Tariffs, deferral_seconds, join_receipts, may_judge
+from services.dispatcher.domain import Tariffs, deferral_seconds, join_receipts
 from services.dispatcher.store.campaigns import Ledger
 from shared.ids import new_id
 
@@ -53,12 +53,6 @@ def test_a_click_is_an_opening_too():
     (joined,) = join_receipts(PUSH, [Receipt(recipient_id=RECIPIENT, kind="clicked", at=START)])
     assert joined.engaged_at == [START, START]
     assert joined.delivered_at == START
-
-
-def test_many_dead_addresses_are_the_accounts_fault():
-    assert may_judge(5, 10)
-    assert may_judge(30, 100)
-    assert not may_judge(31, 100)
 
 
 def test_a_deferral_waits_at_least_as_long_as_the_provider_asks():

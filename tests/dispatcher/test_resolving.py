@@ -2,92 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from functools import partial
-
 import pytest
-from cryptography.fernet import Fernet
 
-from contracts.events import LotResolved
-from services.dispatcher.accounts import account_columns, open_accounts
-from services.dispatcher.domain import Tariffs
-from services.dispatcher.jobs.repairing import Resolved, resolve_once
-from services.dispatcher.jobs.sending import Sending, send_lots
-from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.store.providers import insert_provider
-from shared.probes import Heartbeat
-from shared.providers.wire import Wire
-from shared.runtime import JobContext
-from shared.security import references, seal
-from shared.settings import load
 from tests.dispatcher.conftest import Scene
-from tests.provider_simulator.conftest import Simulated, simulated
-from tests.providers.samples import values_of
-from tests.waiting import until
+from tests.dispatcher.desk import Desk, desk
+from tests.provider_simulator.conftest import simulated
 
-KEY = Fernet.generate_key().decode()
-TYPES = {"sms": "twilio", "push": "firebase"}
 LOST = {"accept_then_close": 1.0, "lost_receipt": 1.0}
 NEVER_TAKEN = {"server_error": 1.0}
 
-__all__ = ["simulated"]
+__all__ = ["desk", "simulated"]
 only_sms = pytest.mark.parametrize("scene", ["sms"], indirect=True)
-
-
-@dataclass
-class Desk:
-    """A scene with an account at the simulator and a sender."""
-
-    scene: Scene
-    simulated: Simulated
-    sending: Sending
-
-    async def send(self, *lots: LotResolved) -> None:
-        """Sends the lots to the end."""
-        await self.scene.arrive(*lots)
-        await self.scene.launch()
-        context = JobContext(asyncio.Event(), Heartbeat("sender", 60))
-        sender = asyncio.create_task(send_lots(self.sending, "bulk", context))
-        await until(partial(self._all_answered, len(lots)))
-        context.stopping.set()
-        await sender
-
-    async def _all_answered(self, lots: int) -> bool:
-        async with self.scene.database.pool.connection() as connection:
-            cursor = await connection.execute("SELECT count(*) FROM lots WHERE state = 'done'")
-            return await cursor.fetchone() == (lots,)
-
-    async def resolve(self, **options: object) -> Resolved:
-        return await resolve_once(self.sending, self.scene.channel, 0.0, **options)
-
-
-@pytest.fixture
-async def desk(scene: Scene, simulated: Simulated) -> AsyncIterator[Desk]:
-    settings = load(
-        DispatcherSettings,
-        database_url="postgresql://unused",
-        kafka_bootstrap_servers="unused:1",
-        secrets_key=KEY,
-        internal_token=KEY,
-        http_port=0,
-        public_base_url="http://127.0.0.1:9",
-        idle_seconds=0.05,
-    )
-    kind = TYPES[scene.channel.name]
-    values = {
-        "id": scene.provider_id,
-        "user_id": scene.user_id,
-        "provider_name": "ours",
-        "provider_type": kind,
-        **account_columns(seal(KEY), scene.channel.name, values_of(kind, simulated.url)),
-    }
-    async with scene.database.engine.begin() as connection:
-        await insert_provider(connection, scene.channel.name, values)
-    wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=2)
-    async with open_accounts(scene.database, seal(KEY), wire) as accounts:
-        yield Desk(scene, simulated, Sending(scene.database, settings, accounts, references(KEY), Tariffs({})))
 
 
 @only_sms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from copy import deepcopy
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -85,6 +86,29 @@ def test_a_reference_names_its_recipient():
     recipient_id = uuid4()
     assert recipient_of(references("k" * 32).sign("push", recipient_id)) == str(recipient_id)
     assert [recipient_of(text) for text in ("", "%%%", base64.urlsafe_b64encode(b"short").decode())] == [None] * 3
+
+
+def _at(row: Recipient, time: str) -> Recipient:
+    return replace(row, attempted_at=time)
+
+
+def test_the_address_tells_recipients_of_a_batch_apart():
+    rows = _rows(("delivered", "accepted"), ("delivered", "accepted"), ("sending", "unknown"))
+    leader = _entry(rows[0]).reference
+    sent = [Sent(leader, row.address, True) for row in rows]
+    assert all(check.ok for check in compare_provider(rows, sent).checks)
+    assert compare_provider(rows, [*sent, sent[1]]).double_sends == 1
+    assert any(not check.ok for check in compare_provider(rows, sent[:1]).checks)
+
+
+def test_without_a_reference_address_and_time_tell():
+    rows = [_at(row, "2026-11-01T10:00:00Z") for row in _rows(("delivered", "accepted"), ("delivered", "accepted"))]
+    now, before = "2026-11-01T10:00:01.500Z", "2026-11-01T08:00:00.000Z"
+    sent = [Sent("", row.address, True, now) for row in rows]
+    others = [Sent("", rows[0].address, True, before), Sent("", "+4999", True, now)]
+    assert all(check.ok for check in compare_provider(rows, [*sent, *others]).checks)
+    assert compare_provider(rows, [*sent, sent[0]]).double_sends == 1
+    assert any(not check.ok for check in compare_provider(rows, others).checks)
 
 
 def test_rows_are_counted_one_by_one():

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from services.dispatcher.app import NAME, build
-from services.dispatcher.jobs import sending
+from services.dispatcher.jobs import parts, sending
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.claims import MicroLot, claim_recipients
 from services.dispatcher.store.outcomes import mark_outcomes
@@ -40,5 +40,5 @@ async def claim_and_mark(
 
 if __name__ == "__main__":
     sending.claim_recipients = claim_and_forget
-    sending.mark_outcomes = claim_and_mark
+    parts.mark_outcomes = claim_and_mark
     main(NAME, build, DispatcherSettings)

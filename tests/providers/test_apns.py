@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -87,6 +88,16 @@ def test_the_sandbox_is_apples_other_host() -> None:
     assert apns.account(values).base_url == "https://api.push.apple.com"
     values["config"]["sandbox"] = True
     assert apns.account(values).base_url == "https://api.sandbox.push.apple.com"
+
+
+def test_apple_says_since_when_a_token_is_dead() -> None:
+    account, message = apns.account(values_of("apns", BASE)), message_of("apns")
+    said = {"reason": "Unregistered", "timestamp": 1_790_000_000_000}
+    outcome = apns.outcome(account, message, HttpAnswer(410, json.dumps(said).encode()))
+    assert outcome == Refused("recipient_permanent", "Unregistered", datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC))
+    for strange in (1e30, -1e30, float(2**60)):
+        answer = HttpAnswer(410, json.dumps(said | {"timestamp": strange}).encode())
+        assert apns.outcome(account, message, answer) == Refused("recipient_permanent", "Unregistered")
 
 
 # --- provider tokens -------------------------------------------------------------------------------------------------

@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import msgspec
+
+from contracts.masked import DeviceToken
 from shared.providers import fcm
 from shared.providers.provider import Accepted, Deferred, Outcome, Refused, boottime
 from shared.providers.registry import open_provider, validate_account
@@ -117,6 +120,14 @@ def test_the_message_says_where_the_app_reports() -> None:
     assert sent["data"] == {"reportUrl": f"http://127.0.0.1:9/t/{REFERENCE}"}
     assert sent["android"] == {"priority": "NORMAL", "ttl": "600s", "notification": {"tag": "collapse-1"}}
     assert sent["apns"]["headers"]["apns-collapse-id"] == "collapse-1"
+
+
+def test_an_installation_id_is_no_token() -> None:
+    account = fcm.account(values_of("firebase", "http://127.0.0.1:9"))
+    message = msgspec.structs.replace(message_of("firebase"), address=DeviceToken("dIsVQ2QVRT-TW7L6VfeAMh"))
+    sent = json.loads(fcm.request(account, message).body)["message"]
+    assert sent["fid"] == "dIsVQ2QVRT-TW7L6VfeAMh"
+    assert "token" not in sent
 
 
 def test_the_token_endpoint_must_be_allowed_too() -> None:

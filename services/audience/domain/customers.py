@@ -24,6 +24,7 @@ DEVICE_TYPES = ("ios", "android", "web", "unknown")
 ATTRIBUTE_PREFIX = "attributes."
 
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
+_INSTALLATION = re.compile(r"[A-Za-z0-9_-]{22}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _COUNTRY = re.compile(r"[A-Za-z]{2}")
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
@@ -57,11 +58,12 @@ class _Invalid(ValueError):
 
 @dataclass(slots=True)
 class Device:
-    """One installation of an app."""
+    """One installation of an app. `installation_id` is Firebase's, which is to replace its tokens."""
 
     device_token: str
     device_type: str = "unknown"
     last_seen_at: datetime | None = None
+    installation_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -329,9 +331,10 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "attributes": ("attributes", _attributes),
     "devices": ("devices", _devices),
 }
-_LATER = frozenset({"phoneNumber", "deviceToken", "deviceType"})
+_LATER = frozenset({"phoneNumber", "deviceToken", "deviceType", "installationId"})
 _DEVICE_FIELDS = (
     ("deviceToken", "device_token", read_device_token),
     ("deviceType", "device_type", read_device_type),
     ("lastSeenAt", "last_seen_at", _moment),
+    ("installationId", "installation_id", _matching(_INSTALLATION, 22, "must be a Firebase installation id")),
 )

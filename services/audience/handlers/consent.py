@@ -46,9 +46,9 @@ async def on_addresses_judged(database: Database, events: Sequence[AddressesJudg
             if event.event_id not in fresh:
                 continue
             fresh.discard(event.event_id)
-            dead = [(v.address, ALL, v.at) for v in event.verdicts if v.verdict == "dead"]
+            dead = [(v.address, v.at) for v in event.verdicts if v.verdict == "dead"]
             stopped = {v.address: v.at for v in event.verdicts if v.verdict == "opted_out"}
-            await preferences.insert_suppressions(connection, event.user_id, event.channel, "dead", dead)
+            await preferences.insert_dead(connection, event.user_id, event.channel, dead)
             await opt_out(connection, event.user_id, event.channel, stopped, "provider")
 
 

@@ -8,10 +8,9 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from contracts.channels import PUSH, Channel
+from contracts.channels import Channel
 from services.audience import metrics
 from services.audience.domain.additions import Addition, is_known_column, read_addition
-from services.audience.domain.consent import ALL
 from services.audience.domain.customers import (
     Customer,
     Device,
@@ -24,6 +23,7 @@ from services.audience.domain.files import BadFile, CsvRows, JsonRows, Row, RowR
 from services.audience.handlers import consent
 from services.audience.store import additions, customers, expansions, imports, preferences
 from services.audience.store.imports import RowError
+from shared.codec import now
 from shared.database import Connection, Database
 from shared.ids import new_id
 
@@ -140,6 +140,8 @@ async def save_customers(connection: Connection, user_id: str, rows: Sequence[Cu
     await customers.upsert_incoming(connection, user_id)
     devices = [(customer.customer_id, device) for customer in merged.values() for device in customer.devices]
     await customers.upsert_devices(connection, user_id, devices)
+    seen = [(device.device_token, device.last_seen_at) for _, device in devices if device.last_seen_at is not None]
+    await preferences.delete_dead(connection, user_id, seen)
     await preferences.mark_suppressed_as_opted_out(connection, user_id)
     await consent.say_incoming(connection, user_id, before)
 
@@ -210,12 +212,12 @@ def _count(result: Imported, kind: Kind[Any], batch: Batch[Any]) -> None:
 
 async def add_device(database: Database, user_id: str, customer_id: str, device: Device) -> bool:
     """Adds a device to a customer, or notes that it was seen; False when there is no such customer."""
+    seen_at = device.last_seen_at = device.last_seen_at or now()
     async with database.transaction() as connection:
         if not await customers.find_known_customers(connection, user_id, [customer_id]):
             return False
         await customers.copy_incoming(connection, [Customer(customer_id=customer_id, devices=[device])])
         await customers.upsert_incoming(connection, user_id)
         await customers.upsert_devices(connection, user_id, [(customer_id, device)])
-        pair = (device.device_token, ALL)
-        await preferences.delete_suppressions(connection, user_id, PUSH.name, "dead", [pair])
+        await preferences.delete_dead(connection, user_id, [(device.device_token, seen_at)])
     return True

@@ -141,6 +141,7 @@ def _as_json(rows: Sequence[Any], devices: Sequence[Any]) -> list[dict[str, Any]
             {
                 "deviceToken": device.device_token,
                 "deviceType": device.device_type,
+                "installationId": device.installation_id,
                 "lastSeenAt": device.last_seen_at,
             }
         )

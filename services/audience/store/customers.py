@@ -127,29 +127,39 @@ async def find_consent_to_change(connection: Connection, user_id: str) -> dict[s
 
 
 async def upsert_devices(connection: Connection, user_id: str, devices: Sequence[tuple[str, Device]]) -> None:
-    """Adds devices to customers that exist, newest last; a customer keeps the `DEVICES_MAX` seen last."""
+    """Adds devices to customers that exist, newest last; a customer keeps the `DEVICES_MAX` seen last.
+
+    Without a time a new device is seen now, and a known one no later than before.
+    """
     chosen = {(customer_id, device.device_token): device for customer_id, device in devices}
     if not chosen:
         return
     await connection.execute(
         """
-        INSERT INTO devices AS d (user_id, customer_id, device_token, device_type, last_seen_at)
-        SELECT %b, i.customer_id, i.device_token, i.device_type, coalesce(i.last_seen_at, now())
-        FROM unnest(%b::text[], %b::text[], %b::text[], %b::timestamptz[])
-             AS i (customer_id, device_token, device_type, last_seen_at)
+        INSERT INTO devices AS d (user_id, customer_id, device_token, device_type, installation_id, last_seen_at)
+        SELECT %(user)b, i.customer_id, i.device_token, i.device_type, i.installation_id,
+               coalesce(i.last_seen_at, k.last_seen_at, now())
+        FROM unnest(%(customers)b::text[], %(tokens)b::text[], %(types)b::text[], %(installations)b::text[],
+                    %(times)b::timestamptz[])
+             AS i (customer_id, device_token, device_type, installation_id, last_seen_at)
+        LEFT JOIN devices k ON k.user_id = %(user)b AND k.customer_id = i.customer_id
+                           AND k.device_token = i.device_token
         ORDER BY i.customer_id, i.device_token
         ON CONFLICT (user_id, customer_id, device_token) DO UPDATE SET
             device_type = CASE excluded.device_type WHEN 'unknown' THEN d.device_type ELSE excluded.device_type END,
+            installation_id = coalesce(excluded.installation_id, d.installation_id),
             last_seen_at = greatest(excluded.last_seen_at, d.last_seen_at)
         WHERE excluded.last_seen_at > d.last_seen_at OR excluded.device_type NOT IN (d.device_type, 'unknown')
+           OR excluded.installation_id <> coalesce(d.installation_id, '')
         """,
-        (
-            user_id,
-            [customer_id for customer_id, _ in chosen],
-            [token for _, token in chosen],
-            [device.device_type for device in chosen.values()],
-            [device.last_seen_at for device in chosen.values()],
-        ),
+        {
+            "user": user_id,
+            "customers": [customer_id for customer_id, _ in chosen],
+            "tokens": [token for _, token in chosen],
+            "types": [device.device_type for device in chosen.values()],
+            "installations": [device.installation_id for device in chosen.values()],
+            "times": [device.last_seen_at for device in chosen.values()],
+        },
         prepare=False,
     )
     await connection.execute(

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.channels import PUSH
 from contracts.events import OptOutChange
 from services.audience.domain.consent import ALL, MARKETING, TRANSACTIONAL, Consent
 from services.audience.tables import PREFERENCES, REACHES
@@ -125,6 +126,42 @@ async def insert_suppressions(
         (user_id, channel, reason, [r[0] for r in ordered], [r[1] for r in ordered], [r[2] for r in ordered]),
     )
     return {(row[0], row[1]) for row in await cursor.fetchall()}
+
+
+async def insert_dead(connection: Connection, user_id: str, channel: str, rows: Sequence[tuple[str, datetime]]) -> None:
+    """Suppresses (address, dead since), but no device that has registered since then."""
+    ordered = sorted(dict(rows).items())
+    await connection.execute(
+        """
+        INSERT INTO suppressions (user_id, channel, address, scope, reason, at)
+        SELECT %(user)b, %(channel)b, i.address, %(scope)b, 'dead', i.at
+        FROM unnest(%(addresses)b::text[], %(times)b::timestamptz[]) AS i (address, at)
+        WHERE NOT EXISTS (SELECT FROM devices d WHERE %(channel)b = %(push)b AND d.user_id = %(user)b
+                            AND d.device_token = i.address AND d.last_seen_at > i.at)
+        ON CONFLICT DO NOTHING
+        """,
+        {
+            "user": user_id,
+            "channel": channel,
+            "push": PUSH.name,
+            "scope": ALL,
+            "addresses": [address for address, _ in ordered],
+            "times": [at for _, at in ordered],
+        },
+    )
+
+
+async def delete_dead(connection: Connection, user_id: str, devices: Sequence[tuple[str, datetime]]) -> None:
+    """Takes back that tokens are dead which (token, seen at) were seen after the provider knew it."""
+    if devices:
+        await connection.execute(
+            """
+            DELETE FROM suppressions s USING unnest(%b::text[], %b::timestamptz[]) AS i (device_token, seen_at)
+            WHERE s.user_id = %b AND s.channel = %b AND s.reason = 'dead' AND s.address = i.device_token
+              AND i.seen_at > s.at
+            """,
+            ([token for token, _ in devices], [at for _, at in devices], user_id, PUSH.name),
+        )
 
 
 async def delete_suppressions(

@@ -8,10 +8,12 @@ from typing import Any
 from contracts.channels import Channel
 from services.campaign.domain import check_template
 
+_INTERNAL = frozenset({"progress_version", "halted_at"})
+
 
 def show(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The row with its columns in camelCase."""
-    return {_camel(name): value for name, value in row.items() if name != "progress_version"}
+    return {_camel(name): value for name, value in row.items() if name not in _INTERNAL}
 
 
 def _camel(name: str) -> str:

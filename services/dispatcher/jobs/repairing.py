@@ -14,7 +14,7 @@ from services.dispatcher import metrics
 from services.dispatcher.accounts import Unusable
 from services.dispatcher.domain import LEASE_MARGIN_SECONDS, URGENT_LANE
 from services.dispatcher.handlers import recorded
-from services.dispatcher.jobs.sending import Sending
+from services.dispatcher.jobs.parts import Sending
 from services.dispatcher.rendering import rendering
 from services.dispatcher.store.claims import Claimed
 from services.dispatcher.store.outcomes import Recorded, claim_expired, mark_outcomes, mark_unfinished_unknown

@@ -14,7 +14,10 @@ from shared.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """A leased lot with what is needed to send it. `content` is the campaign's, or the lot's own."""
+    """A leased lot with what is needed to send it. `content` is the campaign's, or the lot's own.
+
+    `was_halted`: the guard halted the campaign, and somebody has resumed it since.
+    """
 
     id: UUID
     campaign_id: UUID
@@ -28,6 +31,7 @@ class Lot:
     campaign_state: str | None
     expires_at: datetime | None
     deferrals: int
+    was_halted: bool
 
 
 async def claim_lot(connection: Connection, lane: str, worker: UUID, lease_seconds: float) -> Lot | None:
@@ -51,7 +55,8 @@ async def claim_lot(connection: Connection, lane: str, worker: UUID, lease_secon
         WHERE lots.id = chosen.id AND l.id = chosen.id
         RETURNING lots.id, lots.campaign_id, lots.user_id, lots.channel, lots.lane,
                   coalesce(lots.provider_id, c.provider_id), lots.category, lots.template_id,
-                  coalesce(lots.content, c.content), c.state, lots.expires_at, lots.deferrals
+                  coalesce(lots.content, c.content), c.state, lots.expires_at, lots.deferrals,
+                  c.halted_at IS NOT NULL
         """,
         {"lane": lane, "worker": worker, "lease": lease_seconds},
     )

@@ -183,6 +183,25 @@ async def mark_campaigns(connection: Connection, updates: Iterable[CampaignUpdat
             )
 
 
+async def mark_halted(connection: Connection, campaign_id: UUID, reason: str) -> bool:
+    """Holds a campaign that is being sent, once; False where it was halted before or is not being sent."""
+    await _lock_campaigns(connection, [campaign_id], exclusive=True)
+    cursor = await connection.execute(
+        """
+        UPDATE campaigns SET state = 'paused', reason = %b, halted_at = clock_timestamp()
+        WHERE id = %b AND state = 'sending' AND halted_at IS NULL
+        """,
+        (reason, campaign_id),
+    )
+    if cursor.rowcount == 0:
+        return False
+    await connection.execute(
+        "UPDATE lots SET state = 'held', reason = %b WHERE campaign_id = %b AND state = 'waiting'",
+        (reason, campaign_id),
+    )
+    return True
+
+
 async def _lock_campaigns(connection: Connection, campaign_ids: Sequence[UUID], exclusive: bool) -> None:
     function = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
     await connection.execute(

@@ -1,0 +1,91 @@
+"""Wrong credentials must not wipe an audience: who may judge addresses, and what halts a campaign."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.events import AddressVerdict, CampaignResumed
+from services.dispatcher.guard import ANSWERS_MIN, DEAD_SHARE_MAX, HALT_FROM, HALTED, Guard
+from shared.codec import now
+from tests.dispatcher.conftest import Scene
+from tests.dispatcher.desk import Desk, desk
+from tests.provider_simulator.conftest import simulated
+
+__all__ = ["desk", "simulated"]
+ACCOUNT = UUID(int=1)
+both = pytest.mark.parametrize("scene", ["sms", "push"], indirect=True)
+
+
+def verdicts(count):
+    return [AddressVerdict(address=f"a{n}", verdict="dead", at=now()) for n in range(count)]
+
+
+def test_an_account_is_believed_only_after_some_answers():
+    guard = Guard()
+    assert guard.believe(ACCOUNT, 1, verdicts(1)) == []
+    assert guard.believe(ACCOUNT, ANSWERS_MIN - 2, []) == []
+    assert len(guard.believe(ACCOUNT, 1, [])) == 1, "the verdict that had to wait holds now"
+    assert guard.believe(ACCOUNT, 1, []) == []
+
+
+def test_an_account_that_calls_most_addresses_dead_is_not_believed():
+    guard = Guard()
+    for _ in range(200):
+        assert guard.believe(ACCOUNT, 1, verdicts(1)) == []
+    assert guard.believe(UUID(int=2), 100, verdicts(5)) != [], "accounts are judged apart"
+
+
+def test_an_account_is_believed_again_when_its_addresses_live():
+    guard = Guard()
+    guard.believe(ACCOUNT, 500, verdicts(500))
+    for _ in range(20):
+        guard.believe(ACCOUNT, 500, [])
+    assert len(guard.believe(ACCOUNT, 10, verdicts(1))) == 1
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.floats(0, 1)), max_size=60))
+def test_nobody_is_suppressed_while_the_share_is_too_high(batches):
+    guard, answered, dead = Guard(), 0, 0
+    for size, share in batches:
+        ill = round(size * share)
+        answered, dead = answered + size, dead + ill
+        found = guard.believe(ACCOUNT, size, verdicts(ill))
+        if answered < 1000 and dead > answered * DEAD_SHARE_MAX:
+            assert found == []
+
+
+def test_a_campaign_is_judged_by_its_first_answers():
+    guard = Guard()
+    assert not guard.must_halt(ACCOUNT, HALT_FROM - 1, HALT_FROM - 1)
+    assert guard.must_halt(ACCOUNT, 1, 1)
+    assert guard.must_halt(ACCOUNT, 10, 10), "what is still under way does not go on"
+    assert not guard.must_halt(UUID(int=2), HALT_FROM, 2)
+    assert not guard.must_halt(UUID(int=2), 1000, 1000), "it was clear"
+
+
+@both
+async def test_a_campaign_of_dead_addresses_is_halted_and_nobody_is_suppressed(desk: Desk, scene: Scene):
+    await desk.simulated.set_faults(rates={"dead_address": 0.9})
+    await desk.send(scene.lot(60))
+    terms = await scene.terms()
+    assert terms["refused"] == {}
+    assert terms["waiting"] + terms["accepted"]["total"] == 60
+    assert terms["waitingReason"] == HALTED
+    assert await scene.published("address-verdicts") == []
+    (halted,) = [one for one in await scene.published("campaign-progress") if one["type"] == "CampaignHalted"]
+    assert (halted["campaignId"], halted["reason"]) == (str(scene.campaign_id), HALTED)
+
+
+@both
+async def test_whoever_resumes_it_has_looked_at_it(desk: Desk, scene: Scene):
+    await desk.simulated.set_faults(rates={"dead_address": 0.9})
+    await desk.send(scene.lot(60))
+    await scene.tell(CampaignResumed, 2)
+    await desk.work(1, "done")
+    terms = await scene.terms()
+    assert terms["refused"]["recipient_permanent"] > 40
+    assert await scene.published("address-verdicts") == [], "the account is not believed for all that"
