@@ -12,7 +12,7 @@ from services.dispatcher.store.providers import find_provider, find_providers
 from services.dispatcher.tables import PROVIDERS, SEALED_COLUMNS
 from shared.database import Database
 from shared.providers.provider import Provider
-from shared.providers.registry import open_provider
+from shared.providers.registry import open_provider, rate_of
 from shared.providers.wire import Wire
 from shared.security import Seal, SealBroken
 
@@ -34,6 +34,8 @@ class Usable:
     provider_type: str
     version: int
     provider: Provider
+    per_second: float | None = None
+    """The limit that the account's owner has set, in the provider's units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Accounts:
                 row["provider_type"],
                 row["version"],
                 open_provider(channel, row["provider_type"], values, self.wire),
+                rate_of(values),
             )
         except (ValueError, SealBroken):
             return Unusable("provider_configuration")

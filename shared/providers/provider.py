@@ -24,6 +24,7 @@ ERROR_CLASSES = (
 )
 
 RECEIPTS_COME_BY = ("webhook", "app", "log", "none")
+RATE_UNITS = ("messages", "segments", "requests")
 PRICES_COME_BY = ("estimate", "response", "later", "none")
 
 
@@ -251,7 +252,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     `official_hosts` need no permission of the operator. With a `batch_max` above 1 the module is a `BatchVendor`.
     `resend_is_safe`: the same request twice has the effect of one, by the vendor's word. `echoes_reference`: receipts
-    hold our reference, or the provider's id of the message has to be remembered. `http2`: it speaks nothing else.
+    hold our reference, or the provider's id of the message has to be remembered. `rate_unit` is what the vendor counts
+    when it limits the rate. `http2`: it speaks nothing else.
     `prepares`: the module is a `PreparingVendor`.
     """
 
@@ -265,6 +267,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     can_be_asked: bool
     price: str
     echoes_reference: bool = True
+    rate_unit: str = "messages"
     http2: bool = False
     prepares: bool = False
 

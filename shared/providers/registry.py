@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from shared.providers import apns, fcm, twilio
 from shared.providers.http_provider import HttpProvider
 from shared.providers.provider import InvalidField, Problem, Provider, Vendor
-from shared.providers.reading import host_of
+from shared.providers.reading import config_of, host_of
 from shared.providers.wire import Wire
 
 _ALL: tuple[Vendor, ...] = (twilio, fcm, apns)
+
+RATE_MIN, RATE_MAX = 0.01, 100_000
+"""Units a second."""
 
 VENDORS: Mapping[tuple[str, str], Vendor] = MappingProxyType(
     {(vendor.CAPABILITIES.channel, vendor.CAPABILITIES.provider_type): vendor for vendor in _ALL}
@@ -38,10 +41,24 @@ def open_provider(channel: str, provider_type: str, values: Mapping[str, Any], w
     return HttpProvider(vendor, account, wire)
 
 
+def rate_of(values: Mapping[str, Any]) -> float | None:
+    """The units a second that the account's owner allows (`config.ratePerSecond`), None without a limit."""
+    rate = config_of(values).get("ratePerSecond")
+    return float(rate) if _is_rate(rate) else None
+
+
+def _is_rate(rate: object) -> TypeGuard[float]:
+    return isinstance(rate, int | float) and not isinstance(rate, bool) and RATE_MIN <= rate <= RATE_MAX
+
+
 def _read_account(
     vendor: Vendor, values: Mapping[str, Any], allowed_hosts: frozenset[str]
 ) -> tuple[list[Problem], Any]:
-    if problems := vendor.problems(values):
+    problems = vendor.problems(values)
+    rate = config_of(values).get("ratePerSecond")
+    if rate is not None and not _is_rate(rate):
+        problems.append(Problem("config.ratePerSecond", f"must be a number from {RATE_MIN} to {RATE_MAX}"))
+    if problems:
         return problems, None
     try:
         account = vendor.account(values)

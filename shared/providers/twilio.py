@@ -55,6 +55,7 @@ CAPABILITIES = Capabilities(
     resend_is_safe=False,
     can_be_asked=True,
     price="later",
+    rate_unit="segments",
 )
 CALLBACK_REPLY = HttpReply(200, "text/xml", b"<Response/>")
 

@@ -17,6 +17,7 @@ from services.dispatcher.accounts import Accounts, Usable
 from services.dispatcher.domain import URGENT_LANE, Tariffs, deferral_seconds
 from services.dispatcher.guard import HALTED, Guard
 from services.dispatcher.handlers import halted, judged, recorded, referenced
+from services.dispatcher.pacing import Pace
 from services.dispatcher.rendering import Rendering
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.claims import Claimed, Lot, MicroLot
@@ -57,10 +58,14 @@ class Sending:
     references: References
     tariffs: Tariffs
     guard: Guard = field(default_factory=Guard)
+    pace: Pace = field(init=False)
     worker: UUID = field(default_factory=uuid4)
     work: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when lots may have become due."""
     finishing: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.database)
 
     async def finish(self, work: Coroutine[None, None, None]) -> None:
         """Lets a lot be finished beside the sender; waits when too many are, and raises what made one fail."""
@@ -113,6 +118,7 @@ class Part:
             except MissingVariable:
                 unsendable.append(Recorded(one.id, one.attempts, "refused", "content", "missing_variable"))
         self.outcomes = [None] * len(self.messages)
+        await self.sending.pace.settle(self.usable, self.messages)
         started = time.monotonic()
         most = asyncio.Event()
         missing = len(self.messages)
@@ -130,8 +136,10 @@ class Part:
         await asyncio.wait({self.answers, first}, return_when=asyncio.FIRST_COMPLETED)
         first.cancel()
         await asyncio.wait({self.answers}, timeout=LATE_SECONDS)
-        metrics.PROVIDER_SECONDS.labels(lot.channel, self.usable.provider_type).observe(time.monotonic() - started)
+        seconds = time.monotonic() - started
+        metrics.PROVIDER_SECONDS.labels(lot.channel, self.usable.provider_type).observe(seconds)
         await self._record(unsendable)
+        await self.sending.pace.hear(self.usable, self.outcomes, seconds)
 
     async def finish(self) -> None:
         """Waits for the late answers and records them."""

@@ -13,6 +13,7 @@ from services.dispatcher.accounts import Unusable, Usable
 from services.dispatcher.domain import LEASE_MARGIN_SECONDS, URGENT_LANE
 from services.dispatcher.handlers import recorded
 from services.dispatcher.jobs.parts import Part, Sending
+from services.dispatcher.pacing import RATE_LIMITED
 from services.dispatcher.rendering import Rendering, rendering
 from services.dispatcher.store.campaigns import find_template
 from services.dispatcher.store.claims import Lot, MicroLot, claim_lot, claim_recipients, release_lot
@@ -22,6 +23,9 @@ from shared.database import Connection
 from shared.outbox import put
 from shared.providers.provider import boottime
 from shared.runtime import JobContext
+
+LOT_RECIPIENTS_MAX = 500
+"""The most that one lot can have."""
 
 UNUSABLE_SECONDS = 15.0
 """How long a lot waits whose account or template is not usable."""
@@ -58,11 +62,19 @@ async def _send_lot(sending: Sending, lot: Lot, context: JobContext) -> None:
         return
     usable, texts = ready
     parts: list[Part] = []
+    slow_down: tuple[float, str] | None = None
     while True:
+        rows_max = _rows_max(sending, usable)
+        if usable is not None:
+            grant = await sending.pace.grant(usable, rows_max, lot.lane == URGENT_LANE)
+            if grant.units == 0:
+                slow_down = (grant.wait_seconds, RATE_LIMITED)
+                break
+            rows_max = grant.units
         deadline = boottime() + sending.settings.lease_seconds - LEASE_MARGIN_SECONDS
         async with sending.database.transaction() as connection:
             micro_lot = await claim_recipients(
-                connection, channel, lot, sending.worker, sending.settings.lease_seconds, sending.settings.micro_lot_max
+                connection, channel, lot, sending.worker, sending.settings.lease_seconds, rows_max
             )
             await _publish_skips(connection, lot, micro_lot)
         context.heartbeat.beat()
@@ -72,17 +84,25 @@ async def _send_lot(sending: Sending, lot: Lot, context: JobContext) -> None:
             part = Part(sending, lot, channel, usable, texts, micro_lot)
             parts.append(part)
             await part.send(deadline)
-        full = len(micro_lot.claimed) + len(micro_lot.skipped) >= sending.settings.micro_lot_max
+        full = len(micro_lot.claimed) + len(micro_lot.skipped) >= rows_max
         if not full or context.stopping.is_set() or any(part.must_wait() for part in parts):
             break
-    await sending.finish(_finish_lot(sending, lot, parts))
+    await sending.finish(_finish_lot(sending, lot, parts, slow_down))
 
 
-async def _finish_lot(sending: Sending, lot: Lot, parts: Sequence[Part]) -> None:
+def _rows_max(sending: Sending, usable: Usable | None) -> int:
+    """Recipients of one micro-lot: more where the provider takes them with one request."""
+    batch_max = 1 if usable is None else usable.provider.capabilities.batch_max
+    return max(sending.settings.micro_lot_max, min(batch_max, LOT_RECIPIENTS_MAX))
+
+
+async def _finish_lot(sending: Sending, lot: Lot, parts: Sequence[Part], slow_down: tuple[float, str] | None) -> None:
     """Records the late answers, and gives the lot back."""
     for part in parts:
         await part.finish()
     waits = [wait for part in parts if (wait := part.must_wait()) is not None]
+    if slow_down is not None:
+        waits.append(slow_down)
     seconds, reason = max(waits) if waits else (None, None)
     await _release(sending, lot, seconds, reason)
 
