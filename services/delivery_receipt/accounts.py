@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,17 +26,29 @@ NEWS_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An account whose callbacks we can verify. `record` is the vendor's own form of it."""
+    """An account whose callbacks we can verify. `record` is the vendor's own form of it.
+
+    `previous` is the record that it had before, with the secrets that are still good until then.
+    """
 
     account: Account
     version: int
     vendor: Vendor
     record: Any = field(repr=False)
+    previous: Any = field(default=None, repr=False)
+    previous_until: datetime | None = None
 
     def is_genuine(self, request: CallbackRequest) -> bool:
-        """True only for what the vendor signed."""
+        """True only for what the vendor signed, perhaps with the secret from before a rotation."""
+        if self._signed_for(self.record, request):
+            return True
+        if self.previous is None or self.previous_until is None or datetime.now(UTC) > self.previous_until:
+            return False
+        return self._signed_for(self.previous, request)
+
+    def _signed_for(self, record: Any, request: CallbackRequest) -> bool:
         try:
-            return self.vendor.is_genuine(self.record, request)
+            return self.vendor.is_genuine(record, request)
         except ValueError:
             return False
 
@@ -104,6 +116,13 @@ class Accounts:
                 self.forget([row.account.id])
                 self._open(row)
 
+    def differ(self, one: bytes, other: bytes) -> bool:
+        """Whether two sealed accounts hold different values."""
+        try:
+            return self.seal.open(one) != self.seal.open(other)
+        except SealBroken:
+            return False
+
     def forget(self, ids: Sequence[UUID]) -> None:
         """Drops accounts."""
         for account_id in ids:
@@ -117,7 +136,9 @@ class Accounts:
         if vendor is None:
             return
         try:
-            known = Known(account, row.version, vendor, vendor.account(self.seal.open(row.sealed)))
+            record = vendor.account(self.seal.open(row.sealed))
+            previous = vendor.account(self.seal.open(row.previous)) if row.previous is not None else None
+            known = Known(account, row.version, vendor, record, previous, row.previous_until)
         except (SealBroken, ValueError) as error:
             logger().error("account_unusable", account=str(account.id), error=type(error).__name__)
             return

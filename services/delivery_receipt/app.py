@@ -46,7 +46,7 @@ async def build(settings: DeliveryReceiptSettings) -> AsyncIterator[Service]:
             routes=intake_routes(settings, accounts, refs, documents, intake),
             quick=quick_intake(settings, accounts, refs, documents, intake),
             database=database,
-            subscriptions=subscriptions(database, accounts),
+            subscriptions=subscriptions(database, accounts, settings.previous_secrets_seconds),
             jobs=[
                 Job("callbacks", partial(write_callbacks, intake, record, settings)),
                 Job("early", partial(place_early, database, accounts, refs, settings.public_base_url)),

@@ -11,9 +11,12 @@ from shared.database import Database
 from shared.kafka import Subscription
 
 
-def subscriptions(database: Database, accounts: Accounts) -> list[Subscription]:
+def subscriptions(database: Database, accounts: Accounts, previous_secrets_seconds: float) -> list[Subscription]:
     """All subscriptions."""
     return [
-        Subscription(topics.PROVIDER_CHANGES, partial(handlers.on_providers_changed, database, accounts)),
+        Subscription(
+            topics.PROVIDER_CHANGES,
+            partial(handlers.on_providers_changed, database, accounts, previous_secrets_seconds),
+        ),
         Subscription(topics.MESSAGE_REFERENCES, partial(handlers.on_messages_referenced, database), fetch_wait_ms=100),
     ]

@@ -118,11 +118,20 @@ async def on_messages_referenced(database: Database, events: Sequence[MessagesRe
         await store.insert_recipients(connection, recipients)
 
 
-async def on_providers_changed(database: Database, accounts: Accounts, events: Sequence[ProviderChanged]) -> None:
-    """Keeps the newest state of each account, in the database and in memory."""
+async def on_providers_changed(
+    database: Database, accounts: Accounts, previous_kept_seconds: float, events: Sequence[ProviderChanged]
+) -> None:
+    """Keeps the newest state of each account, in the database and in memory; the last secrets hold a while longer."""
+    ids = [event.provider_id for event in events]
     async with database.transaction() as connection:
-        await store.mark_accounts(connection, events)
-        rows = await store.find_accounts(connection, [event.provider_id for event in events])
+        before = {row.account.id: row.sealed for row in await store.find_accounts(connection, ids)}
+        rotated = {
+            event.provider_id
+            for event in events
+            if event.provider_id in before and accounts.differ(before[event.provider_id], event.sealed)
+        }
+        await store.mark_accounts(connection, events, rotated, previous_kept_seconds)
+        rows = await store.find_accounts(connection, ids)
     accounts.keep(rows)
 
 

@@ -27,4 +27,6 @@ class DeliveryReceiptSettings(ServiceSettings):
     """Below the shortest time that a provider waits for us (Twilio: 15)."""
     lookups_max: int = Field(20, ge=1, le=1_000)
     callbacks_kept_days: int = Field(30, ge=1, le=3_650)
+    previous_secrets_seconds: float = Field(3600.0, ge=0, le=86_400)
+    """How long callbacks may still be signed with the secrets from before a change; 0 refuses them at once."""
     deleted_accounts_kept_days: int = Field(7, ge=0, le=365)

@@ -29,11 +29,13 @@ _EARLY_FIRST, _EARLY_MAX = "1 second", "1 hour"
 
 
 class SealedAccount(msgspec.Struct, frozen=True):
-    """A row of `accounts`."""
+    """A row of `accounts`. `previous` is what was sealed before; it verifies callbacks until `previous_until`."""
 
     account: Account
     version: int
     sealed: bytes
+    previous: bytes | None = None
+    previous_until: datetime | None = None
 
 
 class Rejection(msgspec.Struct, frozen=True, gc=False):
@@ -224,8 +226,10 @@ async def insert_inbound(connection: Connection, messages: Sequence[InboundMessa
 # --- accounts --------------------------------------------------------------------------------------------------------
 
 
-async def mark_accounts(connection: Connection, events: Sequence[ProviderChanged]) -> None:
-    """Keeps the newest version of each account."""
+async def mark_accounts(
+    connection: Connection, events: Sequence[ProviderChanged], rotated: Collection[UUID], previous_kept_seconds: float
+) -> None:
+    """Keeps the newest version of each account, and for a while what was before of those that are `rotated`."""
     newest: dict[UUID, ProviderChanged] = {}
     for event in events:
         if event.provider_id not in newest or event.version > newest[event.provider_id].version:
@@ -239,7 +243,10 @@ async def mark_accounts(connection: Connection, events: Sequence[ProviderChanged
             AS n (id, user_id, channel, provider_type, version, sealed, deleted)
         ON CONFLICT (id) DO UPDATE SET
             provider_type = excluded.provider_type, version = excluded.version, sealed = excluded.sealed,
-            deleted_at = excluded.deleted_at
+            deleted_at = excluded.deleted_at,
+            previous = CASE WHEN a.id = ANY (%b::uuid[]) THEN a.sealed ELSE a.previous END,
+            previous_until = CASE WHEN a.id = ANY (%b::uuid[]) THEN clock_timestamp() + %b * interval '1 second'
+                                  ELSE a.previous_until END
         WHERE a.version < excluded.version
         """,
         (
@@ -250,6 +257,9 @@ async def mark_accounts(connection: Connection, events: Sequence[ProviderChanged
             [one.version for one in rows],
             [one.sealed for one in rows],
             [one.deleted for one in rows],
+            list(rotated),
+            list(rotated),
+            previous_kept_seconds,
         ),
     )
 
@@ -258,13 +268,13 @@ async def find_accounts(connection: Connection, ids: Sequence[UUID] | None = Non
     """The accounts with these ids, or all."""
     cursor = await connection.execute(
         """
-        SELECT id, user_id, channel, provider_type, version, sealed FROM accounts
+        SELECT id, user_id, channel, provider_type, version, sealed, previous, previous_until FROM accounts
         WHERE %b::uuid[] IS NULL OR id = ANY (%b::uuid[])
         """,
         (None if ids is None else list(ids),) * 2,
         binary=True,
     )
-    return [SealedAccount(Account(*row[:4]), row[4], row[5]) for row in await cursor.fetchall()]
+    return [SealedAccount(Account(*row[:4]), *row[4:]) for row in await cursor.fetchall()]
 
 
 async def delete_accounts(connection: Connection, kept_days: int) -> list[UUID]:

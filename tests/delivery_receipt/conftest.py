@@ -103,6 +103,10 @@ class Scene:
     def restart(self) -> None:
         """A new process: an empty queue, the same database."""
         self.intake = Intake(self.settings.waiting_max)
+        self.restart_routes()
+
+    def restart_routes(self) -> None:
+        """The same queue before other accounts."""
         self.app = intake_routes(self.settings, self.accounts, self.references, self.documents, self.intake)
 
     @property
@@ -142,6 +146,10 @@ class Scene:
             "sealed": self.seal.close(values),
         }
         return ProviderChanged(**fields | more)
+
+    async def hear(self, *changes: ProviderChanged, previous_seconds: float = 60.0) -> None:
+        """The service hears what the dispatcher says about accounts."""
+        await handlers.on_providers_changed(self.database, self.accounts, previous_seconds, changes)
 
     async def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         async with self.database.pool.connection() as connection:
@@ -201,7 +209,7 @@ async def idle_scene(database_of: Callable[[str], str]) -> AsyncIterator[Scene]:
         documents = Documents(wire, settings.lookups_max)
         scene = Scene(database, accounts, references(secrets_key), accounts.seal, settings, documents)
         scene.restart()
-        await handlers.on_providers_changed(database, accounts, [scene.changed(1)])
+        await scene.hear(scene.changed(1))
         yield scene
 
 

@@ -1,4 +1,4 @@
-"""Recipients by the provider's id of their message, for providers whose receipts name nothing else."""
+"""Recipients by the provider's id of their message, and the secrets that an account had before."""
 
 from alembic import op
 
@@ -21,3 +21,4 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX message_references_made_at ON message_references (made_at)")
+    op.execute("ALTER TABLE accounts ADD COLUMN previous bytea, ADD COLUMN previous_until timestamptz")
