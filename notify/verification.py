@@ -86,13 +86,16 @@ def compare_books(ledger: Mapping[str, Any], totals: Mapping[str, Any]) -> list[
         Check("unconfirmed (ledger) = (event log)", accepted["unconfirmed"], ends.get("accepted", 0)),
         Check("refused + expired + cancelled (ledger) = failed (event log)", said_failed, ends.get("failed", 0)),
         Check("opted out at send time (ledger) = (event log)", opted_out, ends.get("opted_out", 0)),
-        Check("cost (ledger) = cost (aggregates), millionths",
-              sum(one["costMicros"] for one in ledger["cost"]), totals["costMicros"]),
+        Check("cost (ledger) = cost (aggregates), millionths by currency", _by_currency(ledger), _by_currency(totals)),
     ]  # fmt: skip
     for event_type in sorted({*totals["events"], *totals["aggregates"]}):
         left, right = totals["events"].get(event_type, 0), totals["aggregates"].get(event_type, 0)
         checks.append(Check(f"{event_type} (event log) = (aggregates)", left, right))
     return checks
+
+
+def _by_currency(book: Mapping[str, Any]) -> dict[str, int]:
+    return {one["currency"]: one["costMicros"] for one in book["cost"] if one["costMicros"]}
 
 
 def compare_recipients(ledger: Mapping[str, Any], recipients: Iterable[Recipient]) -> list[Check]:

@@ -26,6 +26,7 @@ from contracts.events.delivery import (
     NotificationEvent,
     NotificationsRecorded,
     ProviderChanged,
+    Repricing,
 )
 from contracts.events.event import Event
 from contracts.events.receipts import InboundMessageReceived, Receipt, ReceiptsRecorded
@@ -81,6 +82,7 @@ __all__ = [
     "Receipt",
     "ReceiptsRecorded",
     "Recipient",
+    "Repricing",
     "SendRequested",
     "TemplateChanged",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from contracts.events.event import Event, Record
 
 EVENT_TYPES = ("sent", "delivered", "opened", "clicked", "failed", "bounced", "opted_out")
@@ -39,12 +41,25 @@ class NotificationEvent(Record, frozen=True, kw_only=True):
     currency: str | None = None
 
 
+class Repricing(Record, frozen=True, kw_only=True):
+    """The provider has said what a message cost that was counted with another cost before, or with none."""
+
+    id: UUID
+    recipient_id: UUID
+    at: datetime
+    cost_micros: int
+    currency: str
+    before_cost_micros: int | None = None
+    before_currency: str | None = None
+
+
 class NotificationsRecorded(Event, frozen=True, kw_only=True):
     """What the ledger recorded about recipients of one campaign (or send request), up to 500 at a time.
 
     The public stream of events: every event of the specification's list appears here, and at least once. `provider`
     is the type of the provider that said so, `app` for the customer's own app, `none` where nobody was asked and
-    `any` where the ledger itself gave up. `lane` is bulk or transactional.
+    `any` where the ledger itself gave up. `lane` is bulk or transactional. `repricings` correct the cost of messages
+    whose `sent` event was said before.
     """
 
     campaign_id: UUID
@@ -53,6 +68,7 @@ class NotificationsRecorded(Event, frozen=True, kw_only=True):
     provider: str
     lane: str
     events: list[NotificationEvent]
+    repricings: list[Repricing] = msgspec.field(default_factory=list)
 
 
 class MessageReference(Record, frozen=True, kw_only=True):

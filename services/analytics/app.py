@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from services.analytics.consumers import subscriptions
+from services.analytics.domain import exchange_rates
 from services.analytics.jobs import keep_partitions
 from services.analytics.routes import analytics_routes
 from services.analytics.settings import AnalyticsSettings
@@ -26,7 +27,7 @@ async def build(settings: AnalyticsSettings) -> AsyncIterator[Service]:
         async with database.transaction() as connection:
             await create_partitions(connection, now(), settings.partitions_ahead_months + 1)
         app = internal_app(NAME)
-        app.include_router(analytics_routes(database))
+        app.include_router(analytics_routes(database, exchange_rates(settings.exchange_rates)))
         yield Service(
             name=NAME,
             routes=only_with_token(app, settings.internal_token.get_secret_value()),

@@ -51,7 +51,26 @@ def campaign_summary(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def dashboard(numbers: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+def exchange_rates(text: str) -> dict[str, float]:
+    """`USD=1,EUR=1.1`: what one unit of a currency is worth in the dashboard's; raises `ValueError`."""
+    rates = {}
+    for part in text.split(","):
+        currency, equals, rate = part.strip().partition("=")
+        if not equals or not (currency.isalpha() and currency.isupper() and len(currency) == 3) or not float(rate) > 0:
+            raise ValueError("must be a list such as USD=1,EUR=1.1")
+        rates[currency] = float(rate)
+    return rates
+
+
+def converted(costs: Mapping[str, int], rates: Mapping[str, float]) -> float:
+    """Millionths by currency as one amount, exact for a currency that is worth 1; a currency without a rate is left
+    out."""
+    return round(sum(micros * rates[currency] for currency, micros in costs.items() if currency in rates) / MICROS, 6)
+
+
+def dashboard(
+    numbers: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[str, Any]]], rates: Mapping[str, float]
+) -> dict[str, Any]:
     """The specification's object. Rates are percentages of accepted messages."""
     sms, push = numbers["totals"]["sms"], numbers["totals"]["push"]
     campaigns, things = numbers["campaigns"], numbers["things"]
@@ -62,7 +81,7 @@ def dashboard(numbers: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[s
         "activePushCampaigns": campaigns["push"]["active"],
         "totalSMSDelivered": sms["delivered"],
         "totalPushDelivered": push["delivered"],
-        "smsSendCost": round(sms["cost_micros"] / MICROS, 6),
+        "smsSendCost": converted(numbers["costs"]["sms"], rates),
         "smsAverageDeliveryRate": rate(sms["delivered"], sms["sent"]),
         "pushAverageOpenRate": rate(push["opened"], push["sent"]),
         "pushAverageClickRate": rate(push["clicked"], push["sent"]),

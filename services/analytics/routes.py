@@ -12,14 +12,14 @@ from fastapi import APIRouter, Query
 from contracts.channels import CHANNELS
 from services.analytics.domain import RECENT_MAX, dashboard
 from services.analytics.store.dashboard import find_campaigns, find_events, find_numbers
-from services.analytics.store.events import count_ends, count_events, find_totals
+from services.analytics.store.events import count_ends, count_events, find_costs, find_totals
 from shared.database import Database
 from shared.http import CurrentUser, cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 
 
-def analytics_routes(database: Database) -> APIRouter:
+def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) -> APIRouter:
     """Dashboard, events, and the sums that a verification compares."""
     router = APIRouter()
 
@@ -32,7 +32,7 @@ def analytics_routes(database: Database) -> APIRouter:
                 for channel in CHANNELS
                 for name, best in (("recent", False), ("top", True))
             }
-        return {"data": dashboard(numbers, lists)}
+        return {"data": dashboard(numbers, lists, exchange_rates)}
 
     @router.get("/api/notification/events")
     async def list_events(
@@ -66,10 +66,12 @@ def analytics_routes(database: Database) -> APIRouter:
         """What log and aggregates say about a campaign, each by itself."""
         async with database.pool.connection() as connection:
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            aggregates, cost_micros = await find_totals(connection, campaign_id)
+            aggregates = await find_totals(connection, campaign_id)
+            costs = await find_costs(connection, campaign_id)
             events = await count_events(connection, campaign_id)
             ends = await count_ends(connection, campaign_id)
-        return {"data": {"events": events, "aggregates": aggregates, "ends": ends, "costMicros": cost_micros}}
+        cost = [{"costMicros": micros, "currency": currency} for currency, micros in sorted(costs.items())]
+        return {"data": {"events": events, "aggregates": aggregates, "ends": ends, "cost": cost}}
 
     return router
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.analytics.domain import exchange_rates
 from shared.settings import ServiceSettings
 
 
@@ -16,3 +17,11 @@ class AnalyticsSettings(ServiceSettings):
     )
 
     partitions_ahead_months: int = Field(3, ge=1, le=24)
+    exchange_rates: str = "USD=1,EUR=1.1,GBP=1.3"
+    """What one unit of each currency is worth in the dashboard's, for its one sum of costs."""
+
+    @field_validator("exchange_rates")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        exchange_rates(text)
+        return text

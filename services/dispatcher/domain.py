@@ -9,7 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from contracts.channels import Channel
-from contracts.events import NotificationEvent, Receipt
+from contracts.events import NotificationEvent, Receipt, Repricing
 from contracts.events.delivery import notification_event_id
 from shared.backoff import Backoff
 
@@ -62,6 +62,8 @@ class Joined:
     error_class: str | None = None
     code: str | None = None
     provider_message_id: str | None = None
+    cost_micros: int | None = None
+    currency: str | None = None
 
 
 _ENGAGEMENTS = ("opened", "clicked")
@@ -83,6 +85,8 @@ def _join(one: Joined, receipt: Receipt) -> None:
     kind, at = receipt.kind, receipt.at
     one.proved_at = _earlier(one.proved_at, at)
     one.provider_message_id = one.provider_message_id or receipt.provider_message_id
+    if receipt.cost_micros is not None and receipt.currency is not None:
+        one.cost_micros, one.currency = receipt.cost_micros, receipt.currency
     if kind in ("failed", "bounced", "opted_out"):
         status = "failed" if kind == "opted_out" else kind
         if STATUS_RANK[status] > STATUS_RANK[one.status]:
@@ -104,7 +108,7 @@ def _earlier(one: datetime | None, other: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What folding receipts changed about one recipient: the ledger before, and the joined receipts."""
+    """What folding receipts changed about one recipient: the ledger before and after, and the joined receipts."""
 
     joined: Joined
     campaign_id: UUID
@@ -117,6 +121,8 @@ class Change:
     segments: int | None
     cost_micros: int | None
     currency: str | None
+    old_cost_micros: int | None
+    old_currency: str | None
 
     @property
     def proves_acceptance(self) -> bool:
@@ -150,6 +156,24 @@ def events_of(channel: Channel, change: Change) -> list[NotificationEvent]:
         if at is not None and not old:
             events.append(_fact(joined, kind, at))
     return events
+
+
+def repricing_of(change: Change, identity: UUID, at: datetime) -> Repricing | None:
+    """The price, where the `sent` event was said with another; a sender that is still at work says it itself."""
+    price = (change.cost_micros, change.currency)
+    if change.old_outcome != "accepted" or change.joined.cost_micros is None:
+        return None
+    if price == (change.old_cost_micros, change.old_currency) or price[0] is None or price[1] is None:
+        return None
+    return Repricing(
+        id=identity,
+        recipient_id=change.joined.recipient_id,
+        at=at,
+        cost_micros=price[0],
+        currency=price[1],
+        before_cost_micros=change.old_cost_micros,
+        before_currency=change.old_currency,
+    )
 
 
 def _fact(

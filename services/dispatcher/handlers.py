@@ -27,10 +27,11 @@ from contracts.events import (
     PreferencesChanged,
     Receipt,
     ReceiptsRecorded,
+    Repricing,
     TemplateChanged,
 )
 from services.dispatcher import metrics
-from services.dispatcher.domain import CampaignState, Change, events_of, join_receipts
+from services.dispatcher.domain import CampaignState, Change, events_of, join_receipts, repricing_of
 from services.dispatcher.store import campaigns, lots, receipts
 from shared.codec import now
 from shared.database import Connection, Database
@@ -139,10 +140,15 @@ async def _placed(connection: Connection, channel: Channel, stated: Sequence[Rec
 
 async def _publish(connection: Connection, channel: str, provider: str, changes: Sequence[Change]) -> None:
     facts: dict[tuple[UUID, str, str], list[NotificationEvent]] = defaultdict(list)
+    prices: dict[tuple[UUID, str, str], list[Repricing]] = defaultdict(list)
     for change in changes:
-        facts[change.campaign_id, change.user_id, change.lane].extend(events_of(CHANNELS[channel], change))
-    for (campaign_id, user_id, lane), events in facts.items():
-        await put(connection, recorded(campaign_id, user_id, channel, provider, events, lane))
+        of = (change.campaign_id, change.user_id, change.lane)
+        facts[of].extend(events_of(CHANNELS[channel], change))
+        if (price := repricing_of(change, new_id(), now())) is not None:
+            prices[of].append(price)
+    for of, events in facts.items():
+        campaign_id, user_id, lane = of
+        await put(connection, recorded(campaign_id, user_id, channel, provider, events, lane, prices.get(of, ())))
 
 
 def recorded(
@@ -152,6 +158,7 @@ def recorded(
     provider: str,
     events: Sequence[NotificationEvent],
     lane: str,
+    repricings: Sequence[Repricing] = (),
 ) -> list[Outgoing]:
     """The events as records of the public stream."""
     return [
@@ -167,9 +174,10 @@ def recorded(
                 provider=provider,
                 lane=lane,
                 events=list(events[start : start + EVENTS_PER_RECORD_MAX]),
+                repricings=list(repricings[start : start + EVENTS_PER_RECORD_MAX]),
             ),
         )
-        for start in range(0, len(events), EVENTS_PER_RECORD_MAX)
+        for start in range(0, max(len(events), len(repricings)), EVENTS_PER_RECORD_MAX)
     ]
 
 

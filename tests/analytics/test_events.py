@@ -13,10 +13,11 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from contracts.events import NotificationEvent, NotificationsRecorded
+from contracts.events import NotificationEvent, NotificationsRecorded, Repricing
 from contracts.events.delivery import notification_event_id
 from services.analytics import handlers
-from services.analytics.store.events import count_ends, count_events, create_partitions, find_totals
+from services.analytics.domain import converted, exchange_rates
+from services.analytics.store.events import count_ends, count_events, create_partitions, find_costs, find_totals
 from shared.codec import now
 from shared.database import Database, open_database
 from shared.errors import Rejected
@@ -39,6 +40,7 @@ def events_of(recipient_id: UUID, *types: str, cost_micros: int | None = None) -
             event_type=event_type,
             event_timestamp=now(),
             cost_micros=cost_micros if event_type == "sent" else None,
+            currency="USD" if event_type == "sent" and cost_micros else None,
         )
         for event_type in types
     ]
@@ -57,11 +59,14 @@ def record(campaign_id: UUID, events: list[NotificationEvent], channel: str = "s
     )
 
 
-async def books(database: Database, campaign_id: UUID) -> tuple[dict[str, int], dict[str, int], int]:
-    """(counted in the log, aggregates, cost)."""
+async def books(database: Database, campaign_id: UUID) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """(counted in the log, aggregates, costs by currency)."""
     async with database.pool.connection() as connection:
-        totals, cost_micros = await find_totals(connection, campaign_id)
-        return await count_events(connection, campaign_id), totals, cost_micros
+        return (
+            await count_events(connection, campaign_id),
+            await find_totals(connection, campaign_id),
+            await find_costs(connection, campaign_id),
+        )
 
 
 async def test_an_event_is_written_and_counted_once_however_often_it_is_heard(database):
@@ -73,7 +78,34 @@ async def test_an_event_is_written_and_counted_once_however_often_it_is_heard(da
     again = record(campaign_id, events[:9] + events[:9])
     await handlers.on_notifications_recorded(database, [again])
     expected = {"sent": 20, "delivered": 20}
-    assert await books(database, campaign_id) == (expected, expected, 140)
+    assert await books(database, campaign_id) == (expected, expected, {"USD": 140})
+
+
+async def test_a_price_that_comes_later_replaces_the_estimate_once(database):
+    campaign_id, recipient_id = uuid4(), new_id()
+    fields = {"recipient_id": recipient_id, "at": now(), "before_cost_micros": 7, "before_currency": "USD"}
+    said = msgspec.structs.replace(
+        record(campaign_id, []), repricings=[Repricing(id=new_id(), cost_micros=9, currency="EUR", **fields)]
+    )
+    for _ in range(2):
+        await handlers.on_notifications_recorded(database, [said, said])
+        await handlers.on_notifications_recorded(
+            database, [record(campaign_id, events_of(recipient_id, "sent", cost_micros=7))]
+        )
+    assert (await books(database, campaign_id))[2] == {"EUR": 9}
+    free = Repricing(id=new_id(), recipient_id=recipient_id, at=now(), cost_micros=2, currency="EUR")
+    await handlers.on_notifications_recorded(
+        database, [msgspec.structs.replace(record(campaign_id, []), repricings=[free])]
+    )
+    assert (await books(database, campaign_id))[2] == {"EUR": 11}
+
+
+def test_costs_in_several_currencies_become_one_sum():
+    rates = exchange_rates("USD=1, EUR=1.5")
+    assert converted({"USD": 12_500_000, "EUR": 2_000_000, "XAU": 1}, rates) == 15.5
+    for wrong in ("", "USD", "usd=1", "USD=0", "USD=-1", "USD=x"):
+        with pytest.raises(ValueError, match="must be a list|could not convert"):
+            exchange_rates(wrong)
 
 
 async def test_batches_that_overlap_at_the_same_time_agree(database):
@@ -87,7 +119,7 @@ async def test_batches_that_overlap_at_the_same_time_agree(database):
     await asyncio.gather(*(handlers.on_notifications_recorded(database, batch) for batch in batches))
     for one in campaigns:
         expected = {"sent": 40, "bounced": 40}
-        assert await books(database, one) == (expected, expected, 0)
+        assert await books(database, one) == (expected, expected, {})
 
 
 @pytest.mark.parametrize(
@@ -120,7 +152,7 @@ async def test_what_cannot_be_is_rejected_and_writes_nothing(database, broken):
         bad = record(campaign_id, [msgspec.structs.replace(events[0], event_type="exploded")])
     with pytest.raises(Rejected, match=r"fax|exploded"):
         await handlers.on_notifications_recorded(database, [good, bad])
-    assert await books(database, campaign_id) == ({}, {}, 0)
+    assert await books(database, campaign_id) == ({}, {}, {})
 
 
 async def test_events_go_to_the_partition_of_their_month(database):

@@ -132,13 +132,16 @@ class Scene:
         async with self.database.transaction() as connection:
             return await mark_outcomes(connection, self.channel, lot.id, micro_lot.attempt_id, outcomes)
 
-    async def receive(self, *receipts: tuple[UUID, str]) -> None:
+    async def receive(self, *receipts: tuple[UUID, str], cost: tuple[int | None, str | None] = (None, None)) -> None:
         event = ReceiptsRecorded(
             event_id=new_id(),
             occurred_at=now(),
             channel=self.channel.name,
             provider="twilio",
-            receipts=[Receipt(recipient_id=one, kind=kind, at=now()) for one, kind in receipts],
+            receipts=[
+                Receipt(recipient_id=one, kind=kind, at=now(), cost_micros=cost[0], currency=cost[1])
+                for one, kind in receipts
+            ],
         )
         await handlers.on_receipts_recorded(self.database, [event])
 

@@ -162,7 +162,7 @@ async def test_each_outcome_is_recorded_once_and_said_once(scene):
         Recorded(ids[2], 1, "unknown", code="timeout"),
         Recorded(ids[3], 1, "deferred"),
     ]
-    assert set((await scene.record(lot, micro_lot, *outcomes)).values()) == {
+    assert {row.outcome for row in (await scene.record(lot, micro_lot, *outcomes)).values()} == {
         "accepted",
         "refused",
         "unknown",
@@ -178,6 +178,35 @@ async def test_each_outcome_is_recorded_once_and_said_once(scene):
     )
     assert terms["balanced"]
     assert len((await scene.claim(lot)).claimed) == 1
+
+
+async def test_a_price_that_a_receipt_states_replaces_the_estimate(scene):
+    """Before the sender records, after it, and for an unknown; the ledger and what is said about it agree."""
+    await scene.arrive(scene.lot(3))
+    await scene.launch()
+    await scene.resolve(3, 1)
+    lot = await scene.lease()
+    micro_lot = await scene.claim(lot)
+    early, late, unknown = (one.id for one in micro_lot.claimed)
+    await scene.receive((early, "delivered"), cost=(70, "EUR"))
+    estimate = {"segments": 1, "cost_micros": 7, "currency": "USD"}
+    taken = await scene.record(
+        lot,
+        micro_lot,
+        Recorded(early, 1, "accepted", provider_message_id="a", **estimate),
+        Recorded(late, 1, "accepted", provider_message_id="b", **estimate),
+        Recorded(unknown, 1, "unknown", code="timeout", **estimate),
+    )
+    assert taken[early][1:] == (70, "EUR")
+    await scene.receive((late, "accepted"), (unknown, "delivered"), cost=(80, "EUR"))
+    await scene.receive((late, "delivered"), cost=(80, "EUR"))
+    terms = await scene.terms()
+    assert terms["cost"] == [{"costMicros": 230, "currency": "EUR"}]
+    said = await scene.published("notification-events")
+    (sent,) = [e for record in said for e in record["events"] if e["eventType"] == "sent"]
+    assert (sent["recipientId"], sent["costMicros"], sent["currency"]) == (str(unknown), 80, "EUR")
+    (repriced,) = [price for record in said for price in record.get("repricings", ())]
+    assert (repriced["recipientId"], repriced["beforeCostMicros"], repriced["costMicros"]) == (str(late), 7, 80)
 
 
 async def test_an_outcome_of_an_earlier_attempt_is_ignored(scene):
@@ -271,7 +300,7 @@ async def test_an_answer_may_meet_the_reaper_who_is_just_giving_up(scene):
             scene.record(leased, micro_lot, Recorded(micro_lot.claimed[0].id, 1, "accepted"))
         )
         await until_blocked(scene.database)
-    assert list((await answering).values()) == ["accepted"]
+    assert [row.outcome for row in (await answering).values()] == ["accepted"]
     terms = await scene.terms()
     assert (terms["accepted"]["total"], terms["unknown"], terms["balanced"]) == (1, 0, True)
 

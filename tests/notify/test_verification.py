@@ -37,7 +37,7 @@ TOTALS = {
     "events": {"sent": 80, "delivered": 70, "bounced": 5, "failed": 8, "opted_out": 2},
     "aggregates": {"sent": 80, "delivered": 70, "bounced": 5, "failed": 8, "opted_out": 2},
     "ends": {"delivered": 70, "bounced": 5, "failed_later": 1, "accepted": 4, "failed": 7, "opted_out": 2},
-    "costMicros": 570,
+    "cost": [{"costMicros": 70, "currency": "EUR"}, {"costMicros": 500, "currency": "USD"}],
 }
 
 PATHS = [
@@ -48,7 +48,6 @@ PATHS = [
     ("totals", "events", "sent"),
     *(("totals", "aggregates", name) for name in TOTALS["aggregates"]),
     *(("totals", "ends", name) for name in TOTALS["ends"]),
-    ("totals", "costMicros"),
 ]
 
 

@@ -61,16 +61,21 @@ async def mark_things(
 
 async def find_numbers(connection: Connection, user_id: str) -> dict[str, Any]:
     """All counts of a tenant's dashboard."""
-    totals = {name: dict.fromkeys((*_SUMS, "cost_micros"), 0) for name in CHANNELS}
+    totals = {name: dict.fromkeys(_SUMS, 0) for name in CHANNELS}
     cursor = await connection.execute(
-        "SELECT campaign_type, event_type, sum(events)::bigint, sum(cost_micros)::bigint FROM campaign_totals"
-        " WHERE user_id = %b GROUP BY 1, 2",
+        "SELECT campaign_type, event_type, sum(events)::bigint FROM campaign_totals WHERE user_id = %b GROUP BY 1, 2",
         (user_id,),
     )
-    for channel, event_type, events, cost_micros in await cursor.fetchall():
-        totals[channel]["cost_micros"] += cost_micros
+    for channel, event_type, events in await cursor.fetchall():
         if event_type in _SUMS:
             totals[channel][event_type] = events
+    costs: dict[str, dict[str, int]] = {name: {} for name in CHANNELS}
+    cursor = await connection.execute(
+        "SELECT campaign_type, currency, sum(cost_micros)::bigint FROM campaign_costs WHERE user_id = %b GROUP BY 1, 2",
+        (user_id,),
+    )
+    for channel, currency, cost_micros in await cursor.fetchall():
+        costs[channel][currency] = cost_micros
     campaigns = {name: {"total": 0, "active": 0} for name in CHANNELS}
     by_status: dict[str, int] = {}
     cursor = await connection.execute(
@@ -86,7 +91,7 @@ async def find_numbers(connection: Connection, user_id: str) -> dict[str, Any]:
     )
     for kind, channel, count in await cursor.fetchall():
         things[kind, channel] = count
-    return {"totals": totals, "campaigns": campaigns, "by_status": by_status, "things": things}
+    return {"totals": totals, "costs": costs, "campaigns": campaigns, "by_status": by_status, "things": things}
 
 
 async def find_campaigns(

@@ -31,9 +31,9 @@ async def insert_events(connection: Connection, records: Sequence[NotificationsR
         """
         WITH incoming AS (
             SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::text[],
-                                 %b::timestamptz[], %b::jsonb[], %b::text[], %b::bigint[])
+                                 %b::timestamptz[], %b::jsonb[], %b::text[], %b::bigint[], %b::text[])
                 AS i (id, campaign_id, recipient_id, campaign_type, user_id, event_type, event_timestamp, metadata,
-                      lane, cost_micros)
+                      lane, cost_micros, currency)
         ), fresh AS (
             INSERT INTO notification_events (id, campaign_id, recipient_id, campaign_type, user_id, event_type,
                                              event_timestamp, metadata)
@@ -41,18 +41,23 @@ async def insert_events(connection: Connection, records: Sequence[NotificationsR
             FROM incoming
             ON CONFLICT (id) DO NOTHING
             RETURNING id
+        ), new AS MATERIALIZED (
+            SELECT DISTINCT ON (incoming.id) incoming.* FROM incoming JOIN fresh USING (id)
         ), counted AS (
-            SELECT i.campaign_id, i.event_type, i.user_id, i.campaign_type, min(i.lane) AS lane,
-                   count(*) AS events, coalesce(sum(i.cost_micros), 0)::bigint AS cost_micros
-            FROM (SELECT DISTINCT ON (incoming.id) incoming.* FROM incoming JOIN fresh USING (id)) i
-            GROUP BY 1, 2, 3, 4
+            SELECT campaign_id, event_type, user_id, campaign_type, min(lane) AS lane, count(*) AS events
+            FROM new GROUP BY 1, 2, 3, 4
         ), summed AS (
-            INSERT INTO campaign_totals (campaign_id, event_type, user_id, campaign_type, lane, events, cost_micros)
-            SELECT campaign_id, event_type, user_id, campaign_type, lane, events, cost_micros
+            INSERT INTO campaign_totals (campaign_id, event_type, user_id, campaign_type, lane, events)
+            SELECT campaign_id, event_type, user_id, campaign_type, lane, events
             FROM counted ORDER BY campaign_id, event_type
-            ON CONFLICT (campaign_id, event_type) DO UPDATE SET
-                events = campaign_totals.events + excluded.events,
-                cost_micros = campaign_totals.cost_micros + excluded.cost_micros
+            ON CONFLICT (campaign_id, event_type) DO UPDATE SET events = campaign_totals.events + excluded.events
+        ), costs AS (
+            INSERT INTO campaign_costs (campaign_id, currency, user_id, campaign_type, cost_micros)
+            SELECT campaign_id, currency, user_id, campaign_type, sum(cost_micros)::bigint
+            FROM new WHERE cost_micros IS NOT NULL AND currency IS NOT NULL GROUP BY 1, 2, 3, 4
+            ORDER BY campaign_id, currency
+            ON CONFLICT (campaign_id, currency) DO UPDATE SET
+                cost_micros = campaign_costs.cost_micros + excluded.cost_micros
         )
         SELECT campaign_type, event_type, sum(events)::bigint FROM counted GROUP BY 1, 2
         """,
@@ -67,9 +72,54 @@ async def insert_events(connection: Connection, records: Sequence[NotificationsR
             [_metadata(event, record.provider) for _, record, event in rows],
             [record.lane for _, record, _ in rows],
             [event.cost_micros for _, _, event in rows],
+            [event.currency for _, _, event in rows],
         ),
     )
     return await cursor.fetchall()
+
+
+async def insert_repricings(connection: Connection, records: Sequence[NotificationsRecorded]) -> None:
+    """Writes what is new of the corrected prices, and moves the campaigns' costs by it."""
+    rows = sorted(((one.id, record, one) for record in records for one in record.repricings), key=lambda row: row[0])
+    if not rows:
+        return
+    await connection.execute(
+        """
+        WITH incoming AS (
+            SELECT DISTINCT ON (id) * FROM unnest(%b::uuid[], %b::uuid[], %b::uuid[], %b::text[], %b::text[],
+                                                  %b::timestamptz[], %b::bigint[], %b::text[], %b::bigint[], %b::text[])
+                AS i (id, campaign_id, recipient_id, campaign_type, user_id, at, cost_micros, currency,
+                      before_cost_micros, before_currency)
+        ), fresh AS (
+            INSERT INTO repricings (id, campaign_id, recipient_id, user_id, at, cost_micros, currency,
+                                    before_cost_micros, before_currency)
+            SELECT id, campaign_id, recipient_id, user_id, at, cost_micros, currency, before_cost_micros,
+                   before_currency
+            FROM incoming ON CONFLICT (id) DO NOTHING RETURNING id
+        ), moves AS (
+            SELECT campaign_id, user_id, campaign_type, m.currency, sum(m.micros)::bigint AS micros
+            FROM incoming JOIN fresh USING (id),
+                 LATERAL (VALUES (currency, cost_micros), (before_currency, -before_cost_micros)) m (currency, micros)
+            WHERE m.currency IS NOT NULL AND m.micros IS NOT NULL GROUP BY 1, 2, 3, 4
+        )
+        INSERT INTO campaign_costs (campaign_id, currency, user_id, campaign_type, cost_micros)
+        SELECT campaign_id, currency, user_id, campaign_type, micros FROM moves ORDER BY campaign_id, currency
+        ON CONFLICT (campaign_id, currency) DO UPDATE SET
+            cost_micros = campaign_costs.cost_micros + excluded.cost_micros
+        """,
+        (
+            [one.id for _, _, one in rows],
+            [record.campaign_id for _, record, _ in rows],
+            [one.recipient_id for _, _, one in rows],
+            [record.channel for _, record, _ in rows],
+            [record.user_id for _, record, _ in rows],
+            [one.at for _, _, one in rows],
+            [one.cost_micros for _, _, one in rows],
+            [one.currency for _, _, one in rows],
+            [one.before_cost_micros for _, _, one in rows],
+            [one.before_currency for _, _, one in rows],
+        ),
+    )
 
 
 async def create_partitions(connection: Connection, now: datetime, months: int) -> None:
@@ -111,10 +161,17 @@ async def count_ends(connection: Connection, campaign_id: UUID) -> dict[str, int
     return dict(await cursor.fetchall())
 
 
-async def find_totals(connection: Connection, campaign_id: UUID) -> tuple[dict[str, int], int]:
-    """A campaign's aggregates by event type, and their cost in millionths."""
+async def find_totals(connection: Connection, campaign_id: UUID) -> dict[str, int]:
+    """A campaign's aggregates by event type."""
     cursor = await connection.execute(
-        "SELECT event_type, events, cost_micros FROM campaign_totals WHERE campaign_id = %b", (campaign_id,)
+        "SELECT event_type, events FROM campaign_totals WHERE campaign_id = %b", (campaign_id,)
     )
-    rows = await cursor.fetchall()
-    return {row[0]: row[1] for row in rows}, sum(row[2] for row in rows)
+    return dict(await cursor.fetchall())
+
+
+async def find_costs(connection: Connection, campaign_id: UUID) -> dict[str, int]:
+    """A campaign's cost in millionths, by currency."""
+    cursor = await connection.execute(
+        "SELECT currency, cost_micros FROM campaign_costs WHERE campaign_id = %b AND cost_micros <> 0", (campaign_id,)
+    )
+    return dict(await cursor.fetchall())

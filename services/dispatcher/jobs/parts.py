@@ -22,7 +22,7 @@ from services.dispatcher.rendering import Rendering
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.claims import Claimed, Lot, MicroLot
 from services.dispatcher.store.lots import mark_halted
-from services.dispatcher.store.outcomes import Recorded, mark_outcomes
+from services.dispatcher.store.outcomes import Recorded, Taken, mark_outcomes
 from shared.backoff import Backoff
 from shared.codec import now
 from shared.database import Database
@@ -284,14 +284,14 @@ async def _record(
             return
 
 
-def _events(marks: Sequence[Recorded], taken: dict[UUID, str]) -> list[NotificationEvent]:
+def _events(marks: Sequence[Recorded], taken: dict[UUID, Taken]) -> list[NotificationEvent]:
     at = now()
     events = []
     for mark in marks:
-        outcome = taken.get(mark.id)
-        if outcome not in ("accepted", "refused"):
+        row = taken.get(mark.id)
+        if row is None or row.outcome not in ("accepted", "refused"):
             continue
-        accepted = outcome == "accepted"
+        accepted = row.outcome == "accepted"
         event_type = "sent" if accepted else "failed"
         events.append(
             NotificationEvent(
@@ -303,8 +303,8 @@ def _events(marks: Sequence[Recorded], taken: dict[UUID, str]) -> list[Notificat
                 error_class=None if accepted else mark.error_class,
                 code=None if accepted else mark.code,
                 segments=mark.segments,
-                cost_micros=mark.cost_micros if accepted else None,
-                currency=mark.currency if accepted else None,
+                cost_micros=row.cost_micros if accepted else None,
+                currency=row.currency if accepted else None,
             )
         )
     return events

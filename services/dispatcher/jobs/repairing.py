@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from contracts.channels import CHANNELS, Channel
@@ -17,7 +16,7 @@ from services.dispatcher.handlers import recorded
 from services.dispatcher.jobs.parts import Sending
 from services.dispatcher.rendering import rendering
 from services.dispatcher.store.claims import Claimed
-from services.dispatcher.store.outcomes import Recorded, claim_expired, mark_outcomes, mark_unfinished_unknown
+from services.dispatcher.store.outcomes import Proved, Recorded, claim_expired, mark_outcomes, mark_unfinished_unknown
 from services.dispatcher.store.unknowns import UnknownAttempt, find_others, find_unknowns
 from shared.outbox import put
 from shared.providers.provider import Absent, Accepted, Found, Refused
@@ -50,16 +49,21 @@ async def free_expired_lot(sending: Sending) -> bool:
         if lot is None:
             return False
         proved = await mark_unfinished_unknown(connection, CHANNELS[lot.channel], lot.id)
-        events = [_sent(recipient_id, at) for recipient_id, at in proved]
+        events = [_sent(one) for one in proved]
         await put(connection, recorded(lot.campaign_id, lot.user_id, lot.channel, "any", events, lot.lane))
     metrics.EXPIRED_LEASES.inc()
     sending.work.set()
     return True
 
 
-def _sent(recipient_id: UUID, at: datetime) -> NotificationEvent:
+def _sent(proved: Proved) -> NotificationEvent:
     return NotificationEvent(
-        id=notification_event_id(recipient_id, "sent"), recipient_id=recipient_id, event_type="sent", event_timestamp=at
+        id=notification_event_id(proved.id, "sent"),
+        recipient_id=proved.id,
+        event_type="sent",
+        event_timestamp=proved.accepted_at,
+        cost_micros=proved.cost_micros,
+        currency=proved.currency,
     )
 
 
@@ -160,8 +164,8 @@ async def _others(sending: Sending, channel: Channel, attempt: UnknownAttempt) -
 
 async def _settle(sending: Sending, channel: Channel, attempt: UnknownAttempt, mark: Recorded) -> None:
     async with sending.database.transaction() as connection:
-        taken = await mark_outcomes(connection, channel, attempt.lot_id, None, [mark])
-        if taken.get(mark.id) not in ("accepted", "refused"):
+        taken = (await mark_outcomes(connection, channel, attempt.lot_id, None, [mark])).get(mark.id)
+        if taken is None or taken.outcome not in ("accepted", "refused"):
             return
         event_type = "sent" if mark.outcome == "accepted" else "failed"
         event = NotificationEvent(
@@ -173,8 +177,8 @@ async def _settle(sending: Sending, channel: Channel, attempt: UnknownAttempt, m
             error_class=mark.error_class,
             code=mark.code,
             segments=mark.segments,
-            cost_micros=mark.cost_micros,
-            currency=mark.currency,
+            cost_micros=taken.cost_micros if taken.outcome == "accepted" else None,
+            currency=taken.currency if taken.outcome == "accepted" else None,
         )
         await put(
             connection,

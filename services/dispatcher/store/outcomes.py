@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts.channels import Channel
@@ -26,13 +27,22 @@ class Recorded:
     currency: str | None = None
 
 
+class Taken(NamedTuple):
+    """What a row holds that took an outcome."""
+
+    outcome: str
+    cost_micros: int | None
+    currency: str | None
+
+
 async def mark_outcomes(
     connection: Connection, channel: Channel, lot_id: UUID, attempt_id: UUID | None, outcomes: Sequence[Recorded]
-) -> dict[UUID, str]:
+) -> dict[UUID, Taken]:
     """Records outcomes in order of id, counts them in the lot, and returns what the rows hold that took one.
 
     A row takes an outcome only from its own attempt, and only while nothing better is known: a receipt that came
-    first has settled it, and turns `unknown` into `accepted`. `deferred` puts the recipient back into the queue.
+    first has settled it, and turns `unknown` into `accepted`. A price in such a receipt stays. `deferred` puts the
+    recipient back into the queue.
     The lot's sums come from the row as locked, for the reason in `mark_receipts`.
     """
     table = f"{channel.name}_campaign_recipients"
@@ -62,9 +72,14 @@ async def mark_outcomes(
                                       ELSE coalesce(l.code, l.error_class) END,
                 error_class = CASE WHEN r.status <> 'sending' THEN r.error_class ELSE l.error_class END,
                 provider_message_id = coalesce(l.provider_message_id, r.provider_message_id),
-                segments = l.segments, cost_micros = l.cost_micros, currency = l.currency
+                segments = l.segments,
+                cost_micros = CASE WHEN l.outcome = 'deferred' THEN NULL WHEN r.outcome IS NULL
+                                   THEN coalesce(r.cost_micros, l.cost_micros)
+                                   ELSE coalesce(l.cost_micros, r.cost_micros) END,
+                currency = CASE WHEN l.outcome = 'deferred' THEN NULL WHEN r.outcome IS NULL
+                                THEN coalesce(r.currency, l.currency) ELSE coalesce(l.currency, r.currency) END
             FROM locked l WHERE r.id = l.id
-            RETURNING r.id, coalesce(r.outcome, 'deferred') AS outcome, l.old
+            RETURNING r.id, coalesce(r.outcome, 'deferred') AS outcome, l.old, r.cost_micros, r.currency
         ), counted AS (
             SELECT count(*) FILTER (WHERE outcome = 'accepted')::int AS accepted,
                    count(*) FILTER (WHERE outcome = 'refused')::int AS refused,
@@ -85,7 +100,7 @@ async def mark_outcomes(
                             unknown = s.unknown, state = s.state
             FROM sums s WHERE lots.id = s.id
         )
-        SELECT id, outcome FROM marked
+        SELECT id, outcome, cost_micros, currency FROM marked
         """,  # noqa: S608
         (
             [o.id for o in outcomes],
@@ -102,7 +117,7 @@ async def mark_outcomes(
         ),
         binary=True,
     )
-    return dict(await cursor.fetchall())
+    return {row[0]: Taken(*row[1:]) for row in await cursor.fetchall()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +145,17 @@ async def claim_expired(connection: Connection, margin_seconds: float) -> Expire
     return None if row is None else ExpiredLot(*row)
 
 
-async def mark_unfinished_unknown(
-    connection: Connection, channel: Channel, lot_id: UUID
-) -> list[tuple[UUID, datetime]]:
-    """Ends the attempts that a lost worker left behind: unknown, unless a receipt has proved them; frees the lot.
+class Proved(NamedTuple):
+    """An attempt of a lost worker that a receipt has proved."""
 
-    Returns (id, time of the proof) of the proved ones.
-    """
+    id: UUID
+    accepted_at: datetime
+    cost_micros: int | None
+    currency: str | None
+
+
+async def mark_unfinished_unknown(connection: Connection, channel: Channel, lot_id: UUID) -> list[Proved]:
+    """Ends the attempts that a lost worker left behind: unknown, unless a receipt has proved them; frees the lot."""
     table = f"{channel.name}_campaign_recipients"
     cursor = await connection.execute(
         f"""
@@ -149,7 +168,7 @@ async def mark_unfinished_unknown(
                                  accepted_at = CASE WHEN r.status = 'sending' THEN r.accepted_at
                                                     ELSE coalesce(r.accepted_at, clock_timestamp()) END
             FROM locked WHERE r.id = locked.id
-            RETURNING r.id, r.outcome, r.accepted_at
+            RETURNING r.id, r.outcome, r.accepted_at, r.cost_micros, r.currency
         ), counted AS (
             SELECT count(*)::int AS ended, count(*) FILTER (WHERE outcome = 'unknown')::int AS unknown FROM ended
         ), freed AS (
@@ -159,8 +178,8 @@ async def mark_unfinished_unknown(
                             worker = NULL, lease_until = NULL, reason = NULL
             FROM counted c WHERE lots.id = %(lot)b
         )
-        SELECT id, accepted_at FROM ended WHERE outcome = 'accepted'
+        SELECT id, accepted_at, cost_micros, currency FROM ended WHERE outcome = 'accepted'
         """,  # noqa: S608
         {"lot": lot_id},
     )
-    return await cursor.fetchall()
+    return [Proved(*row) for row in await cursor.fetchall()]

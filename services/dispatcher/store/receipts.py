@@ -60,10 +60,12 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
         f"""
         WITH incoming AS (
             SELECT * FROM unnest(%b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[], %b::text[],
-                                 %b::text[]{arrays})
-                AS i (id, new_status, new_delivered, proved, new_class, new_code, message_id{names})
+                                 %b::text[], %b::bigint[], %b::text[]{arrays})
+                AS i (id, new_status, new_delivered, proved, new_class, new_code, message_id, price, price_currency
+                      {names})
         ), locked AS MATERIALIZED (
-            SELECT i.*, r.status AS old_status, r.outcome AS old_outcome,
+            SELECT i.*, r.status AS old_status, r.outcome AS old_outcome, r.cost_micros AS old_cost,
+                   r.currency AS old_currency,
                    r.delivered_at IS NOT NULL AS old_delivered{old}
             FROM {table} r JOIN incoming i ON i.id = r.id
             WHERE r.outcome IS DISTINCT FROM 'skipped' AND r.attempts > 0
@@ -80,10 +82,13 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
                                       THEN coalesce(l.new_code, l.new_class, r.failure_reason) END,
                 error_class = CASE WHEN {kept} THEN r.error_class WHEN {failed}
                                    THEN coalesce(l.new_class, r.error_class) END,
-                provider_message_id = coalesce(r.provider_message_id, l.message_id){sets}
+                provider_message_id = coalesce(r.provider_message_id, l.message_id),
+                cost_micros = coalesce(l.price, r.cost_micros),
+                currency = coalesce(l.price_currency, r.currency){sets}
             FROM locked l WHERE r.id = l.id
             RETURNING r.id, r.campaign_id, r.user_id, (SELECT lane FROM lots WHERE lots.id = r.lot_id), r.lot_id,
-                      l.old_status, l.old_outcome, l.old_delivered, r.segments, r.cost_micros, r.currency{returned}
+                      l.old_status, l.old_outcome, l.old_delivered, r.segments, r.cost_micros, r.currency,
+                      l.old_cost, l.old_currency{returned}
         ), resolved AS (
             SELECT lot_id, count(*) FILTER (WHERE old_outcome = 'unknown')::int AS unknown,
                    count(*) FILTER (WHERE old_outcome = 'refused')::int AS refused,
@@ -108,6 +113,8 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
             [one.error_class for one in joined],
             [one.code for one in joined],
             [one.provider_message_id for one in joined],
+            [one.cost_micros for one in joined],
+            [one.currency for one in joined],
             *([one.engaged_at[position] for one in joined] for position in range(len(engagements))),
         ),
         binary=True,
@@ -125,7 +132,9 @@ async def mark_receipts(connection: Connection, channel: Channel, joined: Sequen
             segments=row[8],
             cost_micros=row[9],
             currency=row[10],
-            old_engaged=tuple(row[11:]),
+            old_cost_micros=row[11],
+            old_currency=row[12],
+            old_engaged=tuple(row[13:]),
         )
         for row in await cursor.fetchall()
     ]
