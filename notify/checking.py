@@ -43,6 +43,7 @@ class _Entry(msgspec.Struct):
     address: str = ""
     accepted: bool = False
     time: str = ""
+    refused_later: bool = False
 
 
 _decode = msgspec.json.Decoder(_Entry).decode
@@ -75,4 +76,4 @@ async def read_log(session: aiohttp.ClientSession, simulator_url: str) -> AsyncI
         answer.raise_for_status()
         async for line in answer.content:
             entry = _decode(line)
-            yield Sent(entry.reference, entry.address, entry.accepted, entry.time)
+            yield Sent(entry.reference, entry.address, entry.accepted, entry.time, entry.refused_later)

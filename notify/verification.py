@@ -35,12 +35,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One message in the provider's log. `accepted` says that the person gets it; `time` is ISO 8601 in UTC."""
+    """One message in the provider's log. `time` is ISO 8601 in UTC.
+
+    `accepted` says that the person gets it; `refused_later`, that we were told so although the person does not.
+    """
 
     reference: str
     address: str
     accepted: bool
     time: str = ""
+    refused_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +142,12 @@ def compare_provider(
     meant = _Meant(rows)
     by_recipient: Counter[str] = Counter()
     by_address: Counter[str] = Counter()
+    at_provider: set[str] = set()
     opted_out_sends = 0
     for one in sent:
         recipient_id = meant.recipient(one)
+        if recipient_id is not None and (one.accepted or one.refused_later):
+            at_provider.add(recipient_id)
         if one.accepted and recipient_id is not None:
             by_recipient[recipient_id] += 1
             by_address[one.address] += 1
@@ -149,7 +156,6 @@ def compare_provider(
     accepted = {key for key, row in rows.items() if row.outcome == "accepted"}
     unknown = {key for key, row in rows.items() if row.outcome == "unknown"}
     never = {key for key, row in rows.items() if row.outcome in NOT_SENT_OUTCOMES and row.status != "sending"}
-    at_provider = set(by_recipient)
     checks = [
         Check("double sends in the provider's log", doubles, 0),
         Check("sends to people who had opted out", opted_out_sends, 0),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -20,9 +22,13 @@ from services.provider_simulator.store import Entry, RequestLog
 ACCEPTED = frozenset({"accepted", "accept_then_error", "accept_then_hang", "accept_then_close"})
 """Results after which the person gets the message."""
 
+OF_ADDRESSES = frozenset({"dead_address", "opted_out_address"})
+"""Results that say something about the address."""
+
 OF_REQUESTS = frozenset({"throttled", "server_error", "accept_then_error", "accept_then_hang", "accept_then_close"})
 """Results that befall a request with all its messages."""
 
+MEMORY_MAX = 20_000
 _MET_MAX = 1_000_000
 _requests = lru_cache(maxsize=256)(metrics.REQUESTS.labels)
 
@@ -31,12 +37,12 @@ class Submission:
     """One message as a provider's protocol stated it.
 
     `report` makes the callback request for a state, `by_app` says that the customer's app makes it. An `id` that the
-    sender chose stays.
+    sender chose stays. `refused_later`: this provider takes messages to bad addresses, and reports that they failed.
     """
 
     __slots__ = (
         *("account", "address", "by_app", "id", "id_prefix", "provider"),
-        *("reference", "report", "sender", "sequence", "text", "url"),
+        *("reference", "refused_later", "report", "sender", "sequence", "text", "url"),
     )
 
     def __init__(self, provider: str, id_prefix: str, account: str, address: str, text: str, reference: str) -> None:
@@ -50,6 +56,7 @@ class Submission:
         self.url = ""
         self.id = ""
         self.by_app = False
+        self.refused_later = False
         self.sequence = 0
         self.report: Callable[[Submission, str], bytes] | None = None
 
@@ -90,6 +97,8 @@ class Simulator:
         self.courier = courier
         self.fates = Fates(Faults())
         self.secrets: dict[str, str] = {}
+        self.memory: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
+        """What protocols have to remember, by provider, account and name; the latest `MEMORY_MAX`."""
         self._met: set[tuple[Fate, str]] = set()
         self._run = os.urandom(5).hex()
         self._second = 0.0
@@ -100,9 +109,16 @@ class Simulator:
         self.fates = Fates(faults)
         self._met.clear()
 
+    def remember(self, provider: str, account: str, name: str, thing: Any) -> None:
+        """Keeps something for a later request."""
+        self.memory[provider, account, name] = thing
+        while len(self.memory) > MEMORY_MAX:
+            self.memory.popitem(last=False)
+
     def reset(self) -> None:
         """Forgets all requests and callbacks; faults stay."""
         self.log.reset()
+        self.memory.clear()
         self.courier.forget()
         self._met.clear()
         self._run = os.urandom(5).hex()
@@ -126,7 +142,8 @@ class Simulator:
 
     def _take(self, submission: Submission, fate: Fate, name: str) -> Result:
         submission.sequence = len(self.log) + 1
-        if name in ACCEPTED and not submission.id:
+        refused_later = submission.refused_later and name in OF_ADDRESSES
+        if (name in ACCEPTED or refused_later) and not submission.id:
             submission.id = f"{submission.id_prefix}{self._run}{submission.sequence:022x}"
         self.log.append(
             Entry(
@@ -141,13 +158,16 @@ class Simulator:
                 id=submission.id,
                 reference=submission.reference,
                 sender=submission.sender,
+                refused_later=refused_later,
             ),
             submission.text,
         )
         _requests(submission.provider, name).inc()
         faults = self.fates.faults
         delay_seconds = faults.latency_seconds if fate & domain.LATENCY else 0.0
-        if submission.report is not None and name in ACCEPTED:
+        if submission.report is not None and refused_later:
+            self._callback(submission, "failed", delay_seconds + faults.receipt_seconds)
+        elif submission.report is not None and name in ACCEPTED:
             if fate & domain.EARLY_RECEIPT and name == "accepted":
                 delay_seconds += 0.1
                 self._plan(submission, fate, 0.0)

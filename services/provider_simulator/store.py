@@ -18,7 +18,11 @@ _REPORT = {report: position for position, report in enumerate(REPORTS)}
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the log. `accepted` says that the person gets the message, whatever the sender was told."""
+    """One line of the log.
+
+    `accepted` says that the person gets the message, whatever the sender was told; `refused_later`, that the sender was
+    told so although the person does not.
+    """
 
     sequence: int
     time: str
@@ -31,6 +35,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str = ""
     reference: str = ""
     sender: str = ""
+    refused_later: bool = False
 
 
 _encode = msgspec.json.Encoder().encode

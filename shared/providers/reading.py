@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
+from contracts.masked import Secret
+from shared.providers.forms import form_pairs
 from shared.providers.provider import Problem
 
 Shape = TypeVar("Shape")
@@ -37,6 +39,36 @@ def config_of(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def missing(values: Mapping[str, Any], *names: str) -> list[Problem]:
     """One problem per field that has no text."""
     return [Problem(name, "is required") for name in names if not text_of(values, name)]
+
+
+def with_control_characters(values: Mapping[str, Any], *names: str) -> list[Problem]:
+    """One problem per field that could not go into a header or URL."""
+    return [
+        Problem(name, "must not hold control characters")
+        for name in names
+        if any(character < " " or character == "\x7f" for character in text_of(values, name))
+    ]
+
+
+def secrets_of(config: Mapping[str, Any], name: str) -> tuple[Secret, ...]:
+    """The secrets in a field of the account's `config`: one, or a list of all that are good at the moment."""
+    value = config.get(name)
+    given = value if isinstance(value, list) else [value]
+    return tuple(Secret(one.strip()) for one in given if isinstance(one, str) and one.strip())
+
+
+def query_of(url: str) -> dict[str, str]:
+    """The query's fields, of a repeated one the last."""
+    return dict(form_pairs(url.partition("#")[0].partition("?")[2]))
+
+
+def time_of(text: str | None) -> datetime | None:
+    """A time in ISO 8601, as UTC where it names no zone; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def seen_before(time: datetime | None, earliest: datetime) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -18,7 +18,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from contracts.masked import PhoneNumber, Secret
-from shared.providers.forms import body_pairs, form_pairs, form_quoted
+from shared.providers.forms import body_pairs, form_quoted
+from shared.providers.keywords import intent_of
 from shared.providers.provider import (
     Absent,
     Accepted,
@@ -27,7 +28,6 @@ from shared.providers.provider import (
     CallbackRequest,
     Capabilities,
     Deferred,
-    Exchange,
     Finding,
     Found,
     HttpAnswer,
@@ -43,7 +43,16 @@ from shared.providers.provider import (
     VendorReceipt,
     Verification,
 )
-from shared.providers.reading import config_of, decoded, missing, seen_before, text_of
+from shared.providers.reading import (
+    config_of,
+    decoded,
+    missing,
+    query_of,
+    seen_before,
+    text_of,
+    with_control_characters,
+)
+from shared.providers.standing import authorize as authorize
 
 CAPABILITIES = Capabilities(
     channel="sms",
@@ -94,10 +103,7 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
     service = text_of(config, "messagingServiceSid")
     if service and not service.startswith("MG"):
         found.append(Problem("config.messagingServiceSid", "must start with MG"))
-    for name in ("accountSid", "apiKey", "apiSecret"):
-        if any(character < " " for character in text_of(values, name)):
-            found.append(Problem(name, "must not hold control characters"))
-    return found
+    return found + with_control_characters(values, "accountSid", "apiKey", "apiSecret")
 
 
 def account(values: Mapping[str, Any]) -> Account:
@@ -123,13 +129,6 @@ def account(values: Mapping[str, Any]) -> Account:
         sender=sender,
         signing_secrets={**keys, "": Secret(text_of(config, "authToken") or secret)},
     )
-
-
-def authorize(
-    _account: Account, _refused: HttpRequest | None
-) -> Callable[[Exchange], Refused | Deferred | None] | None:
-    """Basic credentials go with every request."""
-    return None
 
 
 def request(account: Account, message: Message) -> HttpRequest:
@@ -293,7 +292,7 @@ def is_genuine(account: Account, callback: CallbackRequest) -> bool:
     if not given or secret is None or digest is None:
         return False
     form = ""
-    expected_body = _query(callback.url).get("bodySHA256") if "bodySHA256" in callback.url else None
+    expected_body = query_of(callback.url).get("bodySHA256") if "bodySHA256" in callback.url else None
     if expected_body is not None:
         if not _same(hashlib.sha256(callback.body).hexdigest(), expected_body):
             return False
@@ -316,10 +315,6 @@ def parse_setting(header: str) -> Iterator[tuple[str, str]]:
         name, equals, value = part.strip().partition("=")
         if equals:
             yield name, value
-
-
-def _query(url: str) -> dict[str, str]:
-    return dict(form_pairs(url.partition("#")[0].partition("?")[2]))
 
 
 def _same(ours: str, theirs: str) -> bool:
@@ -350,12 +345,6 @@ _KINDS = {
     "failed": "failed",
     "canceled": "failed",
 }
-# https://www.twilio.com/docs/messaging/features/opt-out-keywords
-_INTENTS = {
-    **dict.fromkeys(("stop", "stopall", "unsubscribe", "end", "quit", "revoke", "optout", "cancel"), "stop"),
-    **dict.fromkeys(("start", "unstop", "yes"), "start"),
-    **dict.fromkeys(("help", "info"), "help"),
-}
 
 
 def read_callback(_account: Account, callback: CallbackRequest) -> CallbackContents:
@@ -376,7 +365,7 @@ def read_callback(_account: Account, callback: CallbackRequest) -> CallbackConte
     code = form.get("ErrorCode") or None
     failed = kind in ("bounced", "failed")
     error_class = error_class_of(int(code) if code and code.isdecimal() else None) if failed else None
-    reference = _query(callback.url).get("ref") or None
+    reference = query_of(callback.url).get("ref") or None
     receipt = VendorReceipt(
         reference=reference,
         kind="opted_out" if error_class == "recipient_opted_out" else kind,
@@ -390,11 +379,10 @@ def read_callback(_account: Account, callback: CallbackRequest) -> CallbackConte
 def _inbound(form: Mapping[str, str], sid: str) -> InboundMessage:
     if not form.get("From"):
         raise CallbackMalformed("an inbound message without From")
-    word = form["Body"].strip().strip(".!\"'").lower()
     return InboundMessage(
         address=PhoneNumber(form["From"]),
         to=form.get("To", ""),
         text=form["Body"],
-        intent=form.get("OptOutType", "").lower() or _INTENTS.get(word, "other"),
+        intent=form.get("OptOutType", "").lower() or intent_of(form["Body"]),
         provider_message_id=sid,
     )

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
@@ -36,6 +40,7 @@ from tests.providers.samples import (
     request_of,
     sample_of,
     values_of,
+    vendor_of,
 )
 from tests.providers.servers import OK_ANSWER, Behaviour, closing, hanging, resetting, saying, server
 
@@ -189,3 +194,49 @@ def test_an_unsigned_callback_is_refused(vendor: Vendor) -> None:
 def test_every_vendor_has_fixtures() -> None:
     assert set(VENDORS) == set(KIND_OF)
     assert all((FIXTURES / kind / "answers.json").exists() for kind in KINDS)
+
+
+# --- callbacks, signed by the vendors' own code ----------------------------------------------------------------------
+
+SIGNING = sorted(path.stem for path in (Path(__file__).parent / "genuine").glob("[a-z]*.py"))
+CALLBACKS = 1_000
+calling = pytest.mark.parametrize("kind", SIGNING)
+
+
+def _signing(kind: str) -> Callable[..., CallbackRequest]:
+    module = import_module(f"tests.providers.genuine.{kind}")
+    made: Callable[..., CallbackRequest] = module.callback
+    return made
+
+
+def test_every_vendor_that_calls_is_judged_by_signed_callbacks() -> None:
+    calls = {kind_of(vendor) for vendor in VENDORS.values() if vendor.CAPABILITIES.receipts in ("webhook", "log")}
+    assert calls == set(SIGNING)
+
+
+@calling
+def test_a_thousand_genuine_callbacks_are_taken_and_read(kind: str) -> None:
+    vendor, values = vendor_of(kind), values_of(kind, BASE)
+    account, make = vendor.account(values), _signing(kind)
+    for number in range(CALLBACKS):
+        callback = make(values, number)
+        assert vendor.is_genuine(account, callback)
+        contents = vendor.read_callback(account, callback)
+        assert contents.receipts or contents.inbound
+        assert vendor.read_callback(account, callback) == contents
+
+
+@calling
+def test_a_thousand_forged_callbacks_are_refused(kind: str) -> None:
+    """Signed with another secret; genuine but for one byte of the body; genuine but for a missing header."""
+    vendor, values = vendor_of(kind), values_of(kind, BASE)
+    account, make = vendor.account(values), _signing(kind)
+    signs_body = sample_of(kind).get("signsBody", True)
+    for number in range(CALLBACKS):
+        callback = make(values, number)
+        forged = [make(values, number, "another-secret"), msgspec.structs.replace(callback, headers={})]
+        if signs_body:
+            at = number % len(callback.body)
+            body = callback.body[:at] + bytes([callback.body[at] ^ 1]) + callback.body[at + 1 :]
+            forged.append(msgspec.structs.replace(callback, body=body))
+        assert not [one for one in forged if vendor.is_genuine(account, one)]

@@ -34,7 +34,7 @@ def _body(body: Any) -> bytes:
 
 
 def _told(value: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = {"is": type(value).__name__, **msgspec.structs.asdict(value)}
+    fields = msgspec.to_builtins({"is": type(value).__name__, **msgspec.structs.asdict(value)}, enc_hook=str)
     return {name: field for name, field in fields.items() if field is not None}
 
 
