@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.provider_simulator import apns, fcm, metrics, sinch, twilio
+from services.provider_simulator import apns, fcm, metrics, nexmo, sinch, twilio
 from services.provider_simulator.callbacks import Courier
 from services.provider_simulator.handlers import Simulator
 from services.provider_simulator.http_text import Answer, Request
@@ -18,6 +18,9 @@ from shared.probes import Health, with_probes
 
 PROTOCOLS = (
     (twilio.ROOT, twilio.handle),
+    (nexmo.MESSAGES_PATH, nexmo.handle_messages),
+    (nexmo.SMS_PATH, nexmo.handle_sms),
+    (nexmo.BALANCE_PATH, nexmo.give_balance),
     (sinch.ROOT, sinch.handle),
     (fcm.ROOT, fcm.handle),
     (fcm.TOKEN_PATH, fcm.give_token),

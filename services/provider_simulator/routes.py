@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from services.provider_simulator import domain, sinch, twilio
+from services.provider_simulator import domain, nexmo, sinch, twilio
 from services.provider_simulator.callbacks import Callback
 from services.provider_simulator.domain import Faults
 from services.provider_simulator.handlers import Inbound, Simulator
@@ -17,7 +17,11 @@ from shared.probes import AsgiApp, Receive, Scope, Send
 _BODY_BYTES_MAX = 65_536
 
 
-INBOUND = {"twilio": twilio.inbound_request, "sinch": sinch.inbound_request}
+INBOUND = {
+    "twilio": twilio.inbound_request,
+    "nexmo": nexmo.inbound_request,
+    "sinch": sinch.inbound_request,
+}
 """How the message of a person reaches us, by provider type: (message, secret) -> (id, the whole request)."""
 
 

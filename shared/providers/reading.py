@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ from shared.providers.forms import form_pairs
 from shared.providers.provider import Problem
 
 Shape = TypeVar("Shape")
+
+MICROS_MAX = 1_000_000 * 1_000_000
+"""No message costs a million."""
 
 
 def decoded(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape | None:
@@ -69,6 +73,17 @@ def time_of(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def micros_of(amount: str | float | None, currency: str | None) -> tuple[int, str] | None:
+    """An amount of money in millionths, with its currency; None for what is none."""
+    if amount is None or not currency:
+        return None
+    try:
+        micros = int((Decimal(str(amount)) * 1_000_000).to_integral_value())
+    except (ArithmeticError, ValueError):
+        return None
+    return (abs(micros), currency) if abs(micros) < MICROS_MAX else None
 
 
 def seen_before(time: datetime | None, earliest: datetime) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
-from shared.providers import apns, fcm, sinch, twilio
+from shared.providers import apns, fcm, nexmo, sinch, twilio
 from shared.providers.http_provider import HttpProvider
 from shared.providers.provider import InvalidField, Problem, Provider, Vendor
 from shared.providers.reading import config_of, host_of
 from shared.providers.wire import Wire
 
-_ALL: tuple[Vendor, ...] = (twilio, sinch, fcm, apns)
+_ALL: tuple[Vendor, ...] = (twilio, nexmo, sinch, fcm, apns)
 
 RATE_MIN, RATE_MAX = 0.01, 100_000
 """Units a second."""

@@ -71,10 +71,17 @@ def vendor_of(kind: str) -> Vendor:
     return VENDORS[CHANNEL[kind], TYPE[kind]]
 
 
-def values_of(kind: str, base_url: str) -> dict[str, Any]:
-    """Account values that point at a server of the test; texts such as `{baseUrl}` are filled in."""
-    filled: dict[str, Any] = _filled(sample_of(kind)["values"], base_url)
-    return filled
+def values_of(kind: str, base_url: str, variant: str | None = None) -> dict[str, Any]:
+    """Account values that point at a server of the test; texts such as `{baseUrl}` are filled in.
+
+    A `variant` names values of the sample that differ.
+    """
+    sample = sample_of(kind)
+    values: dict[str, Any] = _filled(sample["values"], base_url)
+    if variant is not None:
+        differing = _filled(sample["variants"][variant], base_url)
+        values |= differing | {"config": values["config"] | differing.get("config", {})}
+    return values
 
 
 def _filled(value: Any, base_url: str) -> Any:

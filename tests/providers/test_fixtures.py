@@ -23,9 +23,9 @@ def _pairs(kind: str) -> list[Any]:
     ]
 
 
-def _account(kind: str) -> tuple[Vendor, Any]:
+def _account(kind: str, pair: dict[str, Any]) -> tuple[Vendor, Any]:
     vendor = vendor_of(kind)
-    return vendor, vendor.account(values_of(kind, BASE))
+    return vendor, vendor.account(values_of(kind, BASE, pair.get("variant")))
 
 
 def _body(body: Any) -> bytes:
@@ -40,14 +40,14 @@ def _told(value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("kind", "pair"), _pairs("answers"))
 def test_answers(kind: str, pair: dict[str, Any]) -> None:
-    vendor, account = _account(kind)
+    vendor, account = _account(kind, pair)
     answer = HttpAnswer(pair["status"], _body(pair["body"]), pair.get("retryAfter"))
     assert _told(outcome_of(vendor, account, message_of(kind), answer)) == pair["outcome"]
 
 
 @pytest.mark.parametrize(("kind", "pair"), _pairs("callbacks"))
 def test_callbacks(kind: str, pair: dict[str, Any]) -> None:
-    vendor, account = _account(kind)
+    vendor, account = _account(kind, pair)
     headers = pair.get("headers", {})
     callback = CallbackRequest(method="POST", url=pair["url"], headers=headers, body=_body(pair["body"]))
     contents = vendor.read_callback(account, callback)
