@@ -32,6 +32,7 @@ REFUSED_SECRET_PREFIX = "wrong"  # noqa: S105
 """Credentials with such a secret (or application id) are refused, so that wrong ones can be played."""
 
 _TEXT_MAX = 3200
+_KIND = ("sms", "text")
 _PRICE = "0.0331"
 _TOKEN_HEAD = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').rstrip(b"=")
 _encode = msgspec.json.Encoder().encode
@@ -97,7 +98,7 @@ def handle_messages(simulator: Simulator, request: Request) -> Answer:
         return Answer(_problem(422, 1150, str(error)))
     if not (sent.to.isdecimal() and 7 <= len(sent.to) <= 15):
         return Answer(_problem(422, 1120 if not sent.to else 1150, "Invalid params: to"))
-    if not 0 < len(sent.text) <= _TEXT_MAX or sent.channel != "sms" or sent.message_type != "text":
+    if not 0 < len(sent.text) <= _TEXT_MAX or (sent.channel, sent.message_type) != _KIND:
         return Answer(_problem(422, 1150, "Invalid params"))
     simulator.secrets[account] = secret
     submission = Submission("nexmo", "", account, f"+{sent.to}", sent.text, sent.client_ref)
