@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.provider_simulator import apns, fcm, metrics, nexmo, sinch, twilio
+from services.provider_simulator import apns, fcm, metrics, nexmo, sinch, sns, twilio
 from services.provider_simulator.callbacks import Courier
 from services.provider_simulator.handlers import Simulator
 from services.provider_simulator.http_text import Answer, Request
@@ -16,14 +16,19 @@ from services.provider_simulator.settings import SimulatorSettings
 from services.provider_simulator.store import RequestLog
 from shared.probes import Health, with_probes
 
-PROTOCOLS = (
+PATHS = {
+    fcm.TOKEN_PATH: fcm.give_token,
+    nexmo.MESSAGES_PATH: nexmo.handle_messages,
+    nexmo.SMS_PATH: nexmo.handle_sms,
+    nexmo.BALANCE_PATH: nexmo.give_balance,
+    sns.PATH: sns.handle,
+    sns.CERTIFICATE_PATH: sns.give_certificate,
+    sns.CONFIRMATION_PATH: sns.give_confirmation,
+}
+ROOTS = (
     (twilio.ROOT, twilio.handle),
-    (nexmo.MESSAGES_PATH, nexmo.handle_messages),
-    (nexmo.SMS_PATH, nexmo.handle_sms),
-    (nexmo.BALANCE_PATH, nexmo.give_balance),
     (sinch.ROOT, sinch.handle),
     (fcm.ROOT, fcm.handle),
-    (fcm.TOKEN_PATH, fcm.give_token),
     (apns.ROOT, apns.handle),
 )
 """Who answers what begins with which path."""
@@ -61,11 +66,11 @@ def speaker(simulator: Simulator) -> Speak:
 
     def speak(request: Request) -> Answer | None:
         path = request.path
-        for root, handle in PROTOCOLS:
-            if path.startswith(root):
-                answer = handle(simulator, request)
-                simulator.log.flush()
-                return answer
-        return None
+        handle = PATHS.get(path) or next((handle for root, handle in ROOTS if path.startswith(root)), None)
+        if handle is None:
+            return None
+        answer = handle(simulator, request)
+        simulator.log.flush()
+        return answer
 
     return speak

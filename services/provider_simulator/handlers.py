@@ -62,7 +62,10 @@ class Submission:
 
 
 class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A message from a person; `secret` signs it, by default the one that the account last sent with."""
+    """A message from a person; `secret` signs it, by default the one that the account last sent with.
+
+    AWS signs with a certificate instead: there the secret is where this simulator is reached (host and port).
+    """
 
     account: str
     from_: str = msgspec.field(name="from")
@@ -71,6 +74,13 @@ class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str
     secret: str = ""
     provider: str = "twilio"
+
+
+class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a provider that is told no callback URL sends what it has to tell, and the secret that goes with it."""
+
+    url: str
+    secret: str
 
 
 def app_report(submission: Submission, state: str) -> bytes:
@@ -97,6 +107,7 @@ class Simulator:
         self.courier = courier
         self.fates = Fates(Faults())
         self.secrets: dict[str, str] = {}
+        self.destinations: dict[str, Destination] = {}
         self.memory: OrderedDict[tuple[str, str, str], Any] = OrderedDict()
         """What protocols have to remember, by provider, account and name; the latest `MEMORY_MAX`."""
         self._met: set[tuple[Fate, str]] = set()

@@ -8,10 +8,10 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from services.provider_simulator import domain, nexmo, sinch, twilio
+from services.provider_simulator import domain, nexmo, sinch, sns, twilio
 from services.provider_simulator.callbacks import Callback
 from services.provider_simulator.domain import Faults
-from services.provider_simulator.handlers import Inbound, Simulator
+from services.provider_simulator.handlers import Destination, Inbound, Simulator
 from shared.probes import AsgiApp, Receive, Scope, Send
 
 _BODY_BYTES_MAX = 65_536
@@ -21,6 +21,7 @@ INBOUND = {
     "twilio": twilio.inbound_request,
     "nexmo": nexmo.inbound_request,
     "sinch": sinch.inbound_request,
+    "aws_sns": sns.inbound_request,
 }
 """How the message of a person reaches us, by provider type: (message, secret) -> (id, the whole request)."""
 
@@ -36,6 +37,8 @@ def build_routes(simulator: Simulator) -> AsgiApp:
                 await _answer(send, 200, simulator.fates.faults)
             case "PUT", "/_simulator/faults":
                 await _set_faults(simulator, receive, send)
+            case "PUT", "/_simulator/log-destinations":
+                await _set_destinations(simulator, receive, send)
             case "POST", "/_simulator/reset":
                 simulator.reset()
                 await _answer(send, 200, {"requests": 0})
@@ -72,6 +75,16 @@ async def _set_faults(simulator: Simulator, receive: Receive, send: Send) -> Non
         return
     simulator.set_faults(faults)
     await _answer(send, 200, faults)
+
+
+async def _set_destinations(simulator: Simulator, receive: Receive, send: Send) -> None:
+    try:
+        destinations = msgspec.json.decode(await _body(receive), type=dict[str, Destination])
+    except msgspec.DecodeError as error:
+        await _problem(send, 400, str(error))
+        return
+    simulator.destinations = destinations
+    await _answer(send, 200, {"destinations": len(destinations)})
 
 
 async def _receive_inbound(simulator: Simulator, receive: Receive, send: Send) -> None:

@@ -198,7 +198,7 @@ def test_every_vendor_has_fixtures() -> None:
 
 # --- callbacks, signed by the vendors' own code ----------------------------------------------------------------------
 
-SIGNING = sorted(path.stem for path in (Path(__file__).parent / "genuine").glob("[a-z]*.py"))
+SIGNING = sorted(path.stem for path in (Path(__file__).parent / "genuine").glob("[a-z]*.py") if path.stem in KINDS)
 CALLBACKS = 1_000
 calling = pytest.mark.parametrize("kind", SIGNING)
 
