@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.provider_simulator import apns, fcm, metrics, nexmo, sinch, sns, twilio
+from services.provider_simulator import apns, fcm, metrics, nexmo, onesignal, sinch, sns, twilio
 from services.provider_simulator.callbacks import Courier
 from services.provider_simulator.handlers import Simulator
 from services.provider_simulator.http_text import Answer, Request
@@ -30,6 +30,7 @@ ROOTS = (
     (sinch.ROOT, sinch.handle),
     (fcm.ROOT, fcm.handle),
     (apns.ROOT, apns.handle),
+    *((root, onesignal.handle) for root in onesignal.ROOTS),
 )
 """Who answers what begins with which path."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
-from shared.providers import apns, fcm, nexmo, sinch, twilio
+from shared.providers import apns, fcm, nexmo, onesignal, sinch, twilio
 from shared.providers.http_provider import HttpProvider
 from shared.providers.provider import InvalidField, Problem, Provider, Vendor
 from shared.providers.reading import config_of, host_of
@@ -14,7 +14,7 @@ from shared.providers.sns import push as sns_push
 from shared.providers.sns import sms as sns_sms
 from shared.providers.wire import Wire
 
-_ALL: tuple[Vendor, ...] = (twilio, sns_sms, nexmo, sinch, fcm, sns_push, apns)
+_ALL: tuple[Vendor, ...] = (twilio, sns_sms, nexmo, sinch, fcm, onesignal, sns_push, apns)
 
 RATE_MIN, RATE_MAX = 0.01, 100_000
 """Units a second."""

@@ -233,12 +233,10 @@ async def test_texts_by_moto(moto: str) -> None:
 
 async def test_pushes_by_moto(moto: str) -> None:
     client = client_of(moto)
-    application = client.create_platform_application(Name="shop", Platform="GCM", Attributes={})[
-        "PlatformApplicationArn"
-    ]
+    made = client.create_platform_application(Name="shop", Platform="GCM", Attributes={})
     values = values_of("sns_push", moto)
     arn = {"PlatformApplicationArn": made["PlatformApplicationArn"]}
-    values["config"]["platformApplicationArn"] = made["PlatformApplicationArn"]
+    values["config"] |= {"platformApplicationArn": made["PlatformApplicationArn"]}
     messages = [message_of("sns_push", number) for number in range(1, 6)]
     async with provider_at("push", values) as provider:
         assert (await provider.verify()).works
