@@ -97,7 +97,7 @@ def handle_messages(simulator: Simulator, request: Request) -> Answer:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return Answer(_problem(422, 1150, str(error)))
     if not (sent.to.isdecimal() and 7 <= len(sent.to) <= 15):
-        return Answer(_problem(422, 1120 if not sent.to else 1150, "Invalid params: to"))
+        return Answer(_problem(422, 1150, "Invalid params: to"))
     if not 0 < len(sent.text) <= _TEXT_MAX or (sent.channel, sent.message_type) != _KIND:
         return Answer(_problem(422, 1150, "Invalid params"))
     simulator.secrets[account] = secret
@@ -120,7 +120,7 @@ def handle_messages(simulator: Simulator, request: Request) -> Answer:
         headers = b"retry-after: %d\r\n" % faults.retry_after_seconds
         return Answer(_problem(429, 1000, "Throttled", headers), result.delay_seconds)
     if result.name in OF_REQUESTS:
-        return Answer(_problem(500, 1100, "Internal error"), result.delay_seconds)
+        return Answer(_problem(500, 1030, "Internal error"), result.delay_seconds)
     return Answer(answer_bytes(202, b'{"message_uuid":"%b"}' % submission.id.encode()), result.delay_seconds)
 
 

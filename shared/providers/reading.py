@@ -24,7 +24,7 @@ def decoded(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape | None:
     """The body in the decoder's shape, None for anything else."""
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -1,7 +1,9 @@
 """Nexmo (Vonage), Messages API or the older SMS API: one SMS a request, signed receipts with prices, no idempotency.
 
 https://developer.vonage.com/en/api/messages, https://developer.vonage.com/en/api/sms
-`config.api` chooses between the two; what they share is in `account`, what they sign with in `signatures`.
+`config.api` chooses the one that sends. Callbacks of both are read, whichever sends: the account's own settings at
+Vonage decide by which of them a person's message comes. What they share is in `account`, what they sign with in
+`signatures`.
 """
 
 from __future__ import annotations
@@ -68,14 +70,16 @@ def outcome(account: Account, _message: Message, answer: HttpAnswer) -> Outcome:
 
 def is_genuine(account: Account, callback: CallbackRequest) -> bool:
     """See `Vendor.is_genuine`. Without `config.signatureSecret` nothing is believed."""
-    if account.is_sms_api:
-        return sms_api.is_genuine(account, callback)
-    return messages_api.is_genuine(account, callback)
+    if callback.headers.get("authorization", "")[:7].lower() == "bearer ":
+        return messages_api.is_genuine(account, callback)
+    return sms_api.is_genuine(account, callback)
 
 
-def read_callback(account: Account, callback: CallbackRequest) -> CallbackContents:
-    """See `Vendor.read_callback`."""
-    return sms_api.read_callback(callback) if account.is_sms_api else messages_api.read_callback(callback)
+def read_callback(_account: Account, callback: CallbackRequest) -> CallbackContents:
+    """See `Vendor.read_callback`. By GET comes the SMS API alone: what such a request has for a body is not signed."""
+    if callback.method == "GET":
+        return sms_api.read_callback(callback)
+    return messages_api.read_callback(callback) or sms_api.read_callback(callback)
 
 
 class _Balance(msgspec.Struct):
@@ -94,7 +98,7 @@ def verified(_account: Account, answer: HttpAnswer) -> Verification:
     """See `Vendor.verified`."""
     balance = decoded(_balance, answer.body) if answer.status == 200 else None
     if balance is not None:
-        return Verification(works=balance.value > 0, detail=f"the balance is {'positive' if balance.value > 0 else 0}")
+        return Verification(works=True, detail=f"the balance is {'' if balance.value > 0 else 'not '}positive")
     if answer.status in (401, 403):
         return Verification(works=False, detail="Vonage refused the key or the secret")
     return Verification(works=False, detail=f"Vonage answered with status {answer.status}")

@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from contracts.masked import Secret
 from shared.providers.nexmo.signatures import METHODS
-from shared.providers.provider import InvalidField, Problem
+from shared.providers.provider import InvalidField, Problem, boottime
 from shared.providers.reading import config_of, missing, secrets_of, text_of, with_control_characters
 
 _API, _REST = "https://api.nexmo.com", "https://rest.nexmo.com"
+_MESSAGES_API, _SMS_API = "messages", "sms"
 _TOKEN_SECONDS = 900
 _TOKEN_USED_SECONDS = 600.0
-"""A token signs requests for ten of its fifteen minutes: minting one costs a millisecond."""
+"""A token signs requests for ten of its fifteen minutes, frozen ones included: minting one costs a millisecond."""
 
 
 @dataclass(slots=True)
@@ -50,12 +51,12 @@ class Account:
         """A token of the application where there is one, else key and secret."""
         if self.private_key is None:
             return self.basic
-        if time.monotonic() >= self._bearer_until:
+        if boottime() >= self._bearer_until:
             issued = int(time.time())
             claims = {"application_id": self.application_id, "iat": issued, "exp": issued + _TOKEN_SECONDS}
             token = jwt.encode(claims | {"jti": str(uuid.uuid4())}, self.private_key, algorithm="RS256")
             self._bearer = (f"Authorization: Bearer {token}", "Content-Type: application/json")
-            self._bearer_until = time.monotonic() + _TOKEN_USED_SECONDS
+            self._bearer_until = boottime() + _TOKEN_USED_SECONDS
         return self._bearer
 
 
@@ -70,7 +71,7 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
     found = missing(values, "apiKey", "apiSecret")
     if not _sender(values):
         found.append(Problem("phoneNumber", "is required unless senderId is given"))
-    if (text_of(config, "api") or "messages") not in ("messages", "sms"):
+    if (text_of(config, "api") or _MESSAGES_API) not in (_MESSAGES_API, _SMS_API):
         found.append(Problem("config.api", "must be messages or sms"))
     if bool(text_of(config, "applicationId")) != bool(text_of(config, "privateKey")):
         name = "privateKey" if text_of(config, "applicationId") else "applicationId"
@@ -88,7 +89,7 @@ def _sender(values: Mapping[str, Any]) -> str:
 def account(values: Mapping[str, Any]) -> Account:
     """See `Vendor.account`."""
     config = config_of(values)
-    is_sms_api = text_of(config, "api") == "sms"
+    is_sms_api = text_of(config, "api") == _SMS_API
     given = text_of(config, "baseUrl").rstrip("/")
     api, rest = given or _API, given or _REST
     key, secret = text_of(values, "apiKey"), text_of(values, "apiSecret")

@@ -53,9 +53,12 @@ class _Sent(msgspec.Struct, gc=False):
     message_uuid: str
 
 
-class _Problem(msgspec.Struct, gc=False):
-    type: str = ""
-    title: str = ""
+class _Problem(msgspec.Struct):
+    """In callbacks the title is the code, as a text or a number, and the whole may stand one level deeper."""
+
+    type: str | None = None
+    title: str | int | None = None
+    error: _Problem | None = None
 
 
 _sent = msgspec.json.Decoder(_Sent)
@@ -64,23 +67,27 @@ _problem = msgspec.json.Decoder(_Problem)
 # https://developer.vonage.com/en/api-errors/messages
 _CLASSES: dict[str, tuple[int, ...]] = {
     "recipient_permanent": (1040, 1050, 1170, 1190, 1280, 1300, 1310, 1430),
-    "recipient_opted_out": (1240,),
-    "recipient_temporary": (1180, 1200, 1220, 1290),
-    "throttled": (1000, 1241),
+    "recipient_opted_out": (1240, 1483),
+    "recipient_temporary": (1180, 1200, 1220, 1260, 1290, 1360),
+    "throttled": (1000, 1241, 1460, 1472),
     "transient": (1030, 1100, 1230, 1330, 1331),
-    "content": (1010, 1020, 1090, 1130, 1210, 1270),
-    "config": (1060, 1070, 1080, 1120, 1140, 1160, 1250, 1420),
-    "unknown": (1320,),  # "already sent", but not as which message
+    "content": (1010, 1020, 1090, 1130, 1150, 1210, 1270, 1282, 1410, 1440, 1450, 1473, 1480, 1482),
+    "config": (1060, 1070, 1080, 1120, 1140, 1160, 1250, 1251, 1420, 1470, 1481, 1484),
 }
 _CLASS_OF = {str(code): error_class for error_class, codes in _CLASSES.items() for code in codes}
+
+_NOT_SUBMITTED = "1100"
+_ALREADY_SENT = "1320"
+"""Vonage does not say as which message, so it proves neither a failure nor a second one."""
 
 
 def _code_of(problem: _Problem) -> str | None:
     """The number at the end of the type, or the title where that is one."""
-    number = problem.type.rpartition("#")[2]
-    if number in _CLASS_OF or number.isdecimal():
-        return number
-    return problem.title if problem.title.isdecimal() else None
+    stated = problem.error or problem
+    for text in ((stated.type or "").rpartition("#")[2], str(stated.title)):
+        if text.isdecimal():
+            return text
+    return None
 
 
 def outcome(answer: HttpAnswer) -> Outcome:
@@ -94,9 +101,11 @@ def outcome(answer: HttpAnswer) -> Outcome:
     error_class = _CLASS_OF.get(number or "", "unknown")
     if answer.status == 429 or (error_class == "throttled" and answer.status < 500):
         return Deferred("throttled", answer.retry_after_seconds or _THROTTLED_SECONDS, code)
+    if number == _NOT_SUBMITTED and answer.status < 500:
+        return Deferred("transient", None, code)
     if answer.status >= 500 or error_class == "transient":
         return Unknown("server_error", code)
-    if number == "1320":
+    if number == _ALREADY_SENT:
         return Unknown("already_sent", code)
     if answer.status < 400:
         return Unknown("malformed", code)
@@ -111,13 +120,15 @@ def is_genuine(account: Account, callback: CallbackRequest) -> bool:
     return is_token_genuine(authorization, callback.body, account.api_key, account.signature_secrets)
 
 
+# https://developer.vonage.com/en/messages/concepts/messages-status-callbacks
 _KINDS: Mapping[str, str] = {
     "submitted": "accepted",
     "delivered": "delivered",
     "read": "opened",
     "rejected": "failed",
-    "undeliverable": "bounced",
+    "undeliverable": "failed",
 }
+_TO_NUMBERS = ("sms", "mms")
 
 
 class _Usage(msgspec.Struct, gc=False):
@@ -130,6 +141,7 @@ class _Callback(msgspec.Struct):
     from_: str | None = msgspec.field(default=None, name="from")
     to: str | None = None
     timestamp: str | None = None
+    channel: str | None = None
     status: str | None = None
     text: str | None = None
     client_ref: str | None = None
@@ -140,31 +152,43 @@ class _Callback(msgspec.Struct):
 _callback = msgspec.json.Decoder(_Callback)
 
 
-def read_callback(callback: CallbackRequest) -> CallbackContents:
-    """A status, or a message that a person sent to us."""
+def read_callback(callback: CallbackRequest) -> CallbackContents | None:
+    """A status, or a message that a person sent to us; None for what is not of this API.
+
+    Both final states hold every reason from a dead number to an empty account, and only the code says whether it was
+    the address that bounced. Of a long text Vonage joins the parts' receipts into one.
+    """
     stated = decoded(_callback, callback.body)
     if stated is None:
-        raise CallbackMalformed("not a callback of the Messages API")
+        return None
     if stated.status is None:
-        return CallbackContents(inbound=(_inbound(stated),)) if stated.text is not None else CallbackContents()
+        is_text = stated.text is not None and (stated.channel or "sms") in _TO_NUMBERS
+        return CallbackContents(inbound=(_inbound(stated),) if is_text else ())
     kind = _KINDS.get(stated.status.lower())
+    code = _code_of(stated.error) if kind == "failed" and stated.error else None
+    if code == _ALREADY_SENT:
+        kind = "accepted"
     if kind is None:
         return CallbackContents()
-    failed = kind in ("failed", "bounced")
-    code = _code_of(stated.error) if failed and stated.error else None
-    error_class = _CLASS_OF.get(code or "", "unknown") if failed else None
+    error_class = _CLASS_OF.get(code or "", "unknown") if kind == "failed" else None
     cost = micros_of(stated.usage.price, stated.usage.currency) if stated.usage else None
     receipt = VendorReceipt(
         reference=stated.client_ref or query_of(callback.url).get("ref") or None,
-        kind="opted_out" if error_class == "recipient_opted_out" else kind,
+        kind=kind if error_class is None else _failure_kind(error_class),
         provider_message_id=stated.message_uuid or None,
         at=time_of(stated.timestamp),
         error_class=error_class,
-        code=code,
+        code=code if error_class is not None else None,
         cost_micros=cost[0] if cost else None,
         currency=cost[1] if cost else None,
     )
     return CallbackContents(receipts=(receipt,))
+
+
+def _failure_kind(error_class: str) -> str:
+    if error_class == "recipient_opted_out":
+        return "opted_out"
+    return "bounced" if error_class.startswith("recipient_") else "failed"
 
 
 def _inbound(stated: _Callback) -> InboundMessage:

@@ -169,7 +169,8 @@ def read_callback(callback: CallbackRequest) -> CallbackContents:
         return CallbackContents()
     failed = kind in ("bounced", "failed")
     code = stated.get("err-code") or None
-    error_class = _RECEIPT_CLASS.get((code or "").lstrip("0"), "unknown") if failed else None
+    unstated = "recipient_temporary" if stated["status"].lower() == "expired" else "unknown"
+    error_class = _RECEIPT_CLASS.get((code or "").lstrip("0"), unstated) if failed else None
     receipt = VendorReceipt(
         reference=stated.get("client-ref") or None,
         kind="opted_out" if error_class == "recipient_opted_out" else kind,
