@@ -103,7 +103,7 @@ def write_customers(path: Path, rows: int, seed: int) -> People:
                 written = chance.choice(("12345", "not a number", "+49", "+999123456789"))
                 invalid += 1
             sms, push = chance.random() >= OPTED_OUT_SHARE, chance.random() >= OPTED_OUT_SHARE
-            token = "" if chance.random() < WITHOUT_DEVICE_SHARE else f"device-{seed}-{row:07d}"
+            token = "" if chance.random() < WITHOUT_DEVICE_SHARE else f"{seed:016x}{row:048x}"
             first, last = chance.choice(_FIRST_NAMES), chance.choice(_LAST_NAMES)
             seen = now - timedelta(days=chance.randrange(200))
             writer.writerow(

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from contracts.channels import CHANNELS
-from notify.client import Api
+from notify.client import Api, ApiError
 from notify.verification import (
     Check,
     Recipient,
@@ -39,6 +39,7 @@ class Verified:
 
 
 class _Entry(msgspec.Struct):
+    provider: str = ""
     reference: str = ""
     address: str = ""
     accepted: bool = False
@@ -64,16 +65,34 @@ async def verify_campaign(
     checks += compare_recipients(ledger, recipients)
     if simulator_url is None:
         return Verified(ledger, checks, None, None)
-    sent = [one async for one in read_log(api.session, simulator_url)]
+    provider_type = await _provider_type(api, channel, campaign_id)
+    sent = [one async for one in read_log(api.session, simulator_url, provider_type)]
     view = compare_provider(recipients, sent, opted_out)
     return Verified(ledger, checks + view.checks, view.double_sends, view.opted_out_sends)
 
 
-async def read_log(session: aiohttp.ClientSession, simulator_url: str) -> AsyncIterator[Sent]:
-    """Every request that the simulator has logged."""
+async def _provider_type(api: Api, channel: str, campaign_id: str) -> str | None:
+    """What the campaign was sent by; None where nobody can tell any more."""
+    try:
+        campaign = await api.data("GET", f"/{channel}/campaigns/{campaign_id}")
+        provider = await api.data("GET", f"/{channel}/providers/{campaign['providerId']}")
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+    found: str = provider["providerType"]
+    return found
+
+
+async def read_log(
+    session: aiohttp.ClientSession, simulator_url: str, provider_type: str | None = None
+) -> AsyncIterator[Sent]:
+    """Every message that the simulator has logged, or those that came by one provider's protocol."""
     timeout = aiohttp.ClientTimeout(total=LOG_SECONDS, connect=5.0)
     async with session.get(f"{simulator_url}/_simulator/log", params={"after": "0"}, timeout=timeout) as answer:
         answer.raise_for_status()
         async for line in answer.content:
             entry = _decode(line)
+            if provider_type is not None and entry.provider != provider_type:
+                continue
             yield Sent(entry.reference, entry.address, entry.accepted, entry.time, entry.refused_later)

@@ -11,30 +11,17 @@ import asyncio
 import os
 import random
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 
-from deploy.local.fleet import Fleet, Overrides
-from deploy.rehearsal import (
-    FAULTS,
-    People,
-    create_accounts,
-    create_campaign,
-    create_tenant,
-    import_customers,
-    rest,
-    set_faults,
-    verified_at_rest,
-    write_customers,
-)
-from notify.client import Api, open_api
+from deploy.local.fleet import Overrides
+from deploy.rehearsal import FAULTS, create_accounts, create_campaign, rest, verified_at_rest
 from tests.proofs.report import markdown_table, write_report
+from tests.proofs.stage import Stage, staged
 from tests.waiting import until
 
 SIZE = 20_000
@@ -86,44 +73,11 @@ class Outcome:
         return self.balanced and self.double_sends == 0 and self.opted_out_sends == 0
 
 
-@dataclass(slots=True)
-class Stage:
-    """A fleet with a tenant and its customers."""
-
-    fleet: Fleet
-    api: Api
-    account: str
-    people: People
-
-    @property
-    def simulator(self) -> str:
-        return self.fleet.url("provider_simulator")
-
-    async def count(self, metric: str) -> int:
-        """The sum of a counter of the simulator."""
-        async with self.api.session.get(f"{self.simulator}/metrics") as answer:
-            lines = (await answer.text()).splitlines()
-        return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith(metric))
-
-
-@asynccontextmanager
-async def staged(size: int, seed: int, overrides: Overrides) -> AsyncIterator[Stage]:
-    """A fresh fleet, faults in the simulator, and customers."""
-    with tempfile.TemporaryDirectory(prefix="crashes-") as folder:
-        people = write_customers(Path(folder) / "customers.csv", size, seed)
-        async with Fleet.running(Path(folder) / "state", overrides) as fleet, open_api(fleet.url("gateway"), "") as one:
-            api = await create_tenant(fleet, lambda token: Api(one.session, fleet.url("gateway"), token), "proof")
-            await set_faults(api, fleet.url("provider_simulator"), FAULTS, seed)
-            accounts = await create_accounts(api, fleet.url("provider_simulator"))
-            await import_customers(api, people)
-            yield Stage(fleet, api, accounts["sms"], people)
-
-
 async def run_campaign(
-    stage: Stage, victim: str, kills: int, chance: random.Random, patience_seconds: float = 30.0
+    stage: Stage, account: str, victim: str, kills: int, chance: random.Random, patience_seconds: float = 30.0
 ) -> Outcome:
     """Sends one campaign and kills the victim at so many points of it."""
-    campaign_id = await create_campaign(stage.api, "sms", stage.account)
+    campaign_id = await create_campaign(stage.api, "sms", account)
     points = sorted(chance.uniform(0.01, LAST_POINT) for _ in range(kills))
     begin = time.monotonic()
     async with measuring(stage, victim, campaign_id) as progress:
@@ -199,17 +153,19 @@ async def prove(size: int, seed: int, kills: int, say: Callable[[str], None]) ->
     """One campaign per victim."""
     chance = random.Random(seed)
     outcomes = []
-    async with staged(size, seed, QUICK) as stage:
+    async with staged(size, seed, FAULTS, QUICK) as stage:
+        accounts = await create_accounts(stage.api, stage.simulator)
         for victim in ("dispatcher", "audience", "delivery_receipt"):
-            outcomes.append(await run_campaign(stage, victim, kills, chance))
+            outcomes.append(await run_campaign(stage, accounts["sms"], victim, kills, chance))
             say(_line(outcomes[-1]))
     return outcomes
 
 
 async def control(size: int, seed: int, kills: int, say: Callable[[str], None]) -> Outcome:
     """The same with a dispatcher that commits too late."""
-    async with staged(size, seed, BROKEN) as stage:
-        outcome = await run_campaign(stage, "dispatcher", kills, random.Random(seed), CONTROL_SECONDS)
+    async with staged(size, seed, FAULTS, BROKEN) as stage:
+        account = (await create_accounts(stage.api, stage.simulator))["sms"]
+        outcome = await run_campaign(stage, account, "dispatcher", kills, random.Random(seed), CONTROL_SECONDS)
     say("control: " + _line(outcome))
     return outcome
 
