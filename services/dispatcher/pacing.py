@@ -16,8 +16,28 @@ from shared.providers.provider import Deferred, Message, Outcome
 LOOK_SECONDS = 1.0
 """How long an account that nobody limits is not looked at again."""
 
+HOLD_SECONDS_MAX = 3600.0
 THROTTLED = "throttled"
 RATE_LIMITED = "rate_limited"
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What all senders of this process got through to one account, second by second."""
+
+    since: float = field(default_factory=time.monotonic)
+    messages: int = 0
+    per_second: float = 0.0
+
+    def add(self, messages: int) -> float:
+        """Messages a second, of the last whole second or of what there is."""
+        now = time.monotonic()
+        self.messages += messages
+        seconds = now - self.since
+        if seconds >= LOOK_SECONDS:
+            self.per_second, self.since, self.messages = self.messages / seconds, now, 0
+            return self.per_second
+        return max(self.per_second, self.messages / max(seconds, 0.05), 1.0)
 
 
 @dataclass(slots=True)
@@ -26,6 +46,7 @@ class Pace:
 
     database: Database
     _free_until: dict[UUID, float] = field(default_factory=dict)
+    _taken: dict[UUID, _Taken] = field(default_factory=dict)
 
     async def grant(self, usable: Usable, wanted: int, urgent: bool) -> Grant:
         """How many messages may be sent now, up to `wanted`."""
@@ -46,14 +67,15 @@ class Pace:
             async with self.database.transaction() as connection:
                 await mark_used(connection, usable.id, usable.per_second, extra)
 
-    async def hear(self, usable: Usable, outcomes: Sequence[Outcome | None], seconds: float) -> None:
+    async def hear(self, usable: Usable, outcomes: Sequence[Outcome | None]) -> None:
         """Slows the account down where the provider says that it was too fast."""
         complaints = [one for one in outcomes if isinstance(one, Deferred) and one.reason == THROTTLED]
+        taken = sum(not isinstance(one, Deferred) for one in outcomes if one is not None)
+        achieved = self._taken.setdefault(usable.id, _Taken()).add(taken)
         if not complaints:
             return
-        taken = sum(not isinstance(one, Deferred) for one in outcomes if one is not None)
         hold = max(one.retry_after_seconds or 0.0 for one in complaints)
         self._free_until.pop(usable.id, None)
         async with self.database.transaction() as connection:
             share = len(complaints) / (len(complaints) + taken)
-            await mark_throttled(connection, usable.id, max(taken, 1) / max(seconds, 0.001), share, min(hold, 3600.0))
+            await mark_throttled(connection, usable.id, achieved, share, min(hold, HOLD_SECONDS_MAX))

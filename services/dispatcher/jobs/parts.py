@@ -139,7 +139,7 @@ class Part:
         seconds = time.monotonic() - started
         metrics.PROVIDER_SECONDS.labels(lot.channel, self.usable.provider_type).observe(seconds)
         await self._record(unsendable)
-        await self.sending.pace.hear(self.usable, self.outcomes, seconds)
+        await self.sending.pace.hear(self.usable, self.outcomes)
 
     async def finish(self) -> None:
         """Waits for the late answers and records them."""

@@ -21,10 +21,12 @@ RECOVERY_PER_SECOND = 1.02
 
 LEARNED_MIN = 0.1
 
-_RATE = f"""
-    least(%(configured)b::float8,
-          learned * power({RECOVERY_PER_SECOND}, least(extract(epoch FROM clock_timestamp() - learned_at), 3600)))
+_LEARNED = f"""
+    r.learned * power({RECOVERY_PER_SECOND}, least(extract(epoch FROM clock_timestamp() - r.learned_at), 600))
 """
+"""After ten minutes without a complaint it is 150,000 times what it was, which is no limit any more."""
+
+_RATE = f"least(%(configured)b::float8, {_LEARNED})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ async def claim_units(
         ), now AS (
             SELECT {_RATE} AS rate, greatest(extract(epoch FROM available_at - clock_timestamp()), 0)::float8 AS debt,
                    greatest(extract(epoch FROM held_until - clock_timestamp()), 0)::float8 AS held
-            FROM rates WHERE account_id = %(account)b FOR UPDATE
+            FROM rates r WHERE account_id = %(account)b FOR UPDATE
         ), free AS (
             SELECT rate, debt, coalesce(held, 0) AS held, greatest(1, rate * {BURST_SECONDS}
                      * CASE WHEN %(urgent)b OR rate * {BURST_SECONDS} < 10 THEN 1 ELSE {BULK_SHARE} END) AS burst
@@ -87,15 +89,17 @@ async def mark_used(connection: Connection, account_id: UUID, per_second: float,
 async def mark_throttled(
     connection: Connection, account_id: UUID, achieved: float, share: float, hold_seconds: float
 ) -> None:
-    """The provider complained about a share of so many units a second: slower from now on, and not before the hold."""
+    """The provider complained about a share of what it got: slower from now on, and nothing before the hold ends.
+
+    `achieved` units a second are where an account begins that had no rate so far.
+    """
     await connection.execute(
         f"""
         INSERT INTO rates AS r (account_id, learned, learned_at, held_until)
         VALUES (%(account)b, greatest({LEARNED_MIN}, %(achieved)b * (1 - %(share)b / 2)), clock_timestamp(),
                 clock_timestamp() + %(hold)b * interval '1 second')
         ON CONFLICT (account_id) DO UPDATE SET
-            learned = greatest({LEARNED_MIN}, least(%(achieved)b, coalesce(r.learned, %(achieved)b))
-                                              * (1 - %(share)b / 2)),
+            learned = greatest({LEARNED_MIN}, coalesce({_LEARNED}, %(achieved)b) * (1 - %(share)b / 2)),
             learned_at = clock_timestamp(),
             held_until = greatest(r.held_until, excluded.held_until)
         """,  # noqa: S608
