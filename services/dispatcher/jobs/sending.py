@@ -11,6 +11,7 @@ from contracts.events.delivery import notification_event_id
 from services.dispatcher import metrics
 from services.dispatcher.accounts import Unusable, Usable
 from services.dispatcher.domain import LEASE_MARGIN_SECONDS, URGENT_LANE
+from services.dispatcher.guard import HALTED
 from services.dispatcher.handlers import recorded
 from services.dispatcher.jobs.parts import Part, Sending
 from services.dispatcher.pacing import RATE_LIMITED
@@ -134,7 +135,8 @@ async def _prepare(sending: Sending, lot: Lot, channel: Channel) -> tuple[Usable
 async def _release(sending: Sending, lot: Lot, seconds: float | None, reason: str | None) -> None:
     due_at = None if seconds is None else now() + timedelta(seconds=seconds)
     async with sending.database.transaction() as connection:
-        await release_lot(connection, lot.id, sending.worker, due_at, reason)
+        is_deferral = due_at is not None and reason not in (RATE_LIMITED, HALTED)
+        await release_lot(connection, lot.id, sending.worker, due_at, reason, is_deferral)
 
 
 async def _publish_skips(connection: Connection, lot: Lot, micro_lot: MicroLot) -> None:

@@ -185,9 +185,12 @@ def _claim_statement(channel: Channel) -> str:
 
 
 async def release_lot(
-    connection: Connection, lot_id: UUID, worker: UUID, due_at: datetime | None, reason: str | None
+    connection: Connection, lot_id: UUID, worker: UUID, due_at: datetime | None, reason: str | None, is_deferral: bool
 ) -> None:
-    """Gives a leased lot back: done where nothing is queued, held where its campaign rests, else due at `due_at`."""
+    """Gives a leased lot back: done where nothing is queued, held where its campaign rests, else due at `due_at`.
+
+    A deferral makes the next one longer; to wait for one's turn is none.
+    """
     await connection.execute(
         """
         UPDATE lots SET
@@ -196,12 +199,12 @@ async def release_lot(
             reason = CASE WHEN lots.queued = 0 THEN NULL
                           WHEN l.lane = 'bulk' AND c.state = 'paused' THEN c.reason ELSE %(reason)b END,
             due_at = coalesce(%(due_at)b, lots.due_at),
-            deferrals = lots.deferrals + (%(due_at)b::timestamptz IS NOT NULL)::int,
+            deferrals = lots.deferrals + %(deferral)b::int,
             worker = NULL, lease_until = NULL
         FROM lots l LEFT JOIN campaigns c ON c.id = l.campaign_id
         WHERE lots.id = %(lot)b AND l.id = lots.id AND lots.state = 'leased' AND lots.worker = %(worker)b
         """,
-        {"lot": lot_id, "worker": worker, "due_at": due_at, "reason": reason},
+        {"lot": lot_id, "worker": worker, "due_at": due_at, "reason": reason, "deferral": is_deferral},
     )
 
 
