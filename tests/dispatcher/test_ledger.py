@@ -51,7 +51,7 @@ async def test_a_paused_campaign_is_not_attempted_and_a_resumed_one_is(scene):
     await scene.tell(CampaignPaused, 2, reason="paused by ada")
     assert (await scene.claim(lot)).claimed == []
     async with scene.database.transaction() as connection:
-        await release_lot(connection, lot.id, scene.worker, None, None)
+        await release_lot(connection, lot.id, scene.worker, None, None, False)
     assert (await scene.terms())["waitingReason"] == "paused by ada"
     assert await scene.lease() is None
     await scene.tell(CampaignResumed, 3)
@@ -356,7 +356,7 @@ async def test_progress_is_final_when_nothing_waits_and_all_lots_have_come(scene
     micro_lot = await scene.claim(lot)
     await scene.record(lot, micro_lot, Recorded(micro_lot.claimed[0].id, 1, "accepted"))
     async with scene.database.transaction() as connection:
-        await release_lot(connection, lot.id, scene.worker, None, None)
+        await release_lot(connection, lot.id, scene.worker, None, None, False)
         assert [one.final for one in await mark_progress(connection)] == [False]
     await scene.resolve(1, 1)
     async with scene.database.transaction() as connection:
