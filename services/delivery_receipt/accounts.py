@@ -14,8 +14,9 @@ from services.delivery_receipt.store import SealedAccount, find_accounts
 from shared.database import Database
 from shared.ids import created_at
 from shared.logs import logger
-from shared.providers.provider import CallbackMalformed, CallbackRequest, Vendor
+from shared.providers.provider import CallbackMalformed, CallbackRequest
 from shared.providers.registry import VENDORS
+from shared.providers.vendor import Vendor
 from shared.security import References, Seal, SealBroken
 
 CALLBACKS_PATH = "/api/notification/callbacks/"

@@ -18,13 +18,15 @@ from urllib.parse import quote
 import msgspec
 from aioapns.common import PRIORITY_HIGH, PRIORITY_NORMAL, NotificationRequest, PushType
 from aioapns.connection import JWTAuthorizationHeaderProvider
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import NameOID
 
 from shared.providers.http_provider import UNAUTHORIZED
 from shared.providers.provider import (
     Accepted,
     Capabilities,
     Deferred,
-    Exchange,
     HttpAnswer,
     HttpRequest,
     InvalidField,
@@ -41,6 +43,7 @@ from shared.providers.silent import finding as finding
 from shared.providers.silent import is_genuine as is_genuine
 from shared.providers.silent import question as question
 from shared.providers.silent import read_callback as read_callback
+from shared.providers.vendor import Exchange
 
 CAPABILITIES = Capabilities(
     channel="push",
@@ -53,6 +56,7 @@ CAPABILITIES = Capabilities(
     resend_is_safe=False,
     can_be_asked=False,
     price="none",
+    client_certificates=True,
 )
 
 _PRODUCTION, _SANDBOX = "https://api.push.apple.com", "https://api.sandbox.push.apple.com"
@@ -94,7 +98,7 @@ _CLASSES = {
 
 @dataclass(slots=True)
 class Account:
-    """Our key for one app; all connections share one provider token."""
+    """Our key for one app; all connections share one provider token. With a client certificate there is none."""
 
     base_url: str
     base_url_field: str
@@ -102,7 +106,7 @@ class Account:
     key_id: str
     team_id: str
     private_key: str = field(repr=False)
-    tokens: JWTAuthorizationHeaderProvider = field(repr=False)
+    tokens: JWTAuthorizationHeaderProvider | None = field(repr=False)
     minted_at: float
 
     def hosts(self) -> list[tuple[str, str]]:
@@ -111,9 +115,12 @@ class Account:
 
 
 def problems(values: Mapping[str, Any]) -> list[Problem]:
-    """Needs `config.keyId`, `teamId`, `topic` (the app's bundle id) and `privateKey` (the text of the .p8 file)."""
+    """Needs `config.keyId`, `teamId`, `topic` (the app's bundle id) and `privateKey` (the text of the .p8 file).
+
+    Or else `config.certificate`, the PEM text of a push certificate with its private key, which names the topic itself.
+    """
     config = config_of(values)
-    names = ("keyId", "teamId", "topic", "privateKey")
+    names = () if text_of(config, "certificate") else ("keyId", "teamId", "topic", "privateKey")
     found = [Problem(f"config.{name}", "is required") for name in names if not text_of(config, name)]
     patterns = {"keyId": _KEY_ID, "teamId": _KEY_ID, "topic": _TOPIC}
     found += [
@@ -131,6 +138,10 @@ def account(values: Mapping[str, Any]) -> Account:
     """See `Vendor.account`. `config.host` and `config.port`, or `config.baseUrl`, name another server."""
     config = config_of(values)
     key, key_id, team_id = (text_of(config, name) for name in ("privateKey", "keyId", "teamId"))
+    topic = text_of(config, "topic")
+    if certificate := text_of(config, "certificate"):
+        named = _topic_in(certificate)
+        topic = topic or named
     base_url, base_url_field = _PRODUCTION, "config.host"
     if config.get("sandbox") is True:
         base_url = _SANDBOX
@@ -141,13 +152,25 @@ def account(values: Mapping[str, Any]) -> Account:
     return Account(
         base_url=base_url,
         base_url_field=base_url_field,
-        topic=text_of(config, "topic"),
+        topic=topic,
         key_id=key_id,
         team_id=team_id,
         private_key=key,
-        tokens=_tokens(key, key_id, team_id),
+        tokens=None if certificate else _tokens(key, key_id, team_id),
         minted_at=time.monotonic(),
     )
+
+
+def _topic_in(certificate: str) -> str:
+    """The app that a push certificate is for, "" where it names none; raises `InvalidField` for what is none."""
+    try:
+        read = x509.load_pem_x509_certificate(certificate.encode())
+        load_pem_private_key(certificate.encode(), None)
+    except (ValueError, TypeError):
+        message = "must be the PEM text of a certificate and its unencrypted private key"
+        raise InvalidField(Problem("config.certificate", message)) from None
+    named = read.subject.get_attributes_for_oid(NameOID.USER_ID)
+    return str(named[0].value) if named else ""
 
 
 def _tokens(key: str, key_id: str, team_id: str) -> JWTAuthorizationHeaderProvider:
@@ -161,7 +184,7 @@ def _tokens(key: str, key_id: str, team_id: str) -> JWTAuthorizationHeaderProvid
 
 def authorize(account: Account, refused: HttpRequest | None) -> Callable[[Exchange], Refused | Deferred | None] | None:
     """Mints a token when Apple calls ours expired, unless that was done just now."""
-    if refused is None or _authorization(account) not in refused.headers:
+    if refused is None or account.tokens is None or _authorization(account) not in refused.headers:
         return None
 
     def mint(_exchange: Exchange) -> Refused | Deferred | None:
@@ -175,6 +198,7 @@ def authorize(account: Account, refused: HttpRequest | None) -> Callable[[Exchan
 
 
 def _authorization(account: Account) -> str:
+    assert account.tokens is not None
     return f"authorization: {account.tokens.get_header()}"  # type: ignore[no-untyped-call]
 
 
@@ -202,12 +226,11 @@ def request(account: Account, message: Message) -> HttpRequest:
 
 
 def _request_of(account: Account, notification: NotificationRequest) -> HttpRequest:
-    headers = [
-        _authorization(account),
-        "content-type: application/json",
-        f"apns-topic: {account.topic}",
-        f"apns-id: {notification.notification_id}",
-    ]
+    headers = ["content-type: application/json", f"apns-id: {notification.notification_id}"]
+    if account.tokens is not None:
+        headers.append(_authorization(account))
+    if account.topic:
+        headers.append(f"apns-topic: {account.topic}")
     if notification.push_type is not None:
         headers.append(f"apns-push-type: {notification.push_type.value}")
     if notification.priority is not None:

@@ -27,7 +27,6 @@ from shared.providers.provider import (
     Accepted,
     Capabilities,
     Deferred,
-    Exchange,
     HttpAnswer,
     HttpRequest,
     InvalidField,
@@ -44,6 +43,7 @@ from shared.providers.silent import finding as finding
 from shared.providers.silent import is_genuine as is_genuine
 from shared.providers.silent import question as question
 from shared.providers.silent import read_callback as read_callback
+from shared.providers.vendor import Exchange
 
 CAPABILITIES = Capabilities(
     channel="push",

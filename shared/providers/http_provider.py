@@ -12,7 +12,6 @@ import msgspec
 from shared.backoff import Backoff
 from shared.providers.faults import Fault, outcome_of
 from shared.providers.provider import (
-    BatchVendor,
     Capabilities,
     Deferred,
     Finding,
@@ -20,15 +19,14 @@ from shared.providers.provider import (
     HttpRequest,
     Message,
     Outcome,
-    PreparingVendor,
     Refused,
-    SingleVendor,
+    Tls,
     Unclear,
     Unknown,
-    Vendor,
     Verification,
     boottime,
 )
+from shared.providers.vendor import BatchVendor, PreparingVendor, SingleVendor, Vendor
 from shared.providers.wire import Wire
 
 UNAUTHORIZED = Deferred("unauthorized")
@@ -64,12 +62,12 @@ class _Left(msgspec.Struct, frozen=True, gc=False):
 class HttpProvider:
     """See `Provider`."""
 
-    def __init__(self, vendor: Vendor, account: Any, wire: Wire) -> None:
+    def __init__(self, vendor: Vendor, account: Any, wire: Wire, tls: Tls | None = None) -> None:
         self.capabilities: Capabilities = vendor.CAPABILITIES
         self._vendor = vendor
         self._account = account
         self._wire = wire
-        self._lane = wire.lane(vendor.CAPABILITIES.in_flight_max, http2=vendor.CAPABILITIES.http2)
+        self._lane = wire.lane(vendor.CAPABILITIES.in_flight_max, http2=vendor.CAPABILITIES.http2, tls=tls)
         self._authorizing: asyncio.Task[Refused | Deferred | None] | None = None
 
     def __repr__(self) -> str:

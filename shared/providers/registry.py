@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from shared.providers import apns, fcm, nexmo, onesignal, sinch, twilio
 from shared.providers.http_provider import HttpProvider
-from shared.providers.provider import InvalidField, Problem, Provider, Vendor
-from shared.providers.reading import config_of, host_of
+from shared.providers.provider import InvalidField, Problem, Provider, Tls
+from shared.providers.reading import config_of, host_of, text_of
 from shared.providers.sns import push as sns_push
 from shared.providers.sns import sms as sns_sms
+from shared.providers.vendor import Vendor
 from shared.providers.wire import Wire
 
 _ALL: tuple[Vendor, ...] = (twilio, sns_sms, nexmo, sinch, fcm, onesignal, sns_push, apns)
@@ -40,7 +42,14 @@ def open_provider(channel: str, provider_type: str, values: Mapping[str, Any], w
     problems, account = _read_account(vendor, values, wire.allowed_hosts)
     if problems:
         raise ValueError("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
-    return HttpProvider(vendor, account, wire)
+    return HttpProvider(vendor, account, wire, _tls_of(vendor, values))
+
+
+def _tls_of(vendor: Vendor, values: Mapping[str, Any]) -> Tls | None:
+    config = config_of(values)
+    ca_file = text_of(config, "caFile") or None
+    certificate = text_of(config, "certificate") or None if vendor.CAPABILITIES.client_certificates else None
+    return Tls(ca_file, certificate) if ca_file or certificate else None
 
 
 def rate_of(values: Mapping[str, Any]) -> float | None:
@@ -66,10 +75,16 @@ def _read_account(
         account = vendor.account(values)
     except InvalidField as error:
         return [error.problem], None
-    known = vendor.CAPABILITIES.official_hosts | allowed_hosts
+    official = vendor.CAPABILITIES.official_hosts
+    hosts = [(field, host_of(url)) for field, url in account.hosts()]
     problems = [
         Problem(field, "this host is not in PROVIDER_HOST_ALLOWLIST")
-        for field, url in account.hosts()
-        if host_of(url) not in known
+        for field, host in hosts
+        if host not in official | allowed_hosts
     ]
+    if ca_file := text_of(config_of(values), "caFile"):
+        if any(host in official for _, host in hosts):
+            problems.append(Problem("config.caFile", "is for another server than the vendor's own"))
+        elif not os.access(ca_file, os.R_OK):
+            problems.append(Problem("config.caFile", "cannot be read on the machine that sends"))
     return problems, account

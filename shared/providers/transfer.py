@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pycurl
 
 from shared.providers.faults import Fault, fault_kind
-from shared.providers.provider import HttpAnswer, HttpRequest, boottime
+from shared.providers.provider import HttpAnswer, HttpRequest, Tls, boottime
 
 if TYPE_CHECKING:
     from shared.providers.wire import Lane
@@ -53,11 +53,13 @@ class Slot:
     """One easy handle and the request that it carries at the moment."""
 
     __slots__ = (
-        *("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "http2", "index", "lane", "url", "writes"),
+        *("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "http2", "index", "lane", "tls", "url"),
+        "writes",
     )
 
-    def __init__(self, curl: pycurl.Curl) -> None:
+    def __init__(self, curl: pycurl.Curl, tls: Tls | None = None) -> None:
         self.curl = curl
+        self.tls = tls
         self.url = ""
         self.headers: tuple[str, ...] | None = None
         self.chunks: list[bytes] = []

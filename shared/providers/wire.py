@@ -17,7 +17,7 @@ from typing import Any
 import pycurl
 
 from shared.providers.faults import Fault
-from shared.providers.provider import HttpAnswer, HttpRequest, boottime
+from shared.providers.provider import HttpAnswer, HttpRequest, Tls, boottime
 from shared.providers.transfer import Batch, Slot
 
 _IDLE_CONNECTION_SECONDS = 20
@@ -31,8 +31,11 @@ _STREAMS_MAX = 1000
 class Lane:
     """One account's share of the wire: at most `in_flight_max` requests at a time, the others wait in order."""
 
-    def __init__(self, wire: Wire, in_flight_max: int, http2: bool) -> None:
+    def __init__(self, wire: Wire, in_flight_max: int, http2: bool, tls: Tls | None) -> None:
         self.http2 = http2
+        self.tls = tls
+        self.idle: list[Slot] = []
+        """Handles with this account's certificates, for nobody else."""
         self._wire = wire
         self._in_flight_max = in_flight_max
         self._in_flight = 0
@@ -130,9 +133,9 @@ class Wire:
         self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, _STREAMS_MAX)
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, connections_max)
 
-    def lane(self, in_flight_max: int, *, http2: bool = False) -> Lane:
+    def lane(self, in_flight_max: int, *, http2: bool = False, tls: Tls | None = None) -> Lane:
         """A share of the wire for one account; HTTP/2 is then spoken without asking, its requests share connections."""
-        return Lane(self, in_flight_max, http2)
+        return Lane(self, in_flight_max, http2, tls)
 
     def start(self, lane: Lane) -> None:
         """The lane has something to write."""
@@ -245,13 +248,15 @@ class Wire:
 
     def _put_back(self, slot: Slot) -> None:
         del self._carrying[slot.curl]
+        idle = self._idle
         if slot.lane is not None:
+            idle = self._idle if slot.tls is None else slot.lane.idle
             slot.lane.release()
             self._hungry[slot.lane] = None
         slot.lane = slot.batch = None
         slot.chunks = []
-        if len(self._idle) < _IDLE_SLOTS_MAX:
-            self._idle.append(slot)
+        if len(idle) < _IDLE_SLOTS_MAX:
+            idle.append(slot)
         else:
             slot.curl.close()
 
@@ -259,11 +264,26 @@ class Wire:
         while self._hungry:
             lane = next(iter(self._hungry))
             while (entry := lane.next()) is not None:
-                slot = self._idle.pop() if self._idle else Slot(self._new_easy())
+                slot = self._slot(lane)
                 slot.carry(lane, *entry)
                 self._carrying[slot.curl] = slot
                 self._multi.add_handle(slot.curl)
             self._hungry.pop(lane, None)
+
+    def _slot(self, lane: Lane) -> Slot:
+        """A handle for the lane; one that holds somebody's certificate is never used for anything else."""
+        idle = self._idle if lane.tls is None else lane.idle
+        if idle:
+            return idle.pop()
+        if lane.tls is None:
+            return Slot(self._new_easy())
+        curl = self._new_easy()
+        if lane.tls.ca_file is not None:
+            curl.setopt(pycurl.CAINFO, lane.tls.ca_file)
+        if lane.tls.certificate is not None:
+            curl.setopt(pycurl.SSLCERT_BLOB, lane.tls.certificate)
+            curl.setopt(pycurl.SSLKEY_BLOB, lane.tls.certificate)
+        return Slot(curl, lane.tls)
 
     # --- libcurl's side: these only take notes, libcurl must not be called from its own callbacks ------------------
 

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from contracts.masked import DeviceToken, PhoneNumber
-from shared.providers.provider import BatchVendor, HttpAnswer, HttpRequest, Message, Outcome, SingleVendor, Vendor
+from shared.providers.provider import HttpAnswer, HttpRequest, Message, Outcome
 from shared.providers.registry import VENDORS
+from shared.providers.vendor import BatchVendor, SingleVendor, Vendor
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

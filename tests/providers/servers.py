@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -40,7 +41,7 @@ Behaviour = Callable[[asyncio.StreamWriter, int], Awaitable[bool]]
 
 
 @asynccontextmanager
-async def server(behave: Behaviour) -> AsyncIterator[Heard]:
+async def server(behave: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[Heard]:
     """A server that reads whole requests, grants FCM tokens, and leaves the rest to `behave`."""
     heard = Heard()
     tasks: set[asyncio.Task[None]] = set()
@@ -76,8 +77,8 @@ async def server(behave: Behaviour) -> AsyncIterator[Heard]:
                 await writer.wait_closed()
             heard.ended += 1
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    heard.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    heard.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     try:
         yield heard
     finally:

@@ -16,17 +16,9 @@ import structlog
 
 from contracts.channels import CHANNELS
 from shared.providers import provider as interface
-from shared.providers.provider import (
-    Accepted,
-    CallbackRequest,
-    Deferred,
-    Outcome,
-    Refused,
-    Unknown,
-    Vendor,
-    boottime,
-)
+from shared.providers.provider import Accepted, CallbackRequest, Deferred, Outcome, Refused, Unknown, boottime
 from shared.providers.registry import VENDORS, open_provider, validate_account
+from shared.providers.vendor import Vendor
 from shared.providers.wire import Wire
 from tests.providers.samples import (
     FIXTURES,

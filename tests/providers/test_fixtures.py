@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.providers.provider import CallbackRequest, HttpAnswer, Vendor
+from shared.providers.provider import CallbackRequest, HttpAnswer
+from shared.providers.vendor import Vendor
 from tests.providers.samples import message_of, outcome_of, values_of, vendor_of
 
 BASE = "http://127.0.0.1:9"
