@@ -77,13 +77,15 @@ def handle(simulator: Simulator, request: Request) -> Answer:
         submission.url = url
         submission.by_app = True
         submission.report = app_report
-    result = simulator.submit(submission)
+    result = simulator.submit(submission, http2=True)
     identity = submission.id
     match result.name:
         case "accept_then_hang":
             return Answer(b"", simulator.fates.faults.hang_seconds, close=True)
         case "accept_then_close":
             return Answer(b"", result.delay_seconds, close=True)
+        case "refused_stream":
+            return Answer(b"", result.delay_seconds, refuse=True)
         case "throttled":
             seconds = b"retry-after: %d\r\n" % simulator.fates.faults.retry_after_seconds
             return Answer(_error(429, "TooManyRequests", identity, seconds), result.delay_seconds)
@@ -94,7 +96,8 @@ def handle(simulator: Simulator, request: Request) -> Answer:
             return Answer(_error(500, "InternalServerError", identity), result.delay_seconds)
         case "accept_then_error":
             return Answer(_error(503, "ServiceUnavailable", identity), result.delay_seconds)
-    return Answer(answer_bytes(200, b"", b"apns-id: %b\r\n" % identity.encode()), result.delay_seconds)
+    taken = answer_bytes(200, b"", b"apns-id: %b\r\n" % identity.encode())
+    return Answer(taken, result.delay_seconds, close=result.name == "goaway")
 
 
 def _refusal(request: Request, identity: str) -> tuple[int, str] | None:

@@ -25,6 +25,8 @@ KINDS = (
     "app_delivered",
     "app_opened",
     "app_clicked",
+    "refused_stream",
+    "goaway",
 )
 """Append only: the position decides which bytes of the hash a kind reads."""
 
@@ -58,9 +60,11 @@ BIT = {kind: 1 << position for position, kind in enumerate(KINDS)}
     APP_DELIVERED,
     APP_OPENED,
     APP_CLICKED,
+    REFUSED_STREAM,
+    GOAWAY,
 ) = BIT.values()
 
-ONCE = THROTTLED | SERVER_ERROR | ACCEPT_THEN_ERROR | ACCEPT_THEN_HANG | ACCEPT_THEN_CLOSE
+ONCE = THROTTLED | SERVER_ERROR | ACCEPT_THEN_ERROR | ACCEPT_THEN_HANG | ACCEPT_THEN_CLOSE | REFUSED_STREAM | GOAWAY
 """Kinds that meet an address only the first time, so that a later attempt can succeed."""
 
 

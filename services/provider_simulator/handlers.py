@@ -19,7 +19,7 @@ from services.provider_simulator.domain import Fate, Fates, Faults
 from services.provider_simulator.http_text import request_bytes
 from services.provider_simulator.store import Entry, RequestLog
 
-ACCEPTED = frozenset({"accepted", "accept_then_error", "accept_then_hang", "accept_then_close"})
+ACCEPTED = frozenset({"accepted", "accept_then_error", "accept_then_hang", "accept_then_close", "goaway"})
 """Results after which the person gets the message."""
 
 OF_ADDRESSES = frozenset({"dead_address", "opted_out_address"})
@@ -29,6 +29,8 @@ OF_REQUESTS = frozenset({"throttled", "server_error", "accept_then_error", "acce
 """Results that befall a request with all its messages."""
 
 MEMORY_MAX = 20_000
+_ONCE_HTTP1 = domain.ONCE & ~(domain.REFUSED_STREAM | domain.GOAWAY)
+_ONCE_KINDS = tuple(kind for kind in domain.KINDS if domain.BIT[kind] & domain.ONCE)
 _MET_MAX = 1_000_000
 _requests = lru_cache(maxsize=256)(metrics.REQUESTS.labels)
 
@@ -134,10 +136,10 @@ class Simulator:
         self._met.clear()
         self._run = os.urandom(5).hex()
 
-    def submit(self, submission: Submission) -> Result:
+    def submit(self, submission: Submission, http2: bool = False) -> Result:
         """Decides, notes it in the log, plans the callbacks. The caller flushes the log before it answers."""
         fate = self.fates.of(submission.address)
-        return self._take(submission, fate, self._result(fate, submission.address))
+        return self._take(submission, fate, self._result(fate, submission.address, http2))
 
     def submit_all(self, submissions: Sequence[Submission]) -> list[Result]:
         """The same for messages of one request: what befalls the request is decided by the first of them."""
@@ -192,15 +194,15 @@ class Simulator:
             return "undelivered"
         return "delivered" if "delivered" in reports else "sent"
 
-    def _result(self, fate: Fate, address: str) -> str:
+    def _result(self, fate: Fate, address: str, http2: bool = False) -> str:
         if self.courier.full:
             return "throttled"
         if fate & domain.OPTED_OUT_ADDRESS:
             return "opted_out_address"
         if fate & domain.DEAD_ADDRESS:
             return "dead_address"
-        if once := fate & domain.ONCE:
-            for kind in ("throttled", "server_error", "accept_then_error", "accept_then_hang", "accept_then_close"):
+        if once := fate & (domain.ONCE if http2 else _ONCE_HTTP1):
+            for kind in _ONCE_KINDS:
                 bit = domain.BIT[kind]
                 if once & bit and (bit, address) not in self._met and len(self._met) < _MET_MAX:
                     self._met.add((bit, address))

@@ -55,6 +55,8 @@ class Http2Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for event in self._h2.receive_data(data):
+                if self._transport is None or self._transport.is_closing():
+                    return
                 self._on_event(event)
         except H2Error:
             self._flush()
@@ -116,7 +118,8 @@ class Http2Connection(asyncio.Protocol):
 
     def _answer(self, stream_id: int, answer: Answer) -> None:
         if not answer.data:
-            self._h2.reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR)
+            code = ErrorCodes.REFUSED_STREAM if answer.refuse else ErrorCodes.INTERNAL_ERROR
+            self._h2.reset_stream(stream_id, code)
             return
         head, _, body = answer.data.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
@@ -125,6 +128,11 @@ class Http2Connection(asyncio.Protocol):
         self._h2.send_headers(stream_id, headers, end_stream=not body)
         if body:
             self._h2.send_data(stream_id, body, end_stream=True)
+        if answer.close:
+            self._h2.close_connection(ErrorCodes.NO_ERROR, last_stream_id=stream_id)
+            self._flush()
+            if self._transport is not None:
+                self._transport.close()
 
     def _flush(self) -> None:
         data = self._h2.data_to_send()

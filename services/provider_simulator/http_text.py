@@ -49,11 +49,15 @@ class Request:
 
 
 class Answer:
-    """What goes back: bytes after a delay, a connection that is closed, or one that hangs first."""
+    """What goes back: bytes after a delay, a connection that is closed, or one that hangs first.
 
-    __slots__ = ("close", "data", "delay_seconds")
+    On HTTP/2 no bytes reset the stream, with `refuse` as one that was not looked at; `close` with bytes says goodbye.
+    """
 
-    def __init__(self, data: bytes, delay_seconds: float = 0.0, close: bool = False) -> None:
+    __slots__ = ("close", "data", "delay_seconds", "refuse")
+
+    def __init__(self, data: bytes, delay_seconds: float = 0.0, close: bool = False, refuse: bool = False) -> None:
+        self.refuse = refuse
         self.data = data
         self.delay_seconds = delay_seconds
         self.close = close

@@ -210,3 +210,33 @@ async def test_wrong_credentials_are_told_from_working_ones(simulated: Simulated
         assert (await open_provider("push", "apns", values, wire).verify()).works is works
         await wire.close()
     assert await simulated.log() == []
+
+
+async def test_twenty_thousand_pushes_have_one_outcome_each_whatever_the_server_does(simulated: Simulated) -> None:
+    """Error answers, stream resets, refused streams, silent streams, and a server that says goodbye in the middle."""
+    rates = {
+        **{"dead_address": 0.03, "server_error": 0.01, "throttled": 0.01, "accept_then_close": 0.005},
+        **{"refused_stream": 0.002, "accept_then_hang": 0.001, "goaway": 0.0005, "app_delivered": 0},
+    }
+    await simulated.set_faults(rates=rates, hang_seconds=60)
+    heard: Counter[int] = Counter()
+    wire = Wire(allowed_hosts=HOSTS, timeout_seconds=3)
+    provider = open_provider("push", "apns", values_of("apns", simulated.url), wire)
+    account = provider._account  # type: ignore[attr-defined]
+    minted, token = account.minted_at, apns._authorization(account)
+    messages = [message_of("apns", number) for number in range(1, 20_001)]
+    outcomes = await provider.send(messages, boottime() + 120, lambda index, _: heard.update([index]))
+    await wire.close()
+    assert (account.minted_at, apns._authorization(account)) == (minted, token), "one provider token for all"
+    assert len(heard) == 20_000
+    assert set(heard.values()) == {1}
+    kinds = Counter(type(outcome) for outcome in outcomes)
+    assert set(kinds) == {Accepted, Refused, Deferred, Unknown}
+    assert kinds[Accepted] > 15_000
+    sends: Counter[str] = Counter()
+    for entry in await simulated.log():
+        sends[entry["address"]] += entry["accepted"]
+    assert max(sends.values()) == 1, "nothing went twice"
+    for message, outcome in zip(messages, outcomes, strict=True):
+        if not isinstance(outcome, Unknown):
+            assert sends[str(message.address)] == isinstance(outcome, Accepted)
