@@ -22,7 +22,6 @@ class Channel:
     """Timestamps beyond `delivered_at` that a receipt can set: first by opening, then by clicking."""
     recipient_columns: tuple[str, ...]
     """Further columns of a recipient, by the name of the field in `Recipient`."""
-    provider_types: tuple[str, ...]
     body_max: int
     title_max: int | None
     """None where the channel knows no title."""
@@ -42,7 +41,6 @@ SMS = Channel(
     address_column="phone_number",
     engagement_columns=("read_at",),
     recipient_columns=(),
-    provider_types=("twilio", "aws_sns", "nexmo", "sinch"),
     body_max=480,
     title_max=None,
     billed_by_segment=True,
@@ -54,7 +52,6 @@ PUSH = Channel(
     address_column="device_token",
     engagement_columns=("opened_at", "clicked_at"),
     recipient_columns=("device_type",),
-    provider_types=("firebase", "onesignal", "aws_sns", "apns"),
     body_max=240,
     title_max=65,
     billed_by_segment=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,8 @@ from shared.providers.provider import HttpAnswer, HttpRequest, Message, Outcome
 from shared.providers.registry import VENDORS
 from shared.providers.vendor import BatchVendor, SingleVendor, Vendor
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FOLDERS = [Path(__file__).parent / "fixtures", *map(Path, os.environ.get("MORE_FIXTURES", "").split())]
+"""Where vendors' folders are."""
 
 SECRET = "s3cret-auth-token"
 TEXT = "Dear Ümit & co: 20 % off + more! €5 😀"
@@ -49,14 +51,22 @@ def apple_key() -> str:
     )
 
 
+_FOLDER_OF = {path.parent.name: path.parent for folder in FOLDERS for path in folder.glob("*/sample.json")}
+KINDS = sorted(_FOLDER_OF)
+
+
+def folder_of(kind: str) -> Path:
+    """A vendor's folder, by its name."""
+    return _FOLDER_OF[kind]
+
+
 @cache
 def sample_of(kind: str) -> dict[str, Any]:
     """The sample in a vendor's folder: `kind` is the folder's name."""
-    sample: dict[str, Any] = json.loads((FIXTURES / kind / "sample.json").read_text())
+    sample: dict[str, Any] = json.loads((folder_of(kind) / "sample.json").read_text())
     return sample
 
 
-KINDS = sorted(path.parent.name for path in FIXTURES.glob("*/sample.json"))
 KIND_OF = {(sample_of(kind)["channel"], sample_of(kind)["providerType"]): kind for kind in KINDS}
 CHANNEL = {kind: sample_of(kind)["channel"] for kind in KINDS}
 TYPE = {kind: sample_of(kind)["providerType"] for kind in KINDS}

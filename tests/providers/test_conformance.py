@@ -6,8 +6,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
+from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
 import msgspec
@@ -21,11 +20,11 @@ from shared.providers.registry import VENDORS, open_provider, validate_account
 from shared.providers.vendor import Vendor
 from shared.providers.wire import Wire
 from tests.providers.samples import (
-    FIXTURES,
     KIND_OF,
     KINDS,
     SECRETS,
     answer_of,
+    folder_of,
     kind_of,
     message_of,
     outcome_of,
@@ -59,7 +58,8 @@ async def outcomes_of(vendor: Vendor, behaviour: Behaviour, count: int = 1, seco
 @every_vendor
 def test_capabilities_are_declared(vendor: Vendor) -> None:
     declared = vendor.CAPABILITIES
-    assert declared.provider_type in CHANNELS[declared.channel].provider_types
+    assert declared.channel in CHANNELS
+    assert declared.rate_unit in interface.RATE_UNITS
     assert declared.receipts in interface.RECEIPTS_COME_BY
     assert declared.price in interface.PRICES_COME_BY
     assert declared.official_hosts
@@ -185,18 +185,22 @@ def test_an_unsigned_callback_is_refused(vendor: Vendor) -> None:
 
 def test_every_vendor_has_fixtures() -> None:
     assert set(VENDORS) == set(KIND_OF)
-    assert all((FIXTURES / kind / "answers.json").exists() for kind in KINDS)
+    assert all((folder_of(kind) / "answers.json").exists() for kind in KINDS)
 
 
 # --- callbacks, signed by the vendors' own code ----------------------------------------------------------------------
 
-SIGNING = sorted(path.stem for path in (Path(__file__).parent / "genuine").glob("[a-z]*.py") if path.stem in KINDS)
+SIGNING = [kind for kind in KINDS if (folder_of(kind) / "genuine.py").exists()]
 CALLBACKS = 1_000
 calling = pytest.mark.parametrize("kind", SIGNING)
 
 
 def _signing(kind: str) -> Callable[..., CallbackRequest]:
-    module = import_module(f"tests.providers.genuine.{kind}")
+    found = spec_from_file_location(f"genuine_{kind}", folder_of(kind) / "genuine.py")
+    assert found is not None
+    assert found.loader is not None
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
     made: Callable[..., CallbackRequest] = module.callback
     return made
 

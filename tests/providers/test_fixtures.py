@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,7 +10,7 @@ import pytest
 
 from shared.providers.provider import CallbackRequest, HttpAnswer
 from shared.providers.vendor import Vendor
-from tests.providers.samples import message_of, outcome_of, values_of, vendor_of
+from tests.providers.samples import KINDS, folder_of, message_of, outcome_of, values_of, vendor_of
 
 BASE = "http://127.0.0.1:9"
 
@@ -19,7 +18,8 @@ BASE = "http://127.0.0.1:9"
 def _pairs(kind: str) -> list[Any]:
     return [
         pytest.param(path.parent.name, pair, id=f"{path.parent.name}-{pair['name']}")
-        for path in sorted((Path(__file__).parent / "fixtures").glob(f"*/{kind}.json"))
+        for path in sorted(folder_of(of) / f"{kind}.json" for of in KINDS)
+        if path.exists()
         for pair in json.loads(path.read_text())
     ]
 

@@ -29,7 +29,7 @@ from shared.providers import nexmo
 from shared.providers.nexmo.signatures import METHODS, signature, signed_text
 from shared.providers.provider import CallbackMalformed, CallbackRequest, HttpAnswer, InboundMessage
 from shared.providers.registry import validate_account
-from tests.providers.genuine.nexmo import callback, token
+from tests.providers.fixtures.nexmo.genuine import callback, token
 from tests.providers.recorder import recording
 from tests.providers.samples import SECRET, message_of, private_key, values_of
 

@@ -26,7 +26,7 @@ from shared.providers.provider import (
     Message,
     Refused,
 )
-from tests.providers.genuine.onesignal import callback
+from tests.providers.fixtures.onesignal.genuine import callback
 from tests.providers.recorder import recording
 from tests.providers.samples import SECRET, message_of, values_of
 

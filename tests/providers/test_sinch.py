@@ -28,7 +28,7 @@ from shared.providers.provider import (
     Message,
     Unclear,
 )
-from tests.providers.genuine.sinch import callback, signed
+from tests.providers.fixtures.sinch.genuine import callback, signed
 from tests.providers.recorder import recording
 from tests.providers.samples import SECRET, message_of, values_of
 

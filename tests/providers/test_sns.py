@@ -40,7 +40,7 @@ from shared.providers.provider import (
 from shared.providers.registry import open_provider, validate_account
 from shared.providers.sns import logs, push, sms
 from shared.providers.wire import Wire
-from tests.providers.genuine.sns_sms import callback
+from tests.providers.fixtures.sns_sms.genuine import callback
 from tests.providers.recorder import recording
 from tests.providers.samples import SECRET, message_of, sample_of, values_of
 
