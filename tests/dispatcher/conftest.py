@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from uuid import UUID, uuid4
 
 import pytest_asyncio
@@ -132,15 +133,20 @@ class Scene:
         async with self.database.transaction() as connection:
             return await mark_outcomes(connection, self.channel, lot.id, micro_lot.attempt_id, outcomes)
 
-    async def receive(self, *receipts: tuple[UUID, str], cost: tuple[int | None, str | None] = (None, None)) -> None:
+    async def receive(
+        self,
+        *receipts: tuple[UUID, str],
+        cost: tuple[int | None, str | None] = (None, None),
+        addresses: Sequence[str | None] = (),
+    ) -> None:
         event = ReceiptsRecorded(
             event_id=new_id(),
             occurred_at=now(),
             channel=self.channel.name,
             provider="twilio",
             receipts=[
-                Receipt(recipient_id=one, kind=kind, at=now(), cost_micros=cost[0], currency=cost[1])
-                for one, kind in receipts
+                Receipt(recipient_id=one, kind=kind, at=now(), address=address, cost_micros=cost[0], currency=cost[1])
+                for (one, kind), address in zip_longest(receipts, addresses)
             ],
         )
         await handlers.on_receipts_recorded(self.database, [event])

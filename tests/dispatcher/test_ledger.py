@@ -370,3 +370,21 @@ async def test_receipts_for_strangers_do_no_harm(scene):
 
     await scene.receive((new_id(), "delivered"))
     assert await handlers.on_receipts_recorded(scene.database, []) is None
+
+
+async def test_an_address_names_a_recipient_of_the_same_lot(scene):
+    """A provider that knows only the batch: any recipient of it, and the address that is meant."""
+    await scene.arrive(scene.lot(3), scene.lot(3, start=3))
+    await scene.launch()
+    await scene.resolve(6, 2)
+    sent = []
+    while (lot := await scene.lease()) is not None:
+        micro_lot = await scene.claim(lot)
+        await scene.record(lot, micro_lot, *(Recorded(one.id, 1, "accepted") for one in micro_lot.claimed))
+        sent.append(micro_lot.claimed)
+    (leader, second, third), (stranger, *_) = sent
+    await scene.receive((leader.id, "delivered"), (leader.id, "bounced"), addresses=(second.address, third.address))
+    await scene.receive((leader.id, "delivered"), addresses=(stranger.address,))
+    await scene.receive((leader.id, "delivered"), addresses=("nobody",))
+    events = {(recipient_id, kind) for recipient_id, kind in await scene.events() if kind != "sent"}
+    assert events == {(str(second.id), "delivered"), (str(third.id), "bounced")}
