@@ -207,7 +207,7 @@ def request_of(callback: Callback, public_base_url: str) -> CallbackRequest:
     """The vendor's request again, from what was kept of it."""
     lines = (line.partition(": ") for line in callback.headers.decode("latin-1").split("\n"))
     return CallbackRequest(
-        method="POST",
+        method="POST" if callback.body else "GET",
         url=public_base_url + callback.target,
         headers={name: value for name, _, value in lines},
         body=callback.body,

@@ -121,10 +121,15 @@ def quick_intake(
 
 
 def _callback_request(
-    base_url: str, target: str, headers: Sequence[tuple[bytes, bytes]], body: bytes, documents: Documents
+    base_url: str,
+    target: str,
+    headers: Sequence[tuple[bytes, bytes]],
+    body: bytes,
+    documents: Documents,
+    method: str = "POST",
 ) -> CallbackRequest:
     decoded = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-    return CallbackRequest(method="POST", url=base_url + target, headers=decoded, body=body, documents=documents.known)
+    return CallbackRequest(method=method, url=base_url + target, headers=decoded, body=body, documents=documents.known)
 
 
 def _callback(
@@ -183,7 +188,8 @@ def intake_routes(
 
     async def take_callback(known: Known, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         provider = known.account.provider_type
-        if scope["method"] != "POST":
+        method = scope["method"]
+        if method != "POST" and not (method == "GET" and known.vendor.CAPABILITIES.calls_by_get):
             await NOT_ALLOWED.send(send)
             return
         headers = scope["headers"]
@@ -194,7 +200,7 @@ def intake_routes(
             await _refuse(provider, "oversize", OVERSIZE, send)
             return
         target = _target(scope)
-        request = _callback_request(base_url, target, headers, body, documents)
+        request = _callback_request(base_url, target, headers, body, documents, method)
         genuine = await _is_genuine(known, request, documents)
         if genuine is False:
             newer = await accounts.look_up(path)

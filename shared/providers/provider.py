@@ -267,8 +267,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     `official_hosts` need no permission of the operator. With a `batch_max` above 1 the module is a `BatchVendor`.
     `resend_is_safe`: the same request twice has the effect of one, by the vendor's word. `echoes_reference`: receipts
     hold our reference, or the provider's id of the message has to be remembered. `rate_unit` is what the vendor counts
-    when it limits the rate. `http2`: it speaks nothing else.
-    `prepares`: the module is a `PreparingVendor`. `client_certificates`: an account may have `config.certificate`.
+    when it limits the rate. `http2`: it speaks nothing else. `prepares`: the module is a `PreparingVendor`.
+    `calls_by_get`: some accounts' callbacks are GET requests. `client_certificates`: an account may have
+    `config.certificate`.
     """
 
     channel: str
@@ -285,6 +286,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     http2: bool = False
     prepares: bool = False
     client_certificates: bool = False
+    calls_by_get: bool = False
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -12,6 +13,7 @@ from services.delivery_receipt import handlers
 from services.provider_simulator.sns import _signing, signed_message
 from shared.codec import now
 from shared.ids import new_id
+from shared.providers.nexmo.signatures import signature, signed_text
 from tests.delivery_receipt.conftest import Answer, Scene, post
 from tests.providers.fixtures.sinch.genuine import signed
 from tests.providers.fixtures.sns_sms.genuine import callback
@@ -161,3 +163,21 @@ async def test_an_address_tells_whom_of_a_batch_a_receipt_is_about(scene: Scene)
     (event,) = await scene.published("receipts")
     (receipt,) = event["receipts"]
     assert (receipt["recipientId"], receipt["address"], receipt["kind"]) == (str(leader), "+4915112345678", "delivered")
+
+
+async def test_vonage_may_call_by_get(scene: Scene) -> None:
+    values = values_of("nexmo", BASE, "smsApi")
+    await scene.hear(scene.changed(2, provider_type="nexmo", sealed=scene.seal.close(values)))
+    recipient_id = new_id()
+    form = {
+        "messageId": "0A00",
+        "status": "delivered",
+        "client-ref": scene.references.sign("sms", recipient_id),
+        "timestamp": str(int(now().timestamp())),
+    }
+    form["sig"] = signature(signed_text(form.items()), "md5hash", SECRET)
+    target = f"/api/notification/callbacks/nexmo/{scene.account_id}?{urlencode(form)}"
+    assert (await post(scene.app, target, method="GET")).status == 200
+    assert await scene.receipts() == [(str(recipient_id), "delivered")]
+    assert (await post(scene.app, target + "1", method="GET")).status == 403
+    assert (await post(scene.app, target, method="PUT")).status == 405

@@ -54,6 +54,7 @@ CAPABILITIES = Capabilities(
     can_be_asked=False,
     price="response",
     rate_unit="requests",
+    calls_by_get=True,
 )
 CALLBACK_REPLY = HttpReply(200, "text/plain", b"")
 
