@@ -40,10 +40,11 @@ class Submission:
 
     `report` makes the callback request for a state, `by_app` says that the customer's app makes it. An `id` that the
     sender chose stays. `refused_later`: this provider takes messages to bad addresses, and reports that they failed.
+    `answer` is the name of the result.
     """
 
     __slots__ = (
-        *("account", "address", "by_app", "id", "id_prefix", "provider"),
+        *("account", "address", "answer", "by_app", "id", "id_prefix", "provider"),
         *("reference", "refused_later", "report", "sender", "sequence", "text", "url"),
     )
 
@@ -52,6 +53,7 @@ class Submission:
         self.id_prefix = id_prefix
         self.account = account
         self.address = address
+        self.answer = ""
         self.text = text
         self.reference = reference
         self.sender = ""
@@ -155,6 +157,7 @@ class Simulator:
 
     def _take(self, submission: Submission, fate: Fate, name: str) -> Result:
         submission.sequence = len(self.log) + 1
+        submission.answer = name
         refused_later = submission.refused_later and name in OF_ADDRESSES
         if (name in ACCEPTED or refused_later) and not submission.id:
             submission.id = f"{submission.id_prefix}{self._run}{submission.sequence:022x}"

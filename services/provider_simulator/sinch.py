@@ -1,7 +1,8 @@
 """The simulator as Sinch: batches, their list, signed delivery reports, inbound messages.
 
-Bad numbers are taken, as Sinch takes them, and reported as failed. Callbacks are signed with the API token, since
-nobody told us the plan's webhook secret: an account under test has the same text in both fields.
+Bad numbers are taken, as Sinch takes them, and reported later: a dead one as rejected, one that opted out as deleted.
+Callbacks are signed with the API token, since nobody told us the plan's webhook secret: an account under test has the
+same text in both fields.
 
 https://developers.sinch.com/docs/sms/api-reference/
 """
@@ -14,7 +15,7 @@ import hmac
 import os
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -27,6 +28,9 @@ REFUSED_TOKEN_PREFIX = "wrong"  # noqa: S105
 
 _RECIPIENTS_MAX = 1000
 _BODY_MAX = 2000
+_VALUE_BYTES_MAX = 2 * 160
+_EXPIRY_MAX = timedelta(days=3)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,16}")
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9._-]{1,16})\}")
 _encode = msgspec.json.Encoder().encode
 
@@ -122,7 +126,25 @@ def _problem(sent: _Send) -> bytes | None:
             return _error(400, "syntax_invalid_parameter_format", "Invalid phone number in [to]")
     if not sent.body or len(sent.body) > _BODY_MAX:
         return _error(400, "syntax_constraint_violation", f"[body] must have 1 to {_BODY_MAX} characters")
+    for name, values in sent.parameters.items():
+        if not _NAME.fullmatch(name):
+            return _error(400, "syntax_invalid_parameter_format", "Invalid name in [parameters]")
+        if any(len(value.encode("utf-16-le")) > _VALUE_BYTES_MAX for value in values.values()):
+            return _error(400, "syntax_constraint_violation", "[parameters] have a value of more than 160 characters")
+    if sent.expire_at is not None and not _is_expiry(sent.expire_at):
+        return _error(400, "syntax_constraint_violation", "[expire_at] must be in the next three days")
+    if sent.delivery_report != "none" and not sent.callback_url:
+        return _error(403, "missing_callback_url", "Callback has been requested but no URL is provided")
     return None
+
+
+def _is_expiry(stated: str) -> bool:
+    try:
+        moment = datetime.fromisoformat(stated)
+    except ValueError:
+        return False
+    left = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)
+    return timedelta() < left <= _EXPIRY_MAX
 
 
 def _rendered(sent: _Send, to: str) -> str:
@@ -197,11 +219,13 @@ _STATUSES = {
     "sent": ("Dispatched", 401),
     "failed": ("Rejected", 402),
 }
+_DELETED = ("Deleted", 0)
+"""By the remote SMSC, for a number that is none or that opted out: Sinch does not say which."""
 
 
 def delivery_report(submission: Submission, state: str, secret: str) -> bytes:
     """The signed request that reports what became of one recipient's message."""
-    status, code = _STATUSES[state]
+    status, code = _DELETED if submission.answer == "opted_out_address" else _STATUSES[state]
     body = {
         "type": "recipient_delivery_report_sms",
         "batch_id": submission.id,

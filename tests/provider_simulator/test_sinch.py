@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
 
 import msgspec
 import pytest
@@ -55,6 +57,26 @@ async def test_sinchs_own_client_understands_the_errors(simulated: Simulated) ->
     await asyncio.to_thread(refuse, SECRET, "+4915112345678", "x" * 2001)
 
 
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"expire_at": datetime.now(UTC) - timedelta(minutes=1)}, 400, "syntax_constraint_violation"),
+        ({"expire_at": datetime.now(UTC) + timedelta(days=4)}, 400, "syntax_constraint_violation"),
+        ({"parameters": {"x" * 17: {"default": "y"}}}, 400, "syntax_invalid_parameter_format"),
+        ({"parameters": {"x": {"default": "y" * 161}}}, 400, "syntax_constraint_violation"),
+        ({"delivery_report": "full"}, 403, "missing_callback_url"),
+    ],
+)
+async def test_what_sinch_does_not_take(simulated: Simulated, fields: dict[str, Any], status: int, code: str) -> None:
+    def refused() -> Any:
+        with pytest.raises(SinchException) as caught:
+            client_of(simulated).sms.batches.send_sms(to=["+4915112345678"], from_="1", body="Hi ${x}", **fields)
+        return caught.value.http_response
+
+    response = await asyncio.to_thread(refused)
+    assert (response.status_code, response.body["code"]) == (status, code)
+
+
 async def test_reports_are_signed_as_sinch_signs(simulated: Simulated, receiver: Receiver) -> None:
     await send(simulated, "sinch", receiver, 3)
     await until(lambda: len(receiver.callbacks) == 3)
@@ -64,16 +86,35 @@ async def test_reports_are_signed_as_sinch_signs(simulated: Simulated, receiver:
         assert report.status.upper() == "DELIVERED"
 
 
-async def test_bad_numbers_are_taken_and_reported(simulated: Simulated, receiver: Receiver) -> None:
-    await simulated.set_faults(rates={"dead_address": 1})
+@pytest.mark.parametrize(
+    ("fault", "kind", "error_class"),
+    [("dead_address", "failed", "recipient_permanent"), ("opted_out_address", "bounced", "unknown")],
+)
+async def test_bad_numbers_are_taken_and_reported(
+    simulated: Simulated, receiver: Receiver, fault: str, kind: str, error_class: str
+) -> None:
+    await simulated.set_faults(rates={fault: 1})
     (outcome,) = await send(simulated, "sinch", receiver)
     assert isinstance(outcome, Accepted)
     await until(lambda: receiver.callbacks)
     account = sinch.account(values_of("sinch", simulated.url))
     (receipt,) = sinch.read_callback(account, receiver.callbacks[0]).receipts
-    assert (receipt.kind, receipt.error_class) == ("failed", "recipient_permanent")
+    assert (receipt.kind, receipt.error_class) == (kind, error_class)
     (entry,) = await simulated.log()
     assert (entry["accepted"], entry["refused_later"]) == (False, True)
+
+
+async def test_a_thousand_long_texts_of_their_own_are_accepted(simulated: Simulated, receiver: Receiver) -> None:
+    """The answer repeats what was sent: one that was too long to be read would leave a thousand of them unknown."""
+    messages = [
+        msgspec.structs.replace(message_of("sinch", number, receiver.url), text=f"{number} ist Ihre Glückszahl. " * 20)
+        for number in range(1, 1001)
+    ]
+    async with provider_at(simulated.url, "sinch") as provider:
+        outcomes = await provider.send(messages, boottime() + 30)
+    assert {type(outcome) for outcome in outcomes} == {Accepted}
+    digests = {entry["address"]: entry["digest"] for entry in await simulated.log()}
+    assert digests == {message.address: sha256(message.text.encode()).hexdigest() for message in messages}
 
 
 async def test_one_impossible_number_does_not_spoil_its_batch(simulated: Simulated, receiver: Receiver) -> None:
