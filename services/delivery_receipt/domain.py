@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,9 @@ APP = "app"
 APP_KINDS = ("delivered", "opened", "clicked")
 FIELD_LENGTH_MAX = 200
 TEXT_LENGTH_MAX = 10_000
+
+PLAUSIBLE = timedelta(days=400)
+"""A vendor's time that is further away than that from ours is none."""
 
 INTENTS = frozenset({"stop", "start", "help", "other"})
 DROPPED_HEADERS = frozenset(
@@ -114,10 +117,11 @@ def read_contents(
 
 
 def _receipt(stated: VendorReceipt, recipient_id: UUID, at: datetime) -> Receipt:
+    is_plausible = stated.at is not None and abs(stated.at - at) < PLAUSIBLE
     return Receipt(
         recipient_id=recipient_id,
         kind=stated.kind,
-        at=stated.at or at,
+        at=stated.at if is_plausible and stated.at is not None else at,
         address=stated.address,
         provider_message_id=stated.provider_message_id,
         error_class=stated.error_class,

@@ -189,8 +189,8 @@ def outcome(_account: Account, _message: Message, answer: HttpAnswer) -> Outcome
     error_class = error_class_of(number)
     if answer.status == 429 or (error_class == "throttled" and answer.status < 500):
         return Deferred("throttled", answer.retry_after_seconds or _THROTTLED_SECONDS, code)
-    if answer.status >= 500:
-        return Unknown("server_error", code)
+    if answer.status >= 500 or answer.status < 300:
+        return Unknown("server_error" if answer.status >= 500 else "malformed", code)
     if error_class == "unknown" and answer.status in (401, 403, 404):
         return Refused("config", code)
     return Refused(error_class if number is not None else "content" if answer.status == 400 else "config", code)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -181,3 +184,17 @@ async def test_vonage_may_call_by_get(scene: Scene) -> None:
     assert await scene.receipts() == [(str(recipient_id), "delivered")]
     assert (await post(scene.app, target + "1", method="GET")).status == 403
     assert (await post(scene.app, target, method="PUT")).status == 405
+
+
+async def test_an_impossible_time_is_replaced_by_ours(scene: Scene, sns: Sns) -> None:
+    await sns.know(6)
+    delivery = callback(sns.values, 6)
+    record = json.loads(gzip.decompress(base64.b64decode(json.loads(delivery.body)["records"][0]["data"])))
+    for stamp in ("0001-01-01 00:00:00", "9999-12-31 23:59:59", "never"):
+        message = json.loads(record["logEvents"][0]["message"])
+        message["notification"]["timestamp"] = stamp
+        body = {**record, "logEvents": [{"message": json.dumps(message)}]}
+        assert (await post(scene.app, sns.path, json.dumps(body).encode(), dict(delivery.headers))).status == 200
+    receipts = [receipt for event in await scene.published("receipts") for receipt in event["receipts"]]
+    assert len(receipts) == 3
+    assert all(abs(datetime.fromisoformat(receipt["at"]) - now()) < timedelta(minutes=1) for receipt in receipts)

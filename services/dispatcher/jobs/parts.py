@@ -42,6 +42,9 @@ LATE_SHARE_MAX = 0.1
 LATE_SECONDS = 0.05
 """When all but this share of a micro-lot is answered, the rest gets so much longer before it is recorded alone."""
 
+VENDOR_TEXT_MAX = 200
+"""Characters of a vendor's code or id that are kept."""
+
 FINISHING_MAX = 64
 """Lots per process that may wait for late answers while their senders go on."""
 
@@ -236,7 +239,7 @@ def _mark(
         case Deferred() | Refused("config"):
             return Recorded(one.id, one.attempts, "deferred")
         case Refused(error_class, code):
-            return Recorded(one.id, one.attempts, "refused", error_class, code)
+            return Recorded(one.id, one.attempts, "refused", error_class, _storable(code))
     segments = count_segments(message.text).count if channel.billed_by_segment else None
     cost: tuple[int | None, str | None] = (None, None)
     if isinstance(outcome, Accepted):
@@ -244,9 +247,14 @@ def _mark(
     if cost[0] is None:
         cost = sending.tariffs.estimate(channel.name, usable.provider_type, one.address, segments or 1) or cost
     if isinstance(outcome, Accepted):
-        message_id = outcome.provider_message_id
+        message_id = _storable(outcome.provider_message_id)
         return Recorded(one.id, one.attempts, "accepted", None, None, message_id, segments, *cost)
     return Recorded(one.id, one.attempts, "unknown", None, outcome.reason, None, segments, *cost)
+
+
+def _storable(text: str | None) -> str | None:
+    """A vendor's text as PostgreSQL can hold it: it shares a transaction with others'."""
+    return None if text is None else text[:VENDOR_TEXT_MAX].replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 async def _record(
