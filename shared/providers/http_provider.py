@@ -175,7 +175,7 @@ class HttpProvider:
             if isinstance(result, Fault):
                 found = (outcome_of(result),) * len(call.indexes)
             elif 300 <= result.status < 400:
-                found = (Refused("config", f"redirect_{result.status}"),) * len(call.indexes)
+                found = (_redirected(result),) * len(call.indexes)
             else:
                 found = self._read(messages, call, result)
             first = found[0]
@@ -238,6 +238,8 @@ class HttpProvider:
             index = asked[position][0]
             if isinstance(result, Fault):
                 settle(index, Deferred(result.kind))
+            elif 300 <= result.status < 400:
+                settle(index, _redirected(result))
             elif (problem := vendor.prepared(account, messages[index], result)) is not None:
                 settle(index, problem)
             else:
@@ -266,6 +268,11 @@ class HttpProvider:
 
             self._authorizing = asyncio.create_task(asyncio.to_thread(step, exchange))
         return await asyncio.shield(self._authorizing)
+
+
+def _redirected(answer: HttpAnswer) -> Refused:
+    """No vendor redirects: whoever answers is somebody else."""
+    return Refused("config", f"redirect_{answer.status}")
 
 
 def _settle_all(indexes: Sequence[int], outcome: Outcome, settle: Settle) -> None:

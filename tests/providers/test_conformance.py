@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
@@ -33,7 +35,7 @@ from tests.providers.samples import (
     values_of,
     vendor_of,
 )
-from tests.providers.servers import OK_ANSWER, Behaviour, closing, hanging, resetting, saying, server
+from tests.providers.servers import OK_ANSWER, Behaviour, closing, free_port, hanging, resetting, saying, server
 
 HOSTS = frozenset({"127.0.0.1"})
 BASE = "http://127.0.0.1:9"
@@ -92,6 +94,50 @@ async def test_a_fault_after_the_write_is_unknown(vendor: Vendor, behaviour: Beh
 
     (outcome,) = await outcomes_of(vendor, behave)
     assert isinstance(outcome, Unknown)
+
+
+def _said(status: int, *lines: bytes) -> bytes:
+    return b"\r\n".join((b"HTTP/1.1 %d Said" % status, *lines, b"content-length: 0", b"", b""))
+
+
+def _in_seconds(seconds: int) -> bytes:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True).encode()
+
+
+@every_vendor
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_a_vendor_that_says_when_is_asked_again_then(vendor: Vendor, form: str) -> None:
+    stated = b"40" if form == "seconds" else _in_seconds(40)
+    (outcome,) = await outcomes_of(vendor, saying(_said(429, b"retry-after: " + stated)))
+    assert isinstance(outcome, Deferred)
+    assert outcome.retry_after_seconds is not None
+    assert 35 <= outcome.retry_after_seconds <= 41
+
+
+@every_vendor
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_nobody_follows_a_redirect(vendor: Vendor, status: int) -> None:
+    async with server(saying(answer_of(kind_of(vendor)))) as elsewhere:
+        redirect = saying(_said(status, b"location: " + elsewhere.url.encode() + b"/"))
+        (outcome,) = await outcomes_of(vendor, redirect)
+        assert outcome == Refused("config", f"redirect_{status}")
+        assert elsewhere.requests == []
+
+
+@every_vendor
+async def test_an_answer_that_is_no_http_is_unknown_or_came_to_nothing(vendor: Vendor) -> None:
+    (outcome,) = await outcomes_of(vendor, saying(b"\x16\x03\x01 this is no answer\r\n\r\n", keep=False))
+    assert isinstance(outcome, Deferred if vendor.CAPABILITIES.prepares else Unknown)
+
+
+@every_vendor
+async def test_a_vendor_that_is_not_there_defers(vendor: Vendor) -> None:
+    values = values_of(kind_of(vendor), f"http://127.0.0.1:{free_port()}")
+    wire = Wire(allowed_hosts=HOSTS, timeout_seconds=1)
+    provider = open_provider(vendor.CAPABILITIES.channel, vendor.CAPABILITIES.provider_type, values, wire)
+    (outcome,) = await provider.send([message_of(kind_of(vendor))], boottime() + 30)
+    await wire.close()
+    assert isinstance(outcome, Deferred)
 
 
 STATUSES = (*range(100, 104), *range(200, 209), *range(300, 309), *range(400, 452), *range(500, 512))
