@@ -15,7 +15,7 @@ from services.gateway.handlers import Keys, Owners
 from services.gateway.jobs import forget_answers
 from services.gateway.routes import describe, docs_page, forwarding_routes, own_routes
 from services.gateway.settings import GatewaySettings
-from shared.database import Database, open_database
+from shared.database import Database, TenantDatabase, open_database
 from shared.http import answer_problems
 from shared.runtime import Job, Service
 
@@ -45,9 +45,9 @@ def make_app(database: Database, owners: Owners, settings: GatewaySettings) -> F
     """The public API with its description."""
     app = FastAPI(title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     answer_problems(app)
-    keys = Keys(database)
-    app.include_router(own_routes(database, keys, owners, settings))
-    app.include_router(forwarding_routes(database, keys, owners, settings))
+    keys, seen = Keys(database), TenantDatabase(database)
+    app.include_router(own_routes(seen, keys, owners, settings))
+    app.include_router(forwarding_routes(seen, keys, owners, settings))
     document = describe(app)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -20,7 +20,7 @@ from services.gateway.domain import ApiKey, hash_secret, make_key, split_key
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import Answer
 from shared.codec import now
-from shared.database import Database
+from shared.database import Database, Transactions
 from shared.http import Problem
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
@@ -63,7 +63,7 @@ class Keys:
 
 
 async def create_key(
-    database: Database, user_id: str, name: str, scopes: list[str], expires_at: datetime | None
+    database: Transactions, user_id: str, name: str, scopes: list[str], expires_at: datetime | None
 ) -> str:
     """Makes a key and returns it; it cannot be read again."""
     key, prefix, secret = make_key()
@@ -73,7 +73,7 @@ async def create_key(
 
 
 async def do_once(
-    database: Database, user_id: str, key: str | None, request_hash: bytes, do: Callable[[], Awaitable[Answer]]
+    database: Transactions, user_id: str, key: str | None, request_hash: bytes, do: Callable[[], Awaitable[Answer]]
 ) -> Answer:
     """Does it, or repeats the answer that it had. Without a key it is simply done."""
     if key is None:
@@ -103,7 +103,7 @@ async def do_once(
     return answer
 
 
-async def _forget(database: Database, user_id: str, key: str) -> None:
+async def _forget(database: Transactions, user_id: str, key: str) -> None:
     async with database.transaction() as connection:
         await store.delete_claim(connection, user_id, key)
 
@@ -203,7 +203,7 @@ def _unavailable(owner: str) -> Problem:
     )
 
 
-async def request_sends(database: Database, user_id: str, body: SendWrite) -> list[dict[str, str]]:
+async def request_sends(database: Transactions, user_id: str, body: SendWrite) -> list[dict[str, str]]:
     """Publishes one `SendRequested` per message; returns their request ids in order."""
     records, shown = [], []
     for message in body.messages:

@@ -23,7 +23,7 @@ from services.gateway.handlers import Keys, Owners, create_key, do_once, request
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import Answer
 from shared.codec import now
-from shared.database import Database
+from shared.database import TenantDatabase, ask_for
 from shared.http import Problem
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -49,6 +49,7 @@ async def _entry(request: Request, keys: Keys, scope: str) -> ApiKey:
     named = request.query_params.get("userId")
     if named is not None and named != key.user_id:
         raise Problem(403, "Not allowed", "userId is not the key's")
+    ask_for(key.user_id)
     return key
 
 
@@ -74,7 +75,7 @@ def _response(answer: Answer) -> Response:
     return Response(answer.body if answer.status != 204 else None, answer.status, headers)
 
 
-def forwarding_routes(database: Database, keys: Keys, owners: Owners, settings: GatewaySettings) -> APIRouter:
+def forwarding_routes(database: TenantDatabase, keys: Keys, owners: Owners, settings: GatewaySettings) -> APIRouter:
     """Every endpoint that another service answers."""
     router = APIRouter(prefix=BASE)
 
@@ -139,7 +140,7 @@ def _described(endpoint: Endpoint) -> dict[str, Any]:
     return described
 
 
-def own_routes(database: Database, keys: Keys, owners: Owners, settings: GatewaySettings) -> APIRouter:
+def own_routes(database: TenantDatabase, keys: Keys, owners: Owners, settings: GatewaySettings) -> APIRouter:
     """What the gateway answers itself."""
     router = APIRouter()
 
@@ -195,6 +196,7 @@ def own_routes(database: Database, keys: Keys, owners: Owners, settings: Gateway
         expires_at: datetime | None = body.expires_at
         if expires_at is not None and expires_at <= now():
             raise Problem(422, "Invalid input", errors=[{"field": "expiresAt", "message": "must be in the future"}])
+        ask_for(body.user_id)
         key = await create_key(database, body.user_id, body.name, body.scopes, expires_at)
         return {"data": {"apiKey": key, "userId": body.user_id, "scopes": body.scopes}}
 
