@@ -26,8 +26,8 @@ from services.campaign import app as campaign
 from services.campaign.settings import CampaignSettings
 from services.dispatcher import app as dispatcher
 from services.dispatcher.settings import DispatcherSettings
-from services.gateway import store as gateway
-from services.gateway.store import Answer
+from services.gateway.store import answers as gateway
+from services.gateway.store.answers import Answer
 from shared.codec import now
 from shared.database import Database, TenantDatabase, ask_for, open_database, tenancy
 from shared.ids import new_id

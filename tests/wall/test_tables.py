@@ -24,6 +24,7 @@ CLOSED = {
     "callback_batches": "one row for many tenants' callbacks",
     "rejections": "callbacks that could not be read; read by a job",
     "rates": "how fast accounts send; read by senders",
+    "sign_in_attempts": "wrong passwords of people who are not signed in",
     "tariffs": "prices, the same for everybody; read at the start",
 }
 """Tables that show a request nothing at all, and why they need not."""
@@ -33,13 +34,15 @@ CHILDREN = {
     "attempts": ("lot_id", "lots", "id"),
     "audiences": ("campaign_id", "campaigns", "id"),
     "import_errors": ("import_id", "imports", "id"),
+    "sessions": ("person_id", "people", "id"),
+    "invitations": ("person_id", "people", "id"),
 }
 """Tables whose rows belong to the tenant of another table's row: their column, that table, its key."""
 
 VALUES = {
     "uuid": "gen_random_uuid()", "text": "gen_random_uuid()::text", "timestamptz": "now()", "jsonb": "'{}'",
-    "bool": "true", "bytea": "''", "int2": "1", "int4": "1", "int8": "1", "float8": "1", "date": "now()",
-    "_text": "'{}'", "inet": "'127.0.0.1'",
+    "bool": "true", "bytea": "decode(md5(random()::text), 'hex')", "int2": "1", "int4": "1", "int8": "1", "float8": "1", "date": "now()",
+    "_text": "'{}'", "inet": "'127.0.0.1'", "interval": "'1 day'",
 }  # fmt: skip
 """Any value of each type."""
 
