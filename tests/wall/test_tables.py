@@ -40,9 +40,9 @@ CHILDREN = {
 """Tables whose rows belong to the tenant of another table's row: their column, that table, its key."""
 
 VALUES = {
-    "uuid": "gen_random_uuid()", "text": "gen_random_uuid()::text", "timestamptz": "now()", "jsonb": "'{}'",
-    "bool": "true", "bytea": "decode(md5(random()::text), 'hex')", "int2": "1", "int4": "1", "int8": "1", "float8": "1", "date": "now()",
-    "_text": "'{}'", "inet": "'127.0.0.1'", "interval": "'1 day'",
+    "uuid": "gen_random_uuid()", "text": "gen_random_uuid()::text", "bytea": "decode(md5(random()::text), 'hex')",
+    "timestamptz": "now()", "date": "now()", "interval": "'1 day'", "bool": "true", "inet": "'127.0.0.1'",
+    "int2": "1", "int4": "1", "int8": "1", "float8": "1", "jsonb": "'{}'", "_text": "'{}'",
 }  # fmt: skip
 """Any value of each type."""
 
