@@ -129,7 +129,7 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
             reports.Saved,
             body=people.RECIPIENTS_WRITES[channel],
             example=examples.RECIPIENTS[channel],
-            problems=(400, 409),
+            problems=(409,),
         ),
     )
     yield (
@@ -153,7 +153,6 @@ OPERATIONS: Mapping[str, Described] = {
         reports.Saved,
         body=people.CustomersWrite,
         example=examples.CUSTOMERS,
-        problems=(400,),
         text="What a row leaves out stays as it is. Bad rows are named, good ones saved.",
     ),
     "POST /customers/import": Described(
@@ -170,7 +169,7 @@ OPERATIONS: Mapping[str, Described] = {
     "GET /customers/{id}": Described("getCustomer", reports.Customer),
     "DELETE /customers/{id}": Described("eraseCustomer"),
     "POST /customers/{id}/devices": Described(
-        "addDevice", reports.CustomerDevice, body=people.DeviceWrite, example=examples.DEVICE, problems=(400,)
+        "addDevice", reports.CustomerDevice, body=people.DeviceWrite, example=examples.DEVICE
     ),
     "GET /preferences": Described(
         "getNotificationPreferences", resources.NotificationPreferences, listed=True, query=queries.Preferences
@@ -180,7 +179,6 @@ OPERATIONS: Mapping[str, Described] = {
         resources.NotificationPreferences,
         body=people.PreferencesWrite,
         example={"smsOptedIn": True, "marketingOptedIn": False},
-        problems=(400,),
         text="Updates what is given, and makes what does not exist. A flag that is taken away holds from then on.",
     ),
     "POST /audience/preview": Described(
@@ -188,7 +186,6 @@ OPERATIONS: Mapping[str, Described] = {
         reports.AudiencePreviewed,
         body=people.AudiencePreviewWrite,
         example=examples.AUDIENCE,
-        problems=(400,),
     ),
     "GET /dashboard": Described(
         "getNotificationDashboardData", reports.NotificationDashboardData, query=queries.Dashboard

@@ -27,7 +27,7 @@ class Problem(Shown):
 
 PROBLEMS: Mapping[int, str] = MappingProxyType(
     {
-        400: "The body is not JSON.",
+        400: "The body is not JSON, or is not encoded as it says.",
         401: "Nobody is signed in: no key or session, or one that is over.",
         403: "The key or the person may not do this.",
         404: "There is no such thing; whoever asks for another tenant's is told the same.",

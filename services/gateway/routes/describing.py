@@ -101,7 +101,7 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
     success = {status: one for status, one in operation["responses"].items() if status.startswith("2")}
     statuses = {*(ALWAYS if not described.is_public else ALWAYS_PUBLIC), *described.problems}
     statuses |= {404} if "{" in path else set()
-    statuses |= {413} if "requestBody" in operation else set()
+    statuses |= {400, 413} if "requestBody" in operation else set()
     statuses |= {409} if has_key else set()
     operation["responses"] = {
         **{status: _success(status, operation["summary"], described) for status in success},
