@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -24,7 +25,7 @@ def client(tenant, database_of) -> Client:
         SECRETS_KEY="none",
         INTERNAL_TOKEN="token",
     )
-    app = only_with_token(make_routes(tenant.database, settings), "token")
+    app = only_with_token(make_routes(tenant.database, settings, asyncio.Event()), "token")
     return Client(app, BASE, {"Authorization": "Bearer token", "X-User-Id": tenant.user_id})
 
 
