@@ -26,6 +26,7 @@ class CampaignPlan(Record, frozen=True, kw_only=True):
     """
 
     campaign_id: UUID
+    status: str
     category: str
     content: Content | None = None
     provider_id: UUID | None = None

@@ -16,7 +16,7 @@ from services.audience.routes import make_routes
 from services.audience.settings import AudienceSettings
 from services.audience.store.expansions import delete_addresses
 from services.audience.store.forecasts import Forecast, delete_forecasts
-from tests.audience.asking import Client
+from tests.asking import Client
 from tests.audience.conftest import EVERYBODY, PAGE, Tenant, person, phone
 from tests.audience.faults import every_step
 

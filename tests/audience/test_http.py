@@ -10,7 +10,7 @@ import pytest
 from services.audience.routes import make_routes
 from services.audience.settings import AudienceSettings
 from shared.http import only_with_token
-from tests.audience.asking import Client
+from tests.asking import Client
 from tests.audience.conftest import person, phone
 
 BASE = "/api/notification"
