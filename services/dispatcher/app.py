@@ -14,6 +14,7 @@ from services.dispatcher.accounts import open_accounts
 from services.dispatcher.consumers import subscriptions
 from services.dispatcher.domain import Tariffs
 from services.dispatcher.jobs.parts import Sending
+from services.dispatcher.jobs.pricing import Pricing
 from services.dispatcher.jobs.progress import measure_waiting, publish_progress
 from services.dispatcher.jobs.repairing import free_expired_lots, resolve_once, resolve_unknowns
 from services.dispatcher.jobs.sending import send_lots
@@ -45,7 +46,7 @@ async def build(settings: DispatcherSettings) -> AsyncIterator[Service]:
                 name=NAME,
                 routes=_routes(sending),
                 database=database,
-                subscriptions=subscriptions(database, sending.work.set),
+                subscriptions=subscriptions(database, settings.price_after_seconds, sending.work.set),
                 jobs=_jobs(sending),
             )
 
@@ -57,6 +58,7 @@ def _jobs(sending: Sending) -> list[Job]:
         *(Job(f"sender {n} {lane}", partial(send_lots, sending, lane)) for n, lane in enumerate(lanes, 1)),
         Job("expired leases", partial(free_expired_lots, sending)),
         Job("unknowns", partial(resolve_unknowns, sending)),
+        Job("prices", Pricing(sending).ask),
         Job("progress", partial(publish_progress, database, settings)),
         Job("waiting lots", partial(measure_waiting, database)),
     ]

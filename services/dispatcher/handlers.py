@@ -31,13 +31,15 @@ from contracts.events import (
     TemplateChanged,
 )
 from services.dispatcher import metrics
-from services.dispatcher.domain import CampaignState, Change, events_of, join_receipts, repricing_of
-from services.dispatcher.store import campaigns, lots, receipts
+from services.dispatcher.domain import CampaignState, Change, events_of, join_prices, join_receipts, repricing_of
+from services.dispatcher.store import campaigns, lots, prices, receipts
 from shared.codec import now
 from shared.database import Connection, Database
 from shared.errors import Rejected
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
+from shared.providers.provider import Price
+from shared.providers.registry import VENDORS
 
 EVENTS_PER_RECORD_MAX = 500
 
@@ -107,8 +109,10 @@ async def on_templates_changed(database: Database, events: Sequence[TemplateChan
         await campaigns.mark_templates(connection, list(events))
 
 
-async def on_receipts_recorded(database: Database, events: Sequence[ReceiptsRecorded]) -> None:
-    """Folds receipts into the ledger and says what is new."""
+async def on_receipts_recorded(
+    database: Database, price_after_seconds: float, events: Sequence[ReceiptsRecorded]
+) -> None:
+    """Folds receipts into the ledger and says what is new; notes what the vendor must be asked for later."""
     by_channel: dict[tuple[str, str], list[ReceiptsRecorded]] = defaultdict(list)
     for event in events:
         if event.channel not in CHANNELS:
@@ -122,6 +126,23 @@ async def on_receipts_recorded(database: Database, events: Sequence[ReceiptsReco
             changes = await receipts.mark_receipts(connection, channel, joined)
             metrics.UNMATCHED_RECEIPTS.inc(len(joined) - len(changes))
             await _publish(connection, name, provider, changes)
+            if unpriced := _unpriced(name, provider, changes):
+                await prices.insert_price_questions(connection, channel, unpriced, price_after_seconds)
+
+
+def _unpriced(channel: str, provider: str, changes: Sequence[Change]) -> list[UUID]:
+    """The messages that are now in their final state, and the price of which their vendor says when it is asked."""
+    vendor = VENDORS.get((channel, provider))
+    if vendor is None or vendor.CAPABILITIES.price != "later":
+        return []
+    return [one.joined.recipient_id for one in changes if one.is_final and one.joined.cost_micros is None]
+
+
+async def record_prices(connection: Connection, name: str, provider: str, stated: Mapping[UUID, Price]) -> None:
+    """Folds prices that a vendor has stated when asked into the ledger, and says what is new."""
+    channel = CHANNELS[name]
+    changes = await receipts.mark_receipts(connection, channel, join_prices(channel, stated))
+    await _publish(connection, name, provider, changes)
 
 
 async def _placed(connection: Connection, channel: Channel, stated: Sequence[Receipt]) -> list[Receipt]:

@@ -124,6 +124,21 @@ class Unclear(msgspec.Struct, frozen=True, gc=False):
 Finding = Found | Absent | Unclear
 
 
+class Sought(msgspec.Struct, frozen=True, gc=False):
+    """A message whose price is asked for: between these times the vendor has sent it."""
+
+    provider_message_id: str
+    attempted_at: datetime
+    final_at: datetime
+
+
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """What a message cost, in millionths of `currency`."""
+
+    cost_micros: int
+    currency: str
+
+
 class Verification(msgspec.Struct, frozen=True):
     """Whether the vendor takes the credentials; `detail` is for the account's owner and holds no secret."""
 
@@ -267,7 +282,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     `official_hosts` need no permission of the operator. With a `batch_max` above 1 the module is a `BatchVendor`.
     `resend_is_safe`: the same request twice has the effect of one, by the vendor's word. `echoes_reference`: receipts
     hold our reference, or the provider's id of the message has to be remembered. `rate_unit` is what the vendor counts
-    when it limits the rate. `http2`: it speaks nothing else. `prepares`: the module is a `PreparingVendor`.
+    when it limits the rate. `http2`: it speaks nothing else. `prepares`: the module is a `PreparingVendor`. With a
+    `price` that comes later the module is a `PricingVendor`.
     `calls_by_get`: some accounts' callbacks are GET requests. `client_certificates`: an account may have
     `config.certificate`.
     """
@@ -324,6 +340,9 @@ class Provider(Protocol):
 
     async def ask(self, message: Message, attempted_at: datetime, others: Collection[str] = ()) -> Finding:
         """Whether the vendor has a message that was attempted at that time (UTC)."""
+
+    async def ask_prices(self, sought: Sequence[Sought]) -> Mapping[str, Price | None] | Unclear:
+        """One request for the prices of these messages, by the vendor's id: see `PricingVendor.prices`."""
 
     async def verify(self) -> Verification:
         """Whether the vendor takes the credentials."""

@@ -149,7 +149,7 @@ class Scene:
                 for (one, kind), address in zip_longest(receipts, addresses)
             ],
         )
-        await handlers.on_receipts_recorded(self.database, [event])
+        await handlers.on_receipts_recorded(self.database, 0.0, [event])
 
     async def terms(self) -> dict:
         async with self.database.pool.connection() as connection:
@@ -180,6 +180,6 @@ async def scene(request, database_of) -> AsyncIterator[Scene]:
     """A fresh campaign; the senders of other scenes are kept out by clearing what they left."""
     async with open_database(SecretStr(database_of("dispatcher")), 6, "test") as database:
         async with database.transaction() as connection:
-            await connection.execute("TRUNCATE lots, campaigns, audiences, outbox, attempts, opt_outs")
+            await connection.execute("TRUNCATE lots, campaigns, audiences, outbox, attempts, opt_outs, price_questions")
             await connection.execute("TRUNCATE sms_campaign_recipients, push_campaign_recipients")
         yield Scene(database, CHANNELS[request.param])
