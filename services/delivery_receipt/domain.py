@@ -123,6 +123,7 @@ def _receipt(stated: VendorReceipt, recipient_id: UUID, at: datetime) -> Receipt
         kind=stated.kind,
         at=stated.at if is_plausible and stated.at is not None else at,
         address=stated.address,
+        part=stated.part,
         provider_message_id=stated.provider_message_id,
         error_class=stated.error_class,
         code=stated.code,
@@ -162,7 +163,7 @@ def _key(callback: Callback, stated: VendorReceipt) -> MessageKey:
 
 def _is_storable(stated: VendorReceipt) -> bool:
     """A callback shares records and transactions with others, so nothing in it may spoil them."""
-    for value in (stated.provider_message_id, stated.address, stated.code, stated.currency):
+    for value in (stated.provider_message_id, stated.part, stated.address, stated.code, stated.currency):
         if value is not None and (len(value) > FIELD_LENGTH_MAX or "\0" in value):
             return False
     return True

@@ -14,7 +14,7 @@ from shared.kafka import Subscription
 FULL_BATCH_BYTES = 64 * 1024
 
 
-def subscriptions(database: Database, price_after_seconds: float, on_work: Callable[[], None]) -> list[Subscription]:
+def subscriptions(database: Database, on_work: Callable[[], None]) -> list[Subscription]:
     """All subscriptions; `on_work` is called when lots may have become due."""
 
     async def on_lots(events: list[Any]) -> None:
@@ -34,7 +34,7 @@ def subscriptions(database: Database, price_after_seconds: float, on_work: Calla
         Subscription(topics.TEMPLATE_CHANGES, partial(handlers.on_templates_changed, database)),
         Subscription(
             topics.RECEIPTS,
-            partial(handlers.on_receipts_recorded, database, price_after_seconds),
+            partial(handlers.on_receipts_recorded, database),
             records_max=20,
             fetch_wait_ms=100,
             fetch_bytes_min=FULL_BATCH_BYTES,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
+
+import msgspec
 
 from contracts.channels import Channel
 from contracts.events import NotificationEvent, Receipt, Repricing
@@ -16,6 +18,9 @@ from shared.providers.provider import Price
 
 LEASE_MARGIN_SECONDS = 2.0
 """A worker stops writing this long before its lease ends by the database's clock."""
+
+PRICE_AFTER_SECONDS = 30.0
+"""How long after a message's final state its vendor is first asked for the price; then after doubling times."""
 
 URGENT_LANE = "transactional"
 """The lane of what somebody waits for; vendors with priorities are told."""
@@ -42,6 +47,15 @@ class CampaignState(StrEnum):
 
 STATUS_RANK = {"queued": 0, "sending": 1, "failed": 2, "bounced": 3, "delivered": 4}
 """Receipts join by the highest rank, so their order of arrival means nothing; `delivered` is never taken back."""
+
+
+RECEIPT_RANK = {
+    "accepted": STATUS_RANK["sending"],
+    **dict.fromkeys(("failed", "opted_out"), STATUS_RANK["failed"]),
+    "bounced": STATUS_RANK["bounced"],
+    **dict.fromkeys(("delivered", "opened", "clicked"), STATUS_RANK["delivered"]),
+}
+"""The same for the kinds of receipts."""
 
 
 def deferral_seconds(deferrals: int, retry_after_seconds: float | None) -> float:
@@ -79,6 +93,22 @@ def join_receipts(channel: Channel, receipts: Iterable[Receipt]) -> list[Joined]
             one = joined[receipt.recipient_id] = _nothing(channel, receipt.recipient_id)
         _join(one, receipt)
     return [joined[key] for key in sorted(joined)]
+
+
+def join_parts(parts: Sequence[Receipt], expected: int | None) -> Receipt:
+    """What receipts of different parts of one message (in order of time) say about the whole of it.
+
+    It is delivered when all `expected` parts are, failed when one of them is, and taken by the provider in any case.
+    """
+    delivered = [one for one in parts if RECEIPT_RANK[one.kind] == STATUS_RANK["delivered"]]
+    if expected is not None and len(delivered) >= expected:
+        return _of_the_whole(delivered[-1])
+    failed = [one for one in parts if one.kind in ("failed", "bounced", "opted_out")]
+    return _of_the_whole(failed[0] if failed else msgspec.structs.replace(parts[0], kind="accepted"))
+
+
+def _of_the_whole(receipt: Receipt) -> Receipt:
+    return msgspec.structs.replace(receipt, part=None)
 
 
 def join_prices(channel: Channel, prices: Mapping[UUID, Price]) -> list[Joined]:

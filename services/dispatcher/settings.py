@@ -26,7 +26,6 @@ class DispatcherSettings(ServiceSettings):
     provider_timeout_seconds: float = Field(10.0, ge=0.5, le=120)
     attempts_max: int = Field(20, ge=1, le=1000)
     ask_after_seconds: float = Field(60.0, ge=1, le=86_400)
-    price_after_seconds: float = Field(60.0, ge=0.1, le=86_400)
     idle_seconds: float = Field(1.0, gt=0, le=10)
     progress_seconds: float = Field(0.5, gt=0, le=60)
 

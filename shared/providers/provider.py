@@ -25,7 +25,7 @@ ERROR_CLASSES = (
 
 RECEIPTS_COME_BY = ("webhook", "app", "log", "none")
 RATE_UNITS = ("messages", "segments", "requests")
-PRICES_COME_BY = ("estimate", "response", "later", "none")
+PRICES_COME_BY = ("estimate", "response", "receipt", "later", "none")
 
 
 def boottime() -> float:
@@ -169,7 +169,8 @@ class VendorReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a callback states about one message; `kind` is one of `contracts.events.receipts.RECEIPT_KINDS`.
 
     `reference` is the one we gave with the message, None where the vendor echoes nothing; then `provider_message_id`
-    says which message is meant. Where either stands for a batch, `address` says whom of it the receipt is about.
+    says which message is meant. Where either stands for a batch, `address` says whom of it the receipt is about; where
+    a long text has a receipt for each of its parts, `part` is the vendor's id of the one that this receipt is about.
     `at` is None where the vendor states no time.
     """
 
@@ -177,6 +178,7 @@ class VendorReceipt(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     provider_message_id: str | None = None
     address: str | None = None
+    part: str | None = None
     at: datetime | None = None
     error_class: str | None = None
     code: str | None = None
@@ -283,9 +285,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     `resend_is_safe`: the same request twice has the effect of one, by the vendor's word. `echoes_reference`: receipts
     hold our reference, or the provider's id of the message has to be remembered. `rate_unit` is what the vendor counts
     when it limits the rate. `http2`: it speaks nothing else. `prepares`: the module is a `PreparingVendor`. With a
-    `price` that comes later the module is a `PricingVendor`.
-    `calls_by_get`: some accounts' callbacks are GET requests. `client_certificates`: an account may have
-    `config.certificate`.
+    `price` that comes later the module is a `PricingVendor`. `receipts_per_part`: each part of a long text has its own,
+    and `Accepted.segments` says how many. `calls_by_get`: some accounts' callbacks are GET requests.
+    `client_certificates`: an account may have `config.certificate`.
     """
 
     channel: str
@@ -298,6 +300,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     can_be_asked: bool
     price: str
     echoes_reference: bool = True
+    receipts_per_part: bool = False
     rate_unit: str = "messages"
     http2: bool = False
     prepares: bool = False

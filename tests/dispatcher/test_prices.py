@@ -38,6 +38,7 @@ async def sent(desk: Desk, recipients: int) -> list[UUID]:
 
 async def delivered(scene: Scene, ids: Sequence[UUID]) -> None:
     await scene.receive(*((one, "delivered") for one in ids))
+    await make_due(scene)
 
 
 async def make_due(scene: Scene) -> None:
@@ -66,6 +67,7 @@ async def test_final_messages_get_their_price_with_one_request_and_others_none(d
     ids = await sent(desk, 5)
     await delivered(desk.scene, ids[:2])
     await desk.scene.receive((ids[2], "bounced"), (ids[3], "accepted"))
+    await make_due(desk.scene)
     assert await desk.price() == 1
     assert await costs(desk.scene) == {"USD": 3 * PRICE_MICROS}
     assert sorted(await repricings(desk.scene)) == sorted((str(one), PRICE_MICROS) for one in ids[:3])

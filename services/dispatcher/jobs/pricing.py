@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from services.dispatcher import metrics
 from services.dispatcher.accounts import Usable
+from services.dispatcher.domain import PRICE_AFTER_SECONDS
 from services.dispatcher.handlers import record_prices
 from services.dispatcher.jobs.parts import Sending
 from services.dispatcher.store.prices import (
@@ -61,10 +62,9 @@ class Pricing:
         """
         database, clock = self.sending.database, time.monotonic()
         self.held = {user_id: until for user_id, until in self.held.items() if until > clock}
-        first_seconds = self.sending.settings.price_after_seconds
         async with database.transaction() as connection:
             claimed = await claim_price_questions(
-                connection, self.held, ASKED_TOGETHER_MAX, first_seconds, AGAIN_SECONDS_MAX
+                connection, self.held, ASKED_TOGETHER_MAX, PRICE_AFTER_SECONDS, AGAIN_SECONDS_MAX
             )
         if claimed is None:
             return False

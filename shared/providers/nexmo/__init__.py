@@ -53,6 +53,7 @@ CAPABILITIES = Capabilities(
     resend_is_safe=False,
     can_be_asked=False,
     price="response",
+    receipts_per_part=True,
     rate_unit="requests",
     calls_by_get=True,
 )

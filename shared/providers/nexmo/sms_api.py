@@ -1,7 +1,6 @@
 """Vonage's older SMS API. https://developer.vonage.com/en/api/sms
 
-Long texts come back as several parts, each with an id and a receipt of its own. They share our reference, so their
-receipts are joined into one message: it counts as delivered as soon as one part is.
+Long texts come back as several parts, each with an id and a receipt of its own; they share our reference.
 """
 
 from __future__ import annotations
@@ -175,6 +174,7 @@ def read_callback(callback: CallbackRequest) -> CallbackContents:
         reference=stated.get("client-ref") or None,
         kind="opted_out" if error_class == "recipient_opted_out" else kind,
         provider_message_id=message_id,
+        part=message_id,
         at=_time_of(stated.get("message-timestamp")),
         error_class=error_class,
         code=code if failed else None,
