@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from services.delivery_receipt.domain import Account, Reading, read_contents
-from services.delivery_receipt.store import SealedAccount, find_accounts
+from services.delivery_receipt.store.accounts import SealedAccount, find_accounts
 from shared.database import Database
 from shared.ids import created_at
 from shared.logs import logger

@@ -38,9 +38,9 @@ _requests = lru_cache(maxsize=256)(metrics.REQUESTS.labels)
 class Submission:
     """One message as a provider's protocol stated it.
 
-    `report` makes the callback request for a state, `by_app` says that the customer's app makes it; where each part of a
-    long text is reported, `further_reports` make the others. An `id` that the sender chose stays. `refused_later`: this
-    provider takes messages to bad addresses, and reports that they failed. `answer` is the name of the result.
+    `report` makes the callback request for a state, `by_app` says that the customer's app makes it; where each part of
+    a long text is reported, `further_reports` make the others. An `id` that the sender chose stays. `refused_later`:
+    this provider takes messages to bad addresses, and reports that they failed. `answer` is the name of the result.
     """
 
     __slots__ = (

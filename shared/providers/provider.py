@@ -189,14 +189,30 @@ class VendorReceipt(msgspec.Struct, frozen=True, kw_only=True):
         return f"VendorReceipt({self.kind!r})"
 
 
+PARTS_MAX = 255
+"""A text message has no more."""
+
+
+class InboundPart(msgspec.Struct, frozen=True):
+    """Which part of a long text a message is: `number` of `total`, counted from 1; `reference` names the whole."""
+
+    reference: str
+    number: int
+    total: int
+
+
 class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A person wrote to one of our numbers. `intent` is stop, start, help or other."""
+    """A person wrote to one of our numbers. `intent` is stop, start, help or other.
+
+    A message with a `part` has a `provider_message_id` of its own, and an intent only if it is the first.
+    """
 
     address: PhoneNumber
     to: str
     text: str
     intent: str
     provider_message_id: str | None = None
+    part: InboundPart | None = None
 
     def __repr__(self) -> str:
         return f"InboundMessage(intent={self.intent!r})"
@@ -287,7 +303,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     when it limits the rate. `http2`: it speaks nothing else. `prepares`: the module is a `PreparingVendor`. With a
     `price` that comes later the module is a `PricingVendor`. `receipts_per_part`: each part of a long text has its own,
     and `Accepted.segments` says how many. `calls_by_get`: some accounts' callbacks are GET requests.
-    `client_certificates`: an account may have `config.certificate`.
+    `client_certificates`: an account may have `config.certificate`. `repeats_unsigned`: the module is a
+    `RepeatingVendor`.
     """
 
     channel: str
@@ -301,6 +318,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     price: str
     echoes_reference: bool = True
     receipts_per_part: bool = False
+    repeats_unsigned: bool = False
     rate_unit: str = "messages"
     http2: bool = False
     prepares: bool = False

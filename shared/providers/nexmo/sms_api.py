@@ -17,6 +17,7 @@ from shared.providers.keywords import intent_of
 from shared.providers.nexmo.account import Account
 from shared.providers.nexmo.signatures import are_parameters_genuine
 from shared.providers.provider import (
+    PARTS_MAX,
     Accepted,
     CallbackContents,
     CallbackMalformed,
@@ -25,6 +26,7 @@ from shared.providers.provider import (
     HttpAnswer,
     HttpRequest,
     InboundMessage,
+    InboundPart,
     Message,
     Outcome,
     Refused,
@@ -126,6 +128,11 @@ def is_genuine(account: Account, callback: CallbackRequest) -> bool:
     return bool(parameters) and are_parameters_genuine(parameters, account.signature_method, account.signature_secrets)
 
 
+def is_signed(callback: CallbackRequest) -> bool:
+    """True for parameters with a signature, whether it is good or not."""
+    return "sig" in _parameters(callback)
+
+
 _flat = msgspec.json.Decoder(dict[str, str | int | float | None])
 
 
@@ -192,11 +199,23 @@ def _time_of(text: str | None) -> datetime | None:
 def _inbound(stated: Mapping[str, str], message_id: str) -> InboundMessage:
     if not stated.get("msisdn"):
         raise CallbackMalformed("an inbound message without msisdn")
-    is_beginning = stated.get("concat", "false") != "true" or stated.get("concat-part", "1") == "1"
+    part = _part_of(stated)
     return InboundMessage(
         address=PhoneNumber(f"+{stated['msisdn'].lstrip('+')}"),
         to=stated.get("to", ""),
         text=stated["text"],
-        intent=intent_of(stated["text"]) if is_beginning else "other",
+        intent=intent_of(stated["text"]) if part is None or part.number == 1 else "other",
         provider_message_id=message_id,
+        part=part,
     )
+
+
+# https://developer.vonage.com/en/messaging/sms/guides/inbound-sms
+def _part_of(stated: Mapping[str, str]) -> InboundPart | None:
+    if stated.get("concat", "").lower() != "true":
+        return None
+    reference, number, total = (stated.get(f"concat-{name}", "") for name in ("ref", "part", "total"))
+    if not (number.isascii() and number.isdecimal() and total.isascii() and total.isdecimal()):
+        return None
+    part = InboundPart(reference, int(number[:4]), int(total[:4]))
+    return part if 1 <= part.number <= part.total <= PARTS_MAX and part.total > 1 else None
