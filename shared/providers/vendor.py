@@ -121,3 +121,10 @@ class PricingVendor(Vendor, Protocol):
 
         None in place of all where the answer is none to the question.
         """
+
+
+class RepeatingVendor(Vendor, Protocol):
+    """A vendor that at times has to call without a signature, and calls again with one when told to come later."""
+
+    def is_unsigned(self, account: Any, callback: CallbackRequest) -> bool:
+        """True for a callback without any signature to an account of which the vendor signs the callbacks."""
