@@ -59,9 +59,9 @@ def request(account: Account, message: Message) -> HttpRequest:
 
 
 class _Part(msgspec.Struct, gc=False):
-    status: str
+    status: str | int
     message_id: str = msgspec.field(default="", name="message-id")
-    message_price: str | None = msgspec.field(default=None, name="message-price")
+    message_price: str | float | None = msgspec.field(default=None, name="message-price")
 
 
 class _Sent(msgspec.Struct):
@@ -101,7 +101,7 @@ def outcome(answer: HttpAnswer) -> Outcome:
     sent = decoded(_sent, answer.body)
     if sent is None or not sent.messages:
         return Unknown("malformed") if answer.status < 400 else Refused("config", str(answer.status))
-    failed = [part.status for part in sent.messages if part.status != "0"]
+    failed = [str(part.status) for part in sent.messages if str(part.status) != "0"]
     if not failed:
         return _accepted(sent.messages)
     if len(failed) < len(sent.messages):

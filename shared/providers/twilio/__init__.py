@@ -76,7 +76,7 @@ def request(account: Account, message: Message) -> HttpRequest:
 
 class _SentMessage(msgspec.Struct, gc=False):
     sid: str
-    num_segments: str | None = None
+    num_segments: str | int | None = None
 
 
 class _Error(msgspec.Struct, gc=False):
@@ -89,7 +89,7 @@ _error = msgspec.json.Decoder(_Error)
 
 def outcome(_account: Account, _message: Message, answer: HttpAnswer) -> Outcome:
     """429 is documented as never processed; a 5xx is not, so the message may have been taken."""
-    if answer.status in (200, 201):
+    if answer.status < 300:
         sent = decoded(_sent_message, answer.body)
         if sent is None or not sent.sid:
             return Unknown("malformed")
@@ -100,8 +100,8 @@ def outcome(_account: Account, _message: Message, answer: HttpAnswer) -> Outcome
     error_class = error_class_of(number)
     if answer.status == 429 or (error_class == "throttled" and answer.status < 500):
         return Deferred("throttled", answer.retry_after_seconds or _THROTTLED_SECONDS, code)
-    if answer.status >= 500 or answer.status < 300:
-        return Unknown("server_error" if answer.status >= 500 else "malformed", code)
+    if answer.status >= 500:
+        return Unknown("server_error", code)
     if error_class == "unknown" and answer.status in (401, 403, 404):
         return Refused("config", code)
     return Refused(error_class if number is not None else "content" if answer.status == 400 else "config", code)

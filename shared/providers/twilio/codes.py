@@ -26,6 +26,7 @@ def error_class_of(code: int | None) -> str:
     return _CLASS_OF.get(code, "unknown") if code is not None else "unknown"
 
 
-def segments_of(num_segments: str | None) -> int | None:
+def segments_of(num_segments: str | int | None) -> int | None:
     """Twilio's count of a message's segments; with a messaging service it is "0" at first."""
-    return int(num_segments) if num_segments and num_segments.isdecimal() and num_segments != "0" else None
+    text = str(num_segments)
+    return int(text) or None if text.isdecimal() else None

@@ -49,7 +49,7 @@ class _ListedMessage(msgspec.Struct, gc=False):
     direction: str | None = None
     date_created: str | None = None
     error_code: int | None = None
-    num_segments: str | None = None
+    num_segments: str | int | None = None
 
 
 class _Listing(msgspec.Struct):
@@ -112,7 +112,7 @@ def _moment(time: datetime) -> str:
 
 class _PricedMessage(msgspec.Struct, gc=False):
     sid: str
-    price: str | None = None
+    price: str | float | None = None
     price_unit: str | None = None
 
 
@@ -121,7 +121,7 @@ class _Priced(msgspec.Struct):
 
     messages: list[_PricedMessage] = []
     sid: str = ""
-    price: str | None = None
+    price: str | float | None = None
     price_unit: str | None = None
 
 
