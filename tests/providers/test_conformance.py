@@ -222,6 +222,14 @@ async def test_a_host_must_be_official_or_allowed(vendor: Vendor) -> None:
 
 
 @every_vendor
+@pytest.mark.parametrize("url", [f"{BASE}/?x=1", f"{BASE}/mock#x", "http://user:password@127.0.0.1:9"])
+def test_a_place_is_a_host_and_a_path(vendor: Vendor, url: str) -> None:
+    declared = vendor.CAPABILITIES
+    problems = validate_account(declared.channel, declared.provider_type, values_of(kind_of(vendor), url), HOSTS)
+    assert problems[0] == interface.Problem("config.baseUrl", "must be a scheme, a host, and perhaps a port and a path")
+
+
+@every_vendor
 async def test_verification_tells_working_credentials_from_others(vendor: Vendor) -> None:
     declared = vendor.CAPABILITIES
     for answer, works in (
