@@ -14,8 +14,9 @@ from services.dispatcher.accounts import open_accounts
 from services.dispatcher.consumers import subscriptions
 from services.dispatcher.domain import Tariffs
 from services.dispatcher.jobs.parts import Sending
+from services.dispatcher.jobs.pricing import Pricing
 from services.dispatcher.jobs.progress import measure_waiting, publish_progress
-from services.dispatcher.jobs.repairing import free_expired_lots, resolve_once, resolve_unknowns
+from services.dispatcher.jobs.repairing import forget_parts, free_expired_lots, resolve_once, resolve_unknowns
 from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
@@ -57,6 +58,8 @@ def _jobs(sending: Sending) -> list[Job]:
         *(Job(f"sender {n} {lane}", partial(send_lots, sending, lane)) for n, lane in enumerate(lanes, 1)),
         Job("expired leases", partial(free_expired_lots, sending)),
         Job("unknowns", partial(resolve_unknowns, sending)),
+        Job("parts", partial(forget_parts, sending)),
+        Job("prices", Pricing(sending).ask),
         Job("progress", partial(publish_progress, database, settings)),
         Job("waiting lots", partial(measure_waiting, database)),
     ]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
+
 from contracts.channels import Channel
 from contracts.events import NotificationEvent, Receipt, Repricing
 from contracts.events.delivery import notification_event_id
 from shared.backoff import Backoff
+from shared.providers.provider import Price
 
 LEASE_MARGIN_SECONDS = 2.0
 """A worker stops writing this long before its lease ends by the database's clock."""
+
+PRICE_AFTER_SECONDS = 30.0
+"""How long after a message's final state its vendor is first asked for the price; then after doubling times."""
 
 URGENT_LANE = "transactional"
 """The lane of what somebody waits for; vendors with priorities are told."""
@@ -41,6 +47,15 @@ class CampaignState(StrEnum):
 
 STATUS_RANK = {"queued": 0, "sending": 1, "failed": 2, "bounced": 3, "delivered": 4}
 """Receipts join by the highest rank, so their order of arrival means nothing; `delivered` is never taken back."""
+
+
+RECEIPT_RANK = {
+    "accepted": STATUS_RANK["sending"],
+    **dict.fromkeys(("failed", "opted_out"), STATUS_RANK["failed"]),
+    "bounced": STATUS_RANK["bounced"],
+    **dict.fromkeys(("delivered", "opened", "clicked"), STATUS_RANK["delivered"]),
+}
+"""The same for the kinds of receipts."""
 
 
 def deferral_seconds(deferrals: int, retry_after_seconds: float | None) -> float:
@@ -72,13 +87,41 @@ _ENGAGEMENTS = ("opened", "clicked")
 def join_receipts(channel: Channel, receipts: Iterable[Receipt]) -> list[Joined]:
     """One entry per recipient, in order of id (the order in which all writers lock)."""
     joined: dict[UUID, Joined] = {}
-    width = len(channel.engagement_columns)
     for receipt in receipts:
         one = joined.get(receipt.recipient_id)
         if one is None:
-            one = joined[receipt.recipient_id] = Joined(receipt.recipient_id, engaged_at=[None] * width)
+            one = joined[receipt.recipient_id] = _nothing(channel, receipt.recipient_id)
         _join(one, receipt)
     return [joined[key] for key in sorted(joined)]
+
+
+def join_parts(parts: Sequence[Receipt], expected: int | None) -> Receipt:
+    """What receipts of different parts of one message (in order of time) say about the whole of it.
+
+    It is delivered when all `expected` parts are, failed when one of them is, and taken by the provider in any case.
+    """
+    delivered = [one for one in parts if RECEIPT_RANK[one.kind] == STATUS_RANK["delivered"]]
+    if expected is not None and len(delivered) >= expected:
+        return _of_the_whole(delivered[-1])
+    failed = [one for one in parts if one.kind in ("failed", "bounced", "opted_out")]
+    return _of_the_whole(failed[0] if failed else msgspec.structs.replace(parts[0], kind="accepted"))
+
+
+def _of_the_whole(receipt: Receipt) -> Receipt:
+    return msgspec.structs.replace(receipt, part=None)
+
+
+def join_prices(channel: Channel, prices: Mapping[UUID, Price]) -> list[Joined]:
+    """The same for prices, where nothing else is stated."""
+    joined = [_nothing(channel, recipient_id) for recipient_id in sorted(prices)]
+    for one in joined:
+        price = prices[one.recipient_id]
+        one.cost_micros, one.currency = price.cost_micros, price.currency
+    return joined
+
+
+def _nothing(channel: Channel, recipient_id: UUID) -> Joined:
+    return Joined(recipient_id, engaged_at=[None] * len(channel.engagement_columns))
 
 
 def _join(one: Joined, receipt: Receipt) -> None:
@@ -129,6 +172,11 @@ class Change:
         """The receipt is the first word of acceptance, and no sender will still record it."""
         return self.old_outcome in ("unknown", "refused") or self.old_status == "queued"
 
+    @property
+    def is_final(self) -> bool:
+        """The receipt has brought the message into a final state, or a better one."""
+        return STATUS_RANK[self.joined.status] > max(STATUS_RANK["sending"], STATUS_RANK.get(self.old_status, 9))
+
 
 def events_of(channel: Channel, change: Change) -> list[NotificationEvent]:
     """The facts that are new; their ids repeat if the same fact is found again."""
@@ -147,7 +195,7 @@ def events_of(channel: Channel, change: Change) -> list[NotificationEvent]:
                 currency=change.currency,
             )
         )
-    if joined.status in ("failed", "bounced") and STATUS_RANK[joined.status] > STATUS_RANK.get(change.old_status, 9):
+    if change.is_final and joined.status != "delivered":
         assert joined.failed_at is not None
         events.append(_fact(joined, joined.status, joined.failed_at, joined.error_class, joined.code))
     if joined.delivered_at is not None and not change.old_delivered:

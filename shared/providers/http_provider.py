@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -19,14 +19,16 @@ from shared.providers.provider import (
     HttpRequest,
     Message,
     Outcome,
+    Price,
     Refused,
+    Sought,
     Tls,
     Unclear,
     Unknown,
     Verification,
     boottime,
 )
-from shared.providers.vendor import BatchVendor, PreparingVendor, SingleVendor, Vendor
+from shared.providers.vendor import BatchVendor, PreparingVendor, PricingVendor, SingleVendor, Vendor
 from shared.providers.wire import Wire
 
 UNAUTHORIZED = Deferred("unauthorized")
@@ -121,6 +123,19 @@ class HttpProvider:
         if isinstance(answer, Fault):
             return Unclear(answer.kind)
         return self._vendor.finding(self._account, message, attempted_at, others, answer)
+
+    async def ask_prices(self, sought: Sequence[Sought]) -> Mapping[str, Price | None] | Unclear:
+        """See `Provider.ask_prices`."""
+        if self.capabilities.price != "later":
+            return Unclear("cannot_be_asked")
+        if await self._authorize(None) is not None:
+            return Unclear("unauthorized")
+        vendor = cast("PricingVendor", self._vendor)
+        answer = await self._exchange(vendor.price_question(self._account, sought))
+        if isinstance(answer, Fault):
+            return Unclear(answer.kind)
+        prices = vendor.prices(self._account, answer)
+        return Unclear(f"status_{answer.status}") if prices is None else prices
 
     async def verify(self) -> Verification:
         """See `Provider.verify`."""

@@ -58,6 +58,10 @@ def rate_of(values: Mapping[str, Any]) -> float | None:
     return float(rate) if _is_rate(rate) else None
 
 
+def _has_more(url: str) -> bool:
+    return bool(set("?#@") & set(url))
+
+
 def _is_rate(rate: object) -> TypeGuard[float]:
     return isinstance(rate, int | float) and not isinstance(rate, bool) and RATE_MIN <= rate <= RATE_MAX
 
@@ -76,11 +80,17 @@ def _read_account(
     except InvalidField as error:
         return [error.problem], None
     official = vendor.CAPABILITIES.official_hosts
-    hosts = [(field, host_of(url)) for field, url in account.hosts()]
+    urls = account.hosts()
+    hosts = [(field, host_of(url)) for field, url in urls]
     problems = [
         Problem(field, "this host is not in PROVIDER_HOST_ALLOWLIST")
         for field, host in hosts
         if host not in official | allowed_hosts
+    ]
+    problems += [
+        Problem(field, "must be a scheme, a host, and perhaps a port and a path")
+        for field, url in urls
+        if _has_more(url)
     ]
     if ca_file := text_of(config_of(values), "caFile"):
         if any(host in official for _, host in hosts):

@@ -14,6 +14,7 @@ from contracts.events import LotResolved
 from services.dispatcher.accounts import account_columns, open_accounts
 from services.dispatcher.domain import Tariffs
 from services.dispatcher.jobs.parts import Sending
+from services.dispatcher.jobs.pricing import Pricing
 from services.dispatcher.jobs.repairing import Resolved, resolve_once
 from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.settings import DispatcherSettings
@@ -58,6 +59,13 @@ class Desk:
         async with self.scene.database.pool.connection() as connection:
             cursor = await connection.execute("SELECT count(*) FROM lots WHERE state = ANY (%s)", (list(states),))
             return await cursor.fetchone() == (lots,)
+
+    async def price(self) -> int:
+        """Asks for prices until nothing is due; says how many requests that took."""
+        pricing, requests = Pricing(self.sending), 0
+        while await pricing.ask_once():
+            requests += 1
+        return requests
 
     async def resolve(self, **options: object) -> Resolved:
         return await resolve_once(self.sending, self.scene.channel, 0.0, **options)
