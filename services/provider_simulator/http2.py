@@ -46,6 +46,7 @@ class Http2Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = transport
         self._streams: dict[int, _Stream] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._last_served = 0
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS_MAX})
         self._h2.initiate_connection()
@@ -101,6 +102,7 @@ class Http2Connection(asyncio.Protocol):
         lines = "".join(f"\r\n{name}: {value}" for name, value in stream.headers if not name.startswith(":"))
         head = f"{headers.get(':method', '')} {path} HTTP/2{lines}".encode()
         request = Request(headers.get(":method", ""), path, query, head, head.lower(), bytes(stream.body), http2=True)
+        self._last_served = max(self._last_served, stream_id)
         answer = self._host.speak(request) or _NOT_FOUND
         if answer.delay_seconds:
             loop = asyncio.get_running_loop()
@@ -129,7 +131,7 @@ class Http2Connection(asyncio.Protocol):
         if body:
             self._h2.send_data(stream_id, body, end_stream=True)
         if answer.close:
-            self._h2.close_connection(ErrorCodes.NO_ERROR, last_stream_id=stream_id)
+            self._h2.close_connection(ErrorCodes.NO_ERROR, last_stream_id=self._last_served)
             self._flush()
             if self._transport is not None:
                 self._transport.close()

@@ -162,7 +162,7 @@ class Wire:
         for slot in list(self._carrying.values()):
             self._multi.remove_handle(slot.curl)
             batch, index = slot.batch, slot.index
-            fault = Fault("closed", maybe_written=bool(slot.writes))
+            fault = Fault("closed", maybe_written=slot.written)
             self._put_back(slot)
             if batch is not None:
                 batch.settle(index, fault)
