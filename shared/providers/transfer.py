@@ -2,13 +2,14 @@
 
 The deadline is checked in libcurl's PREREQFUNCTION, which libcurl calls in the same step that writes the request, so a
 worker that was frozen past its lease writes nothing. libcurl silently repeats a request whose reused connection turns
-out dead; the second call of the same function stops that. What may be repeated is a stream that the server refused, or
-that its GOAWAY left out: RFC 9113 section 8.7 has it that nothing was done. See docs/decisions/0006.
+out dead, or whose stream was refused; the second call of the same function stops that. A stream that was refused, or
+left out by a GOAWAY, counts as not written: RFC 9113 section 8.7 has it that nothing was done. See docs/decisions/0006.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,17 +21,14 @@ from shared.providers.provider import HttpAnswer, HttpRequest, Tls, boottime
 if TYPE_CHECKING:
     from shared.providers.wire import Lane
 
-_REPETITIONS_MAX = 1
-"""Of a refused stream, within one lease: RFC 9110 has no repetition repeated."""
-
 _REFUSED = (b"HTTP/2 stream ", b" refused by server, try again on a new connection\n")
 """How the line begins and ends by which libcurl tells of a refused stream, and of nothing else."""
 
 
 class Batch:
-    """Requests of one caller; `left` counts those without a result."""
+    """Requests of one caller; `left` counts those without a result, `refusals` how often a server refused which."""
 
-    __slots__ = ("deadline", "ended", "left", "on_done", "requests")
+    __slots__ = ("deadline", "ended", "left", "on_done", "refusals", "requests")
 
     def __init__(
         self,
@@ -43,6 +41,7 @@ class Batch:
         self.deadline = deadline
         self.on_done = on_done
         self.left = len(requests)
+        self.refusals: Counter[int] = Counter()
         self.ended = ended
 
     def settle(self, index: int, result: HttpAnswer | Fault) -> None:
@@ -60,7 +59,7 @@ class Slot:
     """One easy handle and the request that it carries at the moment."""
 
     __slots__ = (
-        *("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "http2", "index", "lane", "refusals", "tls"),
+        *("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "http2", "index", "lane", "refused", "tls"),
         *("url", "written"),
     )
 
@@ -72,7 +71,7 @@ class Slot:
         self.chunks: list[bytes] = []
         self.deadline = 0.0
         self.written = False
-        self.refusals = 0
+        self.refused = False
         self.abort_kind: str | None = None
         self.batch: Batch | None = None
         self.index = 0
@@ -89,13 +88,12 @@ class Slot:
     def _listen(self, kind: int, line: bytes) -> None:
         """What libcurl says while it speaks HTTP/2. Should its words change, refused streams are unknown again."""
         if kind == pycurl.INFOTYPE_TEXT and line.startswith(_REFUSED[0]) and line.endswith(_REFUSED[1]):
-            self.written = False
-            self.refusals += 1
+            self.written, self.refused = False, True
 
     def _before_write(self, *_addresses: object) -> int:
         if self.written:
             self.abort_kind = "connection_lost"
-        elif self.refusals > _REPETITIONS_MAX:
+        elif self.refused:
             self.abort_kind = "stream_refused"
         elif boottime() >= self.deadline:
             self.abort_kind = "lease_expired"
@@ -127,8 +125,7 @@ class Slot:
             curl.setopt(pycurl.HTTPGET, 1)
         self.chunks = []
         self.deadline = batch.deadline
-        self.written = False
-        self.refusals = 0
+        self.written = self.refused = False
         self.abort_kind = None
         self.lane, self.batch, self.index = lane, batch, index
 
