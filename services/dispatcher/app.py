@@ -17,6 +17,7 @@ from services.dispatcher.jobs.parts import Sending
 from services.dispatcher.jobs.progress import measure_waiting, publish_progress
 from services.dispatcher.jobs.repairing import free_expired_lots, resolve_once, resolve_unknowns
 from services.dispatcher.jobs.sending import send_lots
+from services.dispatcher.jobs.sharing import renew_shares
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
 from services.dispatcher.settings import DispatcherSettings
@@ -55,6 +56,7 @@ def _jobs(sending: Sending) -> list[Job]:
     lanes = ["bulk"] * settings.bulk_senders + ["transactional"] * settings.transactional_senders
     return [
         *(Job(f"sender {n} {lane}", partial(send_lots, sending, lane)) for n, lane in enumerate(lanes, 1)),
+        Job("shares", partial(renew_shares, sending.pace)),
         Job("expired leases", partial(free_expired_lots, sending)),
         Job("unknowns", partial(resolve_unknowns, sending)),
         Job("progress", partial(publish_progress, database, settings)),

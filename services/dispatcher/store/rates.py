@@ -26,6 +26,11 @@ _LEARNED = f"""
 """
 """After ten minutes without a complaint it is 150,000 times what it was, which is no limit any more."""
 
+MEASURED_SECONDS_MIN, MEASURED_SECONDS_MAX = 3, 15
+"""How long a window must be open to be a measurement, and when the account must have paused in it."""
+
+_WINDOW = "extract(epoch FROM now() - r.counted_from)::float8"
+
 _RATE = f"least(%(configured)b::float8, {_LEARNED})"
 
 
@@ -83,6 +88,24 @@ async def mark_used(connection: Connection, account_id: UUID, per_second: float,
         WHERE account_id = %b
         """,
         (float(units), per_second, account_id),
+    )
+
+
+async def mark_measured(connection: Connection, account_id: UUID, messages: int) -> None:
+    """Counts messages of which the provider has told the outcome; what a busy account achieves is measured by that.
+
+    All processes count into one window. After a pause the next one begins, and what was measured before it stays.
+    """
+    await connection.execute(
+        f"""
+        INSERT INTO rates AS r (account_id, counted) VALUES (%(account)b, %(messages)b)
+        ON CONFLICT (account_id) DO UPDATE SET
+            measured = CASE WHEN {_WINDOW} BETWEEN {MEASURED_SECONDS_MIN} AND {MEASURED_SECONDS_MAX}
+                            THEN (r.counted + %(messages)b) / {_WINDOW} ELSE r.measured END,
+            counted = CASE WHEN {_WINDOW} < {MEASURED_SECONDS_MIN} THEN r.counted + %(messages)b ELSE 0 END,
+            counted_from = CASE WHEN {_WINDOW} < {MEASURED_SECONDS_MIN} THEN r.counted_from ELSE now() END
+        """,  # noqa: S608
+        {"account": account_id, "messages": messages},
     )
 
 
