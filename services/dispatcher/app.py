@@ -20,6 +20,7 @@ from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.jobs.sharing import renew_shares
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
+from services.dispatcher.routes.quotes import quote_routes
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import find_tariffs
 from shared.database import open_database
@@ -69,6 +70,7 @@ def _routes(sending: Sending) -> AsgiApp:
     for channel in CHANNELS.values():
         app.include_router(provider_routes(channel, sending.accounts, sending.accounts.seal))
         app.include_router(ledger_routes(channel, sending.database))
+    app.include_router(quote_routes(sending.accounts, sending.tariffs))
     app.include_router(_reconciliation(sending))
     return only_with_token(app, sending.settings.internal_token.get_secret_value())
 

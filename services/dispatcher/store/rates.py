@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.dispatcher.domain import Speed
 from shared.database import Connection
 
 BURST_SECONDS = 1.0
@@ -89,6 +90,20 @@ async def mark_used(connection: Connection, account_id: UUID, per_second: float,
         """,
         (float(units), per_second, account_id),
     )
+
+
+async def find_speed(connection: Connection, account_id: UUID, configured: float | None) -> Speed:
+    """What is known of an account's speed; what was learned counts for ten minutes."""
+    cursor = await connection.execute(
+        f"""
+        SELECT CASE WHEN r.learned_at > clock_timestamp() - interval '10 minutes' THEN {_LEARNED} END::float8,
+               r.measured, greatest(extract(epoch FROM r.held_until - clock_timestamp()), 0)::float8
+        FROM rates r WHERE r.account_id = %b
+        """,  # noqa: S608
+        (account_id,),
+    )
+    row = await cursor.fetchone()
+    return Speed(configured) if row is None else Speed(configured, *row)
 
 
 async def mark_measured(connection: Connection, account_id: UUID, messages: int) -> None:
