@@ -9,6 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import msgspec
+import phonenumbers
 
 from contracts.channels import Channel
 from contracts.events import NotificationEvent, Receipt, Repricing
@@ -258,3 +259,82 @@ class Tariffs:
             if found := prefixes.get(address[:length]):
                 return found[0] * segments, found[1]
         return None
+
+
+_MOBILE = phonenumbers.PhoneNumberType.MOBILE
+
+
+def example_address(country: str) -> str:
+    """A mobile number of a country (ISO 3166 alpha-2), to look its tariff up by; "+" for what is no country."""
+    number = phonenumbers.example_number_for_type(country, _MOBILE)
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) if number else "+"
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Recipients of a campaign in one country, None where nobody knows it, and their segments."""
+
+    country: str | None
+    recipients: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class PricedPortion:
+    """What a portion is estimated to cost, in millionths of the currency; None without a tariff."""
+
+    portion: Portion
+    micros: int | None
+    currency: str | None
+
+
+def price_portions(
+    tariffs: Tariffs, channel: Channel, provider_type: str, whole: Portion, portions: Iterable[Portion]
+) -> list[PricedPortion]:
+    """The price of each, and of what the portions leave of the whole."""
+    known = list(portions)
+    rest = Portion(
+        None,
+        max(whole.recipients - sum(one.recipients for one in known), 0),
+        max(whole.segments - sum(one.segments for one in known), 0),
+    )
+    prices = []
+    for one in [*known, rest] if rest.recipients or rest.segments else known:
+        cost = tariffs.estimate(channel.name, provider_type, example_address(one.country or ""), one.segments)
+        prices.append(PricedPortion(one, *(cost or (None, None))))
+    return prices
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What is known of an account's speed, None for what is not.
+
+    `configured` and `learned` are limits in units of its provider a second, `measured` is what it got through, in
+    messages a second. Nothing goes out for `held_seconds`.
+    """
+
+    configured: float | None = None
+    learned: float | None = None
+    measured: float | None = None
+    held_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How long it takes until the last message has been tried, and the rate (units or messages) that decides it."""
+
+    seconds: float
+    per_second: float
+    unit: str
+
+
+def estimate_drain(speed: Speed, unit: str, units: float, messages: int) -> Drain | None:
+    """For so many messages that come to so many units; None where nothing is known of the account's speed."""
+    limits = [limit for limit in (speed.configured, speed.learned) if limit]
+    found = [(units / min(limits), min(limits), unit)] if limits else []
+    if not speed.configured and speed.measured:
+        found.append((messages / speed.measured, speed.measured, "messages"))
+    if not found:
+        return None
+    seconds, per_second, unit = max(found)
+    return Drain(speed.held_seconds + seconds, per_second, unit)

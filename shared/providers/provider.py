@@ -359,6 +359,12 @@ class Provider(Protocol):
         quick and not raise.
         """
 
+    def units(self, messages: Sequence[Message]) -> int:
+        """What the messages come to in the vendor's `rate_unit`."""
+
+    def limit(self, in_flight_max: int) -> int:
+        """From now on no more requests at a time than this, but one at least; returns how many are under way."""
+
     async def ask(self, message: Message, attempted_at: datetime, others: Collection[str] = ()) -> Finding:
         """Whether the vendor has a message that was attempted at that time (UTC)."""
 

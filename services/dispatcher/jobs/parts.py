@@ -69,7 +69,8 @@ class Sending:
     finishing: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.database)
+        share_seconds = self.settings.lease_seconds + self.settings.provider_timeout_seconds
+        self.pace = Pace(self.database, self.worker, share_seconds)
 
     async def finish(self, work: Coroutine[None, None, None]) -> None:
         """Lets a lot be finished beside the sender; waits when too many are, and raises what made one fail."""
@@ -144,7 +145,7 @@ class Part:
         seconds = time.monotonic() - started
         metrics.PROVIDER_SECONDS.labels(lot.channel, self.usable.provider_type).observe(seconds)
         await self._record(unsendable)
-        await self.sending.pace.hear(self.usable, self.outcomes)
+        await self.sending.pace.hear(self.usable, self.messages, self.outcomes)
 
     async def _note_segments(self) -> None:
         """Makes the length of long texts known before receipts of their parts can come, even if this worker dies."""
