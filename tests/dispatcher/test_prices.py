@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -17,6 +18,9 @@ from services.dispatcher.jobs.pricing import Pricing
 from services.dispatcher.store.prices import claim_price_questions
 from shared.codec import now
 from shared.database import open_database
+from shared.probes import Heartbeat
+from shared.providers.twilio import records
+from shared.runtime import JobContext
 from tests.dispatcher.conftest import Scene
 from tests.dispatcher.desk import Desk, desk
 from tests.provider_simulator.conftest import simulated
@@ -100,7 +104,16 @@ async def test_a_price_that_is_not_known_yet_is_asked_for_again_later(desk: Desk
     assert (await desk.price(), await costs(desk.scene)) == (1, {"USD": 2 * PRICE_MICROS})
 
 
-async def test_what_a_page_does_not_show_is_asked_for_alone(desk: Desk) -> None:
+async def test_all_pages_are_read_and_whatever_they_price_is_taken(desk: Desk, monkeypatch) -> None:
+    monkeypatch.setattr(records, "_LISTED_MAX", 2)
+    monkeypatch.setattr(pricing, "ASKED_TOGETHER_MAX", 3)
+    ids = await sent(desk, 7)
+    await delivered(desk.scene, ids)
+    assert (await desk.price(), await questions(desk.scene)) == (1, 0)
+    assert await costs(desk.scene) == {"USD": 7 * PRICE_MICROS}
+
+
+async def test_what_the_pages_do_not_show_is_asked_for_alone(desk: Desk) -> None:
     ids = await sent(desk, 3)
     await delivered(desk.scene, ids)
     async with desk.scene.database.transaction() as connection:
@@ -130,13 +143,12 @@ async def test_two_workers_do_not_ask_for_the_same(desk: Desk) -> None:
 
 async def test_a_vendor_without_an_answer_is_left_alone_and_asked_again(desk: Desk) -> None:
     await delivered(desk.scene, await sent(desk, 2))
-    await desk.scene.database.pool.wait()
     async with desk.scene.database.transaction() as connection:
         await connection.execute("UPDATE sms_providers SET is_active = false WHERE id = %s", (desk.scene.provider_id,))
-    asking = Pricing(desk.sending)
-    assert await asking.ask_once()
+    asking, context = Pricing(desk.sending), JobContext(asyncio.Event(), Heartbeat("prices", 60))
+    assert await asking.ask_once(context)
     await make_due(desk.scene)
-    assert (await asking.ask_once(), list(asking.held)) == (False, [desk.scene.user_id])
+    assert (await asking.ask_once(context), list(asking.held)) == (False, [desk.scene.user_id])
     assert await questions(desk.scene) == 2
 
 
