@@ -23,6 +23,7 @@ from shared.providers.twilio import records
 from shared.runtime import JobContext
 from tests.dispatcher.conftest import Scene
 from tests.dispatcher.desk import Desk, desk
+from tests.faults import every_step
 from tests.provider_simulator.conftest import simulated
 
 PRICE_MICROS = 7500
@@ -129,6 +130,27 @@ async def test_a_worker_that_dies_with_the_question_leaves_it_to_the_next(desk: 
     assert (len(claimed.questions), await desk.price()) == (2, 0)
     await make_due(desk.scene)
     assert (await desk.price(), await questions(desk.scene)) == (1, 0)
+
+
+async def test_a_crash_at_any_step_means_to_ask_again(desk: Desk, monkeypatch) -> None:
+    await desk.simulated.set_faults(price_seconds=0)
+    deaths = 0
+    async for crashing in every_step(monkeypatch, at_least=5):
+        deaths += 1
+        scene = Scene(desk.scene.database, desk.scene.channel, desk.scene.user_id, provider_id=desk.scene.provider_id)
+        lot = scene.lot(2, start=2 * deaths)
+        await scene.arrive(lot)
+        await scene.launch()
+        await desk.work(deaths)
+        ids = [one.recipient_id for one in lot.recipients]
+        await delivered(scene, ids)
+        await crashing(desk.price)
+        await make_due(scene)
+        await desk.price()
+        assert (await costs(scene), await questions(scene)) == ({"USD": 2 * PRICE_MICROS}, 0)
+        said = {recipient_id for recipient_id, _ in await repricings(scene)}
+        assert said >= {str(one) for one in ids}
+    assert len(await repricings(desk.scene)) == 2 * deaths
 
 
 async def test_two_workers_do_not_ask_for_the_same(desk: Desk) -> None:
