@@ -150,7 +150,7 @@ async def test_two_parts_that_come_at_the_same_time_do_not_miss_each_other(vonag
     async with scene.database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s::text, 3))", (scene.account_id,))
         both = asyncio.gather(*(handlers.record_callbacks(scene.database, group) for group in groups))
-        await until_blocked(scene.database)
+        await until_blocked(scene.database, 2)
     await both
     assert await vonage.heard() == [("one two", "other")]
 

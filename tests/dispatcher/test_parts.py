@@ -161,7 +161,7 @@ async def test_two_parts_that_are_heard_at_the_same_time_do_not_miss_each_other(
     async with scene.database.transaction() as connection:
         await connection.execute("SELECT FROM sms_campaign_recipients WHERE id = %s FOR UPDATE", (one,))
         both = asyncio.gather(*(say(scene, one, f"delivered {part}") for part in (1, 2)))
-        await until_blocked(scene.database)
+        await until_blocked(scene.database, 2)
     await both
     assert await status(scene, one) == ("delivered", "accepted")
 
