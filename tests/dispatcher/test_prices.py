@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,7 @@ from pydantic import SecretStr
 from contracts.events import NotificationsRecorded
 from services.analytics.handlers import on_notifications_recorded
 from services.analytics.store.events import create_partitions, find_costs
+from services.dispatcher.accounts import open_accounts
 from services.dispatcher.jobs import pricing
 from services.dispatcher.jobs.pricing import Pricing
 from services.dispatcher.store.prices import claim_price_questions
@@ -20,6 +22,7 @@ from shared.codec import now
 from shared.database import open_database
 from shared.probes import Heartbeat
 from shared.providers.twilio import records
+from shared.providers.wire import Wire
 from shared.runtime import JobContext
 from tests.dispatcher.conftest import Scene
 from tests.dispatcher.desk import Desk, desk
@@ -120,6 +123,14 @@ async def test_what_the_pages_do_not_show_is_asked_for_alone(desk: Desk) -> None
     async with desk.scene.database.transaction() as connection:
         await connection.execute("UPDATE price_questions SET final_at = final_at - interval '1 hour'")
     assert (await desk.price(), await costs(desk.scene)) == (4, {"USD": 3 * PRICE_MICROS})
+
+
+async def test_a_page_that_is_too_large_is_asked_for_message_by_message(desk: Desk) -> None:
+    await delivered(desk.scene, await sent(desk, 5))
+    wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=2, answer_bytes_max=2_000)
+    async with open_accounts(desk.scene.database, desk.sending.accounts.seal, wire) as accounts:
+        narrow = Desk(desk.scene, desk.simulated, replace(desk.sending, accounts=accounts))
+        assert (await narrow.price(), await costs(desk.scene)) == (6, {"USD": 5 * PRICE_MICROS})
 
 
 async def test_a_worker_that_dies_with_the_question_leaves_it_to_the_next(desk: Desk) -> None:

@@ -185,7 +185,7 @@ def test_one_price_is_asked_for_by_its_sid_and_several_by_the_time_of_sending() 
     assert dict(parse_qsl(together.url.partition("?")[2])) == {
         "DateSent>": "2026-11-24T11:59:55Z",
         "DateSent<": "2026-11-24T12:01:15Z",
-        "PageSize": "1000",
+        "PageSize": "50",
     }
 
 

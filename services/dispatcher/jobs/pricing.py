@@ -29,7 +29,9 @@ REQUEST_SECONDS = 0.1
 
 ASKED_TOGETHER_MAX = 1000
 PAGES_MAX = 100
-"""Of one answer; whoever is not on them is asked for alone."""
+"""Of one answer; whoever is not on them, or behind a page that shows nobody, is asked for alone."""
+
+_TOO_LARGE = Unclear("too_large")
 
 AGAIN_SECONDS_MAX = 21_600.0
 """Times between questions double up to this."""
@@ -83,15 +85,16 @@ class Pricing:
         page = None
         for _ in range(PAGES_MAX):
             answer = await usable.provider.ask_prices(sought, page)
+            if answer == _TOO_LARGE and len(sought) > 1:
+                break
             if isinstance(answer, Unclear):
                 return False
-            found = await self._record(claimed, usable.provider_type, answer.known)
-            for message_id in answer.known:
-                left.pop(message_id, None)
+            progress = await self._record(claimed, usable.provider_type, answer.known)
+            progress += sum(left.pop(message_id, None) is not None for message_id in answer.known)
             if await context.sleep(REQUEST_SECONDS):
                 return True
             page = answer.more
-            if page is None or not (left or found):
+            if page is None or not progress:
                 break
             context.heartbeat.beat()
         if left and len(sought) > 1:

@@ -32,8 +32,9 @@ from shared.providers.twilio.account import Account
 from shared.providers.twilio.codes import error_class_of, segments_of
 
 _CLOCK_SKEW = timedelta(seconds=5)
-_LISTED_MAX = 1000
 _MATCHED_MAX = 200
+_LISTED_MAX = 50
+"""Messages on a page, which says a kilobyte or more of each: the wire reads 256 KiB of an answer."""
 
 
 def question(account: Account, message: Message, attempted_at: datetime) -> HttpRequest:
