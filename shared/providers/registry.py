@@ -84,8 +84,6 @@ def _read_account(
         problems.append(Problem("config.ratePerSecond", f"must be a number from {RATE_MIN} to {RATE_MAX}"))
     if most is not None and not _is_concurrency(most):
         problems.append(Problem("config.concurrentMax", f"must be a whole number from 1 to {CONCURRENT_MAX}"))
-    if (base_url := text_of(config_of(values), "baseUrl")) and not is_plain_url(base_url):
-        problems.append(Problem("config.baseUrl", "must be an http or https URL without user, query and fragment"))
     if problems:
         return problems, None
     try:
@@ -99,6 +97,9 @@ def _read_account(
         for field, host in hosts
         if host not in official | allowed_hosts
     ]
+    base_url = text_of(config_of(values), "baseUrl")
+    if base_url and not problems and not is_plain_url(base_url):
+        problems.append(Problem("config.baseUrl", "must be an http or https URL without user, query and fragment"))
     if ca_file := text_of(config_of(values), "caFile"):
         if any(host in official for _, host in hosts):
             problems.append(Problem("config.caFile", "is for another server than the vendor's own"))
