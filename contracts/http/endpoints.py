@@ -32,6 +32,11 @@ class Endpoint:
     status: int = 200
     streams: bool = False
 
+    launches: bool = False
+    """Lets a campaign go, which may need a second person: the answer can be 202 with what waits."""
+
+    adds_recipients: bool = False
+
     @property
     def tag(self) -> str:
         """The group that it is shown in."""
@@ -59,20 +64,30 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
     yield Endpoint("GET", f"{at}/{{id}}", "campaign", "read", "One campaign")
     yield Endpoint("PATCH", f"{at}/{{id}}", "campaign", "write", "Change a campaign", CampaignChange)
     yield Endpoint("DELETE", f"{at}/{{id}}", "campaign", "write", "Remove a campaign", status=204)
-    yield Endpoint("POST", f"{at}/{{id}}/schedule", "campaign", "send", "Send it at a time", CampaignSchedule)
+    yield Endpoint(
+        "POST", f"{at}/{{id}}/schedule", "campaign", "send", "Send it at a time", CampaignSchedule, launches=True
+    )
     for action, summary in (
         ("send", "Send it now"),
         ("pause", "Attempt nobody further"),
         ("resume", "Go on"),
         ("cancel", "Skip everybody who was not attempted"),
     ):
-        yield Endpoint("POST", f"{at}/{{id}}/{action}", "campaign", "send", summary)
+        yield Endpoint("POST", f"{at}/{{id}}/{action}", "campaign", "send", summary, launches=action == "send")
     yield Endpoint("POST", f"{at}/{{id}}/clone", "campaign", "write", "Copy a campaign as a draft", status=201)
     yield Endpoint("GET", f"{at}/{{id}}/accounting", "dispatcher", "read", "What became of everybody, term by term")
     yield Endpoint("GET", f"{at}/{{id}}/recipients", "dispatcher", "read", "Recipients")
-    yield Endpoint("POST", f"{at}/{{id}}/recipients", "audience", "write", "Add recipients, up to 10,000")
     yield Endpoint(
-        "POST", f"{at}/{{id}}/recipients/import", "audience", "write", "Add recipients by file", streams=True
+        "POST", f"{at}/{{id}}/recipients", "audience", "write", "Add recipients, up to 10,000", adds_recipients=True
+    )
+    yield Endpoint(
+        "POST",
+        f"{at}/{{id}}/recipients/import",
+        "audience",
+        "write",
+        "Add recipients by file",
+        streams=True,
+        adds_recipients=True,
     )
     explain = f"{at}/{{id}}/recipients/{{recipientId}}/explain"
     yield Endpoint("GET", explain, "dispatcher", "read", "One recipient's story: attempts and receipts")

@@ -14,7 +14,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.store.answers import Answer
 from shared.http import Problem
 
-_PASSED_ON = ("content-type", "accept", "accept-language")
+_PASSED_ON = ("content-type", "accept", "accept-language", "if-match")
 
 
 @dataclass(slots=True)

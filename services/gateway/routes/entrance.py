@@ -109,7 +109,9 @@ class Entrance:
         if self.keys.is_recent(authorization) or not self.limits.is_empty(nobody):
             key = await self.keys.find(authorization)
             if key is not None:
-                return Caller(key.user_id, frozenset(key.scopes), key_prefix=key.prefix), f"key {key.prefix}"
+                people = frozenset(key.holders)
+                caller = Caller(key.user_id, frozenset(key.scopes), key_prefix=key.prefix, people=people)
+                return caller, f"key {key.prefix}"
         await self._count(request, nobody, self.settings.refusals_per_minute)
         detail = "send Authorization: Bearer <api key>, with a key that is neither revoked nor expired"
         raise Problem(401, "Not signed in", detail, headers={"WWW-Authenticate": "Bearer"})

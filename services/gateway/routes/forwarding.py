@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
 from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint
 from services.gateway.domain.requests import request_hash
+from services.gateway.handlers.approvals import Approvals, Launch
 from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
+from services.gateway.routes.approvals import answer_of
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import WRITES, IdempotencyKey, id_in, read_body, response_of, target_of
 from services.gateway.routes.visits import visit_of
-from services.gateway.settings import GatewaySettings
 from services.gateway.store.answers import Answer
 from shared.database import Database
+from shared.http import Problem
 
 
-def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, settings: GatewaySettings) -> APIRouter:
+def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, approvals: Approvals) -> APIRouter:
     """Every endpoint that another service answers."""
     router = APIRouter(prefix=BASE)
 
@@ -27,14 +30,19 @@ def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, se
         async def forward(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
             caller = await entrance.enter(request, endpoint.scope)
             target, headers = target_of(request), request.headers
+            if endpoint.adds_recipients:
+                await approvals.check_addition(caller.user_id, *campaign_of(request))
             if endpoint.streams:
                 pieces: AsyncIterator[bytes] = request.stream()
                 return response_of(
                     await owners.stream(endpoint.owner, endpoint.method, target, caller.user_id, headers, pieces)
                 )
-            body = await read_body(request, settings.body_bytes_max)
+            body = await read_body(request, entrance.settings.body_bytes_max)
 
             async def do() -> Answer:
+                if endpoint.launches:
+                    action = endpoint.path.rpartition("/")[2]
+                    return answer_of(await approvals.launch(caller, Launch(*campaign_of(request), action, body)))
                 return await owners.ask(endpoint.owner, endpoint.method, target, caller.user_id, headers, body)
 
             once = idempotency_key if endpoint.method in WRITES else None
@@ -60,6 +68,16 @@ def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, se
     return router
 
 
+def campaign_of(request: Request) -> tuple[str, UUID]:
+    """(channel, id) of the campaign that a path names; a 422 problem for what is no id."""
+    channel = request.scope["route"].path.removeprefix(BASE).split("/")[1]
+    try:
+        return channel, UUID(request.path_params["id"])
+    except ValueError:
+        errors = [{"field": "id", "message": "is not the id of a campaign"}]
+        raise Problem(422, "Invalid input", errors=errors) from None
+
+
 def _operation(endpoint: Endpoint) -> str:
     words = [part.strip("{}") for part in endpoint.path.split("/") if part]
     return "_".join([endpoint.method.lower(), *words])
@@ -79,8 +97,15 @@ def _described(endpoint: Endpoint) -> dict[str, Any]:
         schema = {"$ref": f"#/components/schemas/{endpoint.body.__name__}"}
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    answers = {"401": "Not signed in", "403": "Not allowed", "404": "Not there", "422": "Invalid input"}
-    described["responses"] = {
-        status: {"description": text, "content": problem} for status, text in (answers | {"503": "Try again"}).items()
+    answers = {
+        "401": "Not signed in",
+        "403": "Not allowed",
+        "404": "Not there",
+        "422": "Invalid input",
+        "429": "Too many requests",
+        "503": "Try again",
     }
+    described["responses"] = {status: {"description": text, "content": problem} for status, text in answers.items()}
+    if endpoint.launches:
+        described["responses"]["202"] = {"description": "Waits for a second person, as `data.approval` says"}
     return described
