@@ -71,9 +71,7 @@ def show_approval(approval: Approval) -> dict[str, Any]:
         "channel": approval.channel,
         "campaignId": str(approval.campaign_id),
         "action": approval.action,
-        "scheduledSendTime": msgspec.json.decode(approval.body)["scheduledSendTime"]
-        if approval.action == "schedule"
-        else None,
+        "scheduledSendTime": launch_of(approval).scheduled_send_time,
         "size": approval.size,
         "state": approval.state,
         "requestedAt": approval.requested_at,
