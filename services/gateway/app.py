@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from services.gateway.handlers.approvals import Approvals
 from services.gateway.handlers.keys import Keys
 from services.gateway.handlers.limits import Limits
+from services.gateway.handlers.oidc import Oidc
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.tenants import Tenants
 from services.gateway.jobs import forget, mark_used_keys, perform_approved
@@ -24,6 +25,7 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.forwarding import forwarding_routes
 from services.gateway.routes.front import Front
 from services.gateway.routes.keys import key_routes
+from services.gateway.routes.oidc import oidc_routes
 from services.gateway.routes.outside import outside_routes
 from services.gateway.routes.own import own_routes
 from services.gateway.routes.people import people_routes
@@ -33,6 +35,7 @@ from services.gateway.settings import GatewaySettings
 from shared.database import open_database
 from shared.http import answer_problems
 from shared.runtime import Job, Service
+from shared.security import seal
 
 NAME = "gateway"
 TITLE = "Omni-Sales Notifications"
@@ -52,6 +55,7 @@ async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
         entrance = Entrance(database, Keys(database), Tenants(database), Limits(database), settings)
         approvals = Approvals(database, owners, entrance.tenants)
         app = make_app(entrance, owners, approvals)
+        app.include_router(oidc_routes(entrance, Oidc(client, settings), seal(settings.secrets_key.get_secret_value())))
         yield Service(
             name=NAME,
             routes=Front(app, database, settings),
