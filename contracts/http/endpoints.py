@@ -67,6 +67,9 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
     yield Endpoint("PATCH", f"{at}/{{id}}", "campaign", "write", "Change a template", TEMPLATE_CHANGES[name])
     yield Endpoint("DELETE", f"{at}/{{id}}", "campaign", "write", "Remove a template", status=204)
     yield Endpoint("POST", f"{at}/{{id}}/preview", "campaign", "read", "Render a template", TemplatePreview)
+    yield Endpoint(
+        "GET", f"/{name}/recipients", "dispatcher", "read", "Recipients of all campaigns and single messages"
+    )
     at = f"/{name}/campaigns"
     yield Endpoint("GET", at, "campaign", "read", "Campaigns")
     yield Endpoint("POST", at, "campaign", "write", "Add a campaign", CampaignWrite, 201)

@@ -11,37 +11,60 @@ from fastapi import APIRouter, Query
 from contracts.channels import Channel
 from services.dispatcher.accounting import account_for
 from services.dispatcher.store.campaigns import find_ledger
-from services.dispatcher.store.recipients import find_attempts, find_recipient, find_recipients
+from services.dispatcher.store.recipients import (
+    OUTCOMES,
+    STATUSES,
+    Wanted,
+    find_attempts,
+    find_recipient,
+    find_recipients,
+)
 from shared.database import Database
 from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+RecipientStatus = Annotated[str, Query(pattern=f"^({'|'.join(STATUSES)})$")]
+RecipientOutcome = Annotated[str, Query(pattern=f"^({'|'.join(OUTCOMES)})$")]
+ErrorClass = Annotated[str | None, Query(alias="errorClass", max_length=100)]
+
 
 def ledger_routes(channel: Channel, database: Database) -> APIRouter:
     """Recipients, explain and accounting."""
-    router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
+    router = APIRouter(prefix=f"/api/notification/{channel.name}")
 
-    @router.get("/{campaign_id}/recipients")
+    async def listed(user_id: str, wanted: Wanted, cursor: str | None, limit: int) -> dict[str, Any]:
+        async with database.pool.connection() as connection:
+            found = await find_recipients(connection, channel, user_id, wanted, read_cursor(cursor), limit)
+        return page([_shown(row) for row in found.rows], None if found.after is None else cursor_of(found.after))
+
+    @router.get("/campaigns/{campaign_id}/recipients")
     async def list_recipients(
         campaign_id: UUID,
         user_id: CurrentUser,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
+        limit: Limit = 100,
         cursor: str | None = None,
-        status: str | None = None,
-        outcome: str | None = None,
+        status: RecipientStatus | None = None,
+        outcome: RecipientOutcome | None = None,
+        error_class: ErrorClass = None,
         address: Annotated[str | None, Query(alias=channel.address_field, max_length=4096)] = None,
     ) -> dict[str, Any]:
-        wanted = {"status": status, "outcome": outcome, channel.address_column: address}
-        filters = {name: value for name, value in wanted.items() if value is not None}
-        async with database.engine.connect() as connection:
-            rows = await find_recipients(
-                connection, channel, user_id, campaign_id, filters, read_cursor(cursor), limit + 1
-            )
-        shown = [_shown(row) for row in rows[:limit]]
-        return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
+        return await listed(user_id, Wanted(campaign_id, status, outcome, error_class, address), cursor, limit)
 
-    @router.get("/{campaign_id}/recipients/{recipient_id}/explain")
+    @router.get("/recipients")
+    async def list_recipients_of_all_campaigns(
+        user_id: CurrentUser,
+        limit: Limit = 100,
+        cursor: str | None = None,
+        status: RecipientStatus | None = None,
+        outcome: RecipientOutcome | None = None,
+        error_class: ErrorClass = None,
+        address: Annotated[str | None, Query(alias=channel.address_field, max_length=4096)] = None,
+    ) -> dict[str, Any]:
+        return await listed(user_id, Wanted(None, status, outcome, error_class, address), cursor, limit)
+
+    @router.get("/campaigns/{campaign_id}/recipients/{recipient_id}/explain")
     async def explain_recipient(campaign_id: UUID, recipient_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
         async with database.engine.connect() as connection:
             row = await find_recipient(connection, channel, user_id, campaign_id, recipient_id)
@@ -50,7 +73,7 @@ def ledger_routes(channel: Channel, database: Database) -> APIRouter:
             attempts = await find_attempts(connection, row["lot_id"], recipient_id)
         return {"data": {"recipient": _shown(row), "attempts": [_camel(attempt) for attempt in attempts]}}
 
-    @router.get("/{campaign_id}/accounting")
+    @router.get("/campaigns/{campaign_id}/accounting")
     async def read_accounting(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
         async with database.pool.connection() as connection:
             ledger = await find_ledger(connection, channel, user_id, campaign_id)
