@@ -22,6 +22,7 @@ from services.dispatcher.routes.providers import provider_routes
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import find_tariffs
 from shared.database import open_database
+from shared.exports import Exports
 from shared.http import internal_app, only_with_token
 from shared.probes import AsgiApp
 from shared.providers.wire import Wire
@@ -63,10 +64,10 @@ def _jobs(sending: Sending) -> list[Job]:
 
 
 def _routes(sending: Sending) -> AsgiApp:
-    app = internal_app(NAME)
+    app, exports = internal_app(NAME), Exports(sending.database)
     for channel in CHANNELS.values():
         app.include_router(provider_routes(channel, sending.accounts, sending.accounts.seal))
-        app.include_router(ledger_routes(channel, sending.database))
+        app.include_router(ledger_routes(channel, sending.database, exports))
     app.include_router(_reconciliation(sending))
     return only_with_token(app, sending.settings.internal_token.get_secret_value())
 

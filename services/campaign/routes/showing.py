@@ -9,19 +9,14 @@ from contracts.channels import Channel
 from contracts.http.plans import CampaignPlan, Finding
 from services.campaign.domain.images import image_of
 from services.campaign.domain.templates import check_template
-from shared.http import Problem
+from shared.http import Problem, camel
 
 _INTERNAL = frozenset({"progress_version", "halted_at", "image", "sort_key"})
 
 
 def show(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The row with its columns in camelCase."""
-    return {_camel(name): value for name, value in row.items() if name not in _INTERNAL}
-
-
-def _camel(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(part.title() for part in tail)
+    return {camel(name): value for name, value in row.items() if name not in _INTERNAL}
 
 
 def show_findings(findings: Sequence[Finding]) -> list[dict[str, str]]:
@@ -37,7 +32,7 @@ def show_campaign(row: Mapping[Any, Any], plan: CampaignPlan) -> dict[str, Any]:
 def refuse_nulls(given: Mapping[str, Any], required: Iterable[str]) -> None:
     """A 422 problem for columns that are to be emptied and must not be."""
     errors = [
-        {"field": _camel(name), "message": "cannot be null"}
+        {"field": camel(name), "message": "cannot be null"}
         for name in required
         if name in given and given[name] is None
     ]

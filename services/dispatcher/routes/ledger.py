@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
+from fastapi import Query as Parameter
+from fastapi.responses import StreamingResponse
 
 from contracts.channels import Channel
 from services.dispatcher.accounting import account_for
@@ -18,19 +20,21 @@ from services.dispatcher.store.recipients import (
     find_attempts,
     find_recipient,
     find_recipients,
+    recipients_query,
 )
-from shared.database import Database
-from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
+from shared.database import Connection, Database
+from shared.exports import Exports, Query
+from shared.http import CurrentUser, Problem, camel, cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 
-Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
-RecipientStatus = Annotated[str, Query(pattern=f"^({'|'.join(STATUSES)})$")]
-RecipientOutcome = Annotated[str, Query(pattern=f"^({'|'.join(OUTCOMES)})$")]
-ErrorClass = Annotated[str | None, Query(alias="errorClass", max_length=100)]
+Limit = Annotated[int, Parameter(ge=1, le=LIMIT_MAX)]
+RecipientStatus = Annotated[str, Parameter(pattern=f"^({'|'.join(STATUSES)})$")]
+RecipientOutcome = Annotated[str, Parameter(pattern=f"^({'|'.join(OUTCOMES)})$")]
+ErrorClass = Annotated[str | None, Parameter(alias="errorClass", max_length=100)]
 
 
-def ledger_routes(channel: Channel, database: Database) -> APIRouter:
+def ledger_routes(channel: Channel, database: Database, exports: Exports) -> APIRouter:
     """Recipients, explain and accounting."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}")
 
@@ -48,7 +52,7 @@ def ledger_routes(channel: Channel, database: Database) -> APIRouter:
         status: RecipientStatus | None = None,
         outcome: RecipientOutcome | None = None,
         error_class: ErrorClass = None,
-        address: Annotated[str | None, Query(alias=channel.address_field, max_length=4096)] = None,
+        address: Annotated[str | None, Parameter(alias=channel.address_field, max_length=4096)] = None,
     ) -> dict[str, Any]:
         return await listed(user_id, Wanted(campaign_id, status, outcome, error_class, address), cursor, limit)
 
@@ -60,9 +64,16 @@ def ledger_routes(channel: Channel, database: Database) -> APIRouter:
         status: RecipientStatus | None = None,
         outcome: RecipientOutcome | None = None,
         error_class: ErrorClass = None,
-        address: Annotated[str | None, Query(alias=channel.address_field, max_length=4096)] = None,
+        address: Annotated[str | None, Parameter(alias=channel.address_field, max_length=4096)] = None,
     ) -> dict[str, Any]:
         return await listed(user_id, Wanted(None, status, outcome, error_class, address), cursor, limit)
+
+    @router.get("/campaigns/{campaign_id}/recipients/export")
+    async def export_recipients(campaign_id: UUID, user_id: CurrentUser, format: str = "csv") -> StreamingResponse:
+        async def ask(_: Connection) -> Query:
+            return recipients_query(channel, user_id, campaign_id)
+
+        return await exports.answer(f"recipients-{campaign_id}", format, ask)
 
     @router.get("/campaigns/{campaign_id}/recipients/{recipient_id}/explain")
     async def explain_recipient(campaign_id: UUID, recipient_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
@@ -71,7 +82,12 @@ def ledger_routes(channel: Channel, database: Database) -> APIRouter:
             if row is None:
                 raise Problem(404, "No such recipient")
             attempts = await find_attempts(connection, row["lot_id"], recipient_id)
-        return {"data": {"recipient": _shown(row), "attempts": [_camel(attempt) for attempt in attempts]}}
+        return {
+            "data": {
+                "recipient": _shown(row),
+                "attempts": [{camel(name): value for name, value in one.items()} for one in attempts],
+            }
+        }
 
     @router.get("/campaigns/{campaign_id}/accounting")
     async def read_accounting(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
@@ -84,16 +100,7 @@ def ledger_routes(channel: Channel, database: Database) -> APIRouter:
     return router
 
 
-def _camel(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {_camel_name(name): value for name, value in row.items()}
-
-
-def _camel_name(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(part.title() for part in tail)
-
-
 def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
-    shown = _camel(row)
+    shown = {camel(name): value for name, value in row.items()}
     del shown["lotId"]
     return shown
