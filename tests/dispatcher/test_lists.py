@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.store import recipients
 from services.dispatcher.store.outcomes import Recorded
 from services.dispatcher.store.recipients import OUTCOMES, STATUSES, Wanted, find_recipients
+from shared.exports import Exports
+from shared.http import internal_app
+from tests.asking import Client
 from tests.dispatcher.conftest import Scene
 
 LOTS, SIZE = 7, 6
@@ -88,3 +93,24 @@ async def test_another_tenant_finds_nothing(scene):
     stranger = Scene(scene.database, scene.channel)
     for wanted in (Wanted(), Wanted(scene.campaign_id), Wanted(address=f"+4917{8:08d}"), Wanted(uuid4())):
         assert await read(stranger, wanted, 10) == []
+
+
+async def test_a_campaigns_recipients_are_a_file_that_says_when_it_is_whole(scene):
+    await send(scene)
+    app = internal_app("dispatcher")
+    app.include_router(ledger_routes(scene.channel, scene.database, Exports(scene.database)))
+    client = Client(app, f"/api/notification/{scene.channel.name}/campaigns", {"X-User-Id": scene.user_id})
+    for file_format, last in (
+        ("csv", f"# complete: {LOTS * SIZE} rows"),
+        ("jsonl", f'{{"complete":true,"rows":{LOTS * SIZE}}}'),
+    ):
+        text = (await client.get(f"/{scene.campaign_id}/recipients/export?format={file_format}")).text
+        assert text.splitlines()[-1] == last
+    rows = [json.loads(line) for line in text.splitlines()[:-1]]
+    assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+    assert {row["status"] for row in rows} == set(STATUSES)
+    assert rows[0][scene.channel.address_field] == f"+4917{0:08d}"
+    stranger = (await client.get(f"/{scene.campaign_id}/recipients/export", headers={"X-User-Id": "x"})).text
+    assert stranger.splitlines()[-1] == "# complete: 0 rows"
+    for query in ("status=nonsense", "outcome=lost", "cursor=x", "limit=0"):
+        assert (await client.get(f"/{scene.campaign_id}/recipients?{query}")).status_code == 422
