@@ -15,7 +15,7 @@ from uuid import uuid4
 import msgspec
 from fastapi.responses import StreamingResponse
 
-from shared.database import Connection, Database
+from shared.database import Connection, Transactions
 from shared.http import Problem
 
 ROWS_AT_ONCE = 1_000
@@ -95,7 +95,7 @@ class Query:
 class Exports:
     """The exports of one process."""
 
-    database: Database
+    database: Transactions
     _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EXPORTS_AT_ONCE_MAX))
 
     async def answer(
@@ -114,7 +114,7 @@ class Exports:
             raise Problem(503, "Temporarily unavailable", detail, headers={"Retry-After": "10"})
         async with AsyncExitStack() as opening:
             await opening.enter_async_context(self._turn)
-            connection = await opening.enter_async_context(self.database.pool.connection())
+            connection = await opening.enter_async_context(self.database.transaction())
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{PATIENCE_SECONDS}s'")
             query = await ask(connection)

@@ -25,7 +25,7 @@ from services.audience.handlers.importing import (
 )
 from services.audience.settings import AudienceSettings
 from services.audience.store.imports import RowError
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import Problem
 from shared.ids import new_id
 
@@ -83,7 +83,7 @@ def answer_list(result: Imported, name: str) -> JSONResponse:
 
 async def answer_import(
     request: Request,
-    database: Database,
+    database: TenantDatabase,
     settings: AudienceSettings,
     user_id: str,
     kind: Kind[Any],

@@ -27,7 +27,7 @@ from services.audience.store.exporting import ATTRIBUTES_EXPORTED_MAX, customers
 from services.audience.store.filters import FilterError, compile_filter
 from services.audience.store.searching import find_searched
 from shared import exports as exporting
-from shared.database import Connection, Database
+from shared.database import Connection, TenantDatabase
 from shared.http import CurrentUser, Problem, keyset_cursor, page, read_keyset
 
 SAMPLE_MAX = 10
@@ -35,7 +35,7 @@ SEARCH_MAX = 200
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 
 
-def make_router(database: Database, settings: AudienceSettings) -> APIRouter:
+def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRouter:
     """The routes under `/customers` and `/audience`."""
     router = APIRouter()
     exports = exporting.Exports(database)

@@ -19,11 +19,13 @@ from services.audience.routes.bodies import read_json
 from services.audience.settings import AudienceSettings
 from services.audience.store.filters import FilterError, compile_filter
 from services.audience.store.forecasts import Forecast
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem
 
 
-def make_router(database: Database, settings: AudienceSettings, channel: Channel, work: asyncio.Event) -> APIRouter:
+def make_router(
+    database: TenantDatabase, settings: AudienceSettings, channel: Channel, work: asyncio.Event
+) -> APIRouter:
     """The routes under `/internal/{channel}/campaigns/{id}/forecast`; `work` is set when there is one to run."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 

@@ -22,13 +22,13 @@ from services.audience.routes.bodies import (
 from services.audience.settings import AudienceSettings
 from services.audience.store import additions
 from services.audience.store.forecasts import mark_cancelled
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, keyset_cursor, page, read_keyset
 
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 
 
-def make_router(database: Database, settings: AudienceSettings, channel: Channel) -> APIRouter:
+def make_router(database: TenantDatabase, settings: AudienceSettings, channel: Channel) -> APIRouter:
     """The routes under `/{channel}/campaigns/{id}/recipients`."""
     router = APIRouter(prefix=f"/{channel.name}/campaigns")
 

@@ -22,7 +22,7 @@ from services.dispatcher.store.recipients import (
     find_recipients,
     recipients_query,
 )
-from shared.database import Connection, Database
+from shared.database import Connection, TenantDatabase
 from shared.exports import Exports, Query
 from shared.http import CurrentUser, Problem, camel, cursor_of, page, read_cursor
 
@@ -34,12 +34,12 @@ RecipientOutcome = Annotated[str, Parameter(pattern=f"^({'|'.join(OUTCOMES)})$")
 ErrorClass = Annotated[str | None, Parameter(alias="errorClass", max_length=100)]
 
 
-def ledger_routes(channel: Channel, database: Database, exports: Exports) -> APIRouter:
+def ledger_routes(channel: Channel, database: TenantDatabase, exports: Exports) -> APIRouter:
     """Recipients, explain and accounting."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}")
 
     async def listed(user_id: str, wanted: Wanted, cursor: str | None, limit: int) -> dict[str, Any]:
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             found = await find_recipients(connection, channel, user_id, wanted, read_cursor(cursor), limit)
         return page([_shown(row) for row in found.rows], None if found.after is None else cursor_of(found.after))
 
@@ -77,7 +77,7 @@ def ledger_routes(channel: Channel, database: Database, exports: Exports) -> API
 
     @router.get("/campaigns/{campaign_id}/recipients/{recipient_id}/explain")
     async def explain_recipient(campaign_id: UUID, recipient_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await find_recipient(connection, channel, user_id, campaign_id, recipient_id)
             if row is None:
                 raise Problem(404, "No such recipient")
@@ -91,7 +91,7 @@ def ledger_routes(channel: Channel, database: Database, exports: Exports) -> API
 
     @router.get("/campaigns/{campaign_id}/accounting")
     async def read_accounting(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             ledger = await find_ledger(connection, channel, user_id, campaign_id)
         if ledger is None:
             raise Problem(404, "Nothing to account for", "the campaign has not been sent, or is not yours")
