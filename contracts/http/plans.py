@@ -43,3 +43,18 @@ class CampaignPlan(Record, frozen=True, kw_only=True):
         """Equal for plans that do the same: what people get, from which account, and how they are found."""
         parts = (self.category, self.unknown_policy, self.content, self.provider_id, self.audience_filter)
         return blake2b(msgspec.json.encode(parts, order="sorted"), digest_size=16).hexdigest()
+
+
+class Addressee(Record, frozen=True, kw_only=True):
+    """Whom a test goes to: a customer, or an address with the values of the placeholders."""
+
+    customer_id: str | None = None
+    address: str | None = None
+    variables: dict[str, str] | None = None
+
+
+class Trial(Record, frozen=True, kw_only=True):
+    """A plan that is to be tried on few."""
+
+    plan: CampaignPlan
+    recipients: list[Addressee]

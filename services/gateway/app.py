@@ -32,7 +32,7 @@ from services.gateway.routes.people import people_routes
 from services.gateway.routes.sessions import session_routes
 from services.gateway.routes.tenants import tenant_routes
 from services.gateway.settings import GatewaySettings
-from shared.database import open_database
+from shared.database import TenantDatabase, open_database
 from shared.http import answer_problems
 from shared.runtime import Job, Service
 from shared.security import seal
@@ -53,7 +53,7 @@ async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
     ):
         owners = Owners(client, settings)
         entrance = Entrance(database, Keys(database), Tenants(database), Limits(database), settings)
-        approvals = Approvals(database, owners, entrance.tenants)
+        approvals = Approvals(TenantDatabase(database), owners, entrance.tenants)
         app = make_app(entrance, owners, approvals)
         app.include_router(oidc_routes(entrance, Oidc(client, settings), seal(settings.secrets_key.get_secret_value())))
         yield Service(
@@ -73,15 +73,16 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     app = FastAPI(title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     answer_problems(app)
     database = entrance.database
+    seen = TenantDatabase(database)
     app.include_router(outside_routes(entrance, owners))
     app.include_router(session_routes(database, entrance))
-    app.include_router(people_routes(database, entrance))
-    app.include_router(key_routes(database, entrance))
+    app.include_router(people_routes(seen, entrance))
+    app.include_router(key_routes(seen, entrance))
     app.include_router(tenant_routes(entrance))
-    app.include_router(audit_routes(database, entrance))
-    app.include_router(approval_routes(database, entrance, approvals))
-    app.include_router(own_routes(database, entrance, owners))
-    app.include_router(forwarding_routes(database, entrance, owners, approvals))
+    app.include_router(audit_routes(seen, entrance))
+    app.include_router(approval_routes(seen, entrance, approvals))
+    app.include_router(own_routes(seen, entrance, owners))
+    app.include_router(forwarding_routes(seen, entrance, owners, approvals))
     document = describe(app)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -20,12 +20,14 @@ from services.audience.settings import AudienceSettings
 from services.audience.store.additions import count_added
 from services.audience.store.customers import count_matching
 from services.audience.store.filters import FilterError, compile_filter
-from services.audience.store.forecasts import Forecast, mark_cancelled
-from shared.database import Database
+from services.audience.store.forecasts import Forecast
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem
 
 
-def make_router(database: Database, settings: AudienceSettings, channel: Channel, work: asyncio.Event) -> APIRouter:
+def make_router(
+    database: TenantDatabase, settings: AudienceSettings, channel: Channel, work: asyncio.Event
+) -> APIRouter:
     """The routes under `/internal/{channel}/campaigns/{id}/forecast`; `work` is set when there is one to run."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 
@@ -46,17 +48,10 @@ def make_router(database: Database, settings: AudienceSettings, channel: Channel
     @router.post("/{campaign_id}/size")
     async def read_size(request: Request, campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
         condition = read_filter((await read_object(request)).get("audienceFilter"))
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             added = await count_added(connection, campaign_id, user_id, channel.name)
             found, _ = (0, []) if condition is None else await count_matching(connection, user_id, condition, 0)
         return {"data": {"found": found, "added": added}}
-
-    @router.delete("/{campaign_id}/forecast", status_code=204)
-    async def cancel_forecast(campaign_id: UUID, user_id: CurrentUser) -> Response:
-        async with database.transaction() as connection:
-            if not await mark_cancelled(connection, campaign_id, user_id):
-                raise Problem(404, "No forecast of this campaign is running")
-        return Response(status_code=204)
 
     return router
 

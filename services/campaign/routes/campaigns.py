@@ -24,7 +24,7 @@ from services.campaign.routes.showing import refuse_nulls, show, show_campaign, 
 from services.campaign.store.lists import CAMPAIGN_ORDERS, Wanted, find_listed
 from services.campaign.tables import CAMPAIGNS, TEMPLATES
 from shared.codec import encode, now
-from shared.database import Database, SqlConnection, raw
+from shared.database import SqlConnection, TenantDatabase, raw
 from shared.http import CurrentUser, Problem, page
 from shared.ids import new_id
 from shared.outbox import put
@@ -37,7 +37,7 @@ NEWS_SECONDS = 2.0
 NEWS_POLL_SECONDS = 0.05
 
 
-def campaign_routes(channel: Channel, database: Database) -> APIRouter:
+def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     """Create, read, change, delete, and what moves a campaign from state to state."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
     table = CAMPAIGNS[channel.name]
@@ -87,13 +87,13 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
     ) -> dict[str, Any]:
         place = read_sort(CAMPAIGN_ORDERS[channel.name], sort, cursor)
         wanted = Wanted(search, status or (), created_from, created_to, scheduled_from, scheduled_to)
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             rows = await find_listed(connection, table, user_id, wanted, place, limit + 1)
         return page([show(row) for row in rows[:limit]], next_cursor(rows, limit))
 
     @router.get("/{campaign_id}")
     async def read_campaign(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await found(connection, user_id, campaign_id)
             return {"data": show_campaign(row, await plan_of(connection, channel, row))}
 
@@ -184,13 +184,13 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
     return router
 
 
-def internal_routes(channel: Channel, database: Database) -> APIRouter:
+def internal_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     """What the gateway asks before it asks others about a campaign."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 
     @router.get("/{campaign_id}/plan")
     async def read_plan(campaign_id: UUID, user_id: CurrentUser) -> Response:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await store.find_row(connection, CAMPAIGNS[channel.name], user_id, campaign_id)
             if row is None:
                 raise Problem(404, "No such campaign")

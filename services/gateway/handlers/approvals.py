@@ -21,7 +21,7 @@ from services.gateway.handlers.tenants import Tenants
 from services.gateway.store import approvals as store
 from services.gateway.store.answers import Answer
 from shared.codec import now
-from shared.database import Database
+from shared.database import Transactions, ask_for
 from shared.http import Problem
 from shared.ids import new_id
 from shared.logs import logger
@@ -57,7 +57,7 @@ class Launch:
 class Approvals:
     """Commands that may need a second person."""
 
-    database: Database
+    database: Transactions
     owners: Owners
     tenants: Tenants
 
@@ -101,7 +101,7 @@ class Approvals:
 
     async def find(self, user_id: str, approval_id: UUID) -> Approval:
         """One approval; a 404 problem when the tenant has none."""
-        async with self.database.pool.connection() as connection:
+        async with self.database.transaction() as connection:
             approval = await store.find_approval(connection, user_id, approval_id)
         if approval is None:
             raise Problem(404, "No such approval")
@@ -153,9 +153,10 @@ class Approvals:
 
     async def perform_left(self) -> int:
         """Performs what was approved and cut off; says how many there were."""
-        async with self.database.pool.connection() as connection:
+        async with self.database.whole_fleet.pool.connection() as connection:
             left = await store.find_unperformed(connection, UNPERFORMED_SECONDS, UNPERFORMED_MAX)
         for approval in left:
+            ask_for(approval.user_id)
             try:
                 await self.perform(approval)
             except Problem as problem:

@@ -10,7 +10,7 @@ from services.gateway.domain.keys import ApiKey, hash_secret, join_key, make_pre
 from services.gateway.handlers.recent import Recent
 from services.gateway.store import keys as store
 from shared.codec import now
-from shared.database import Connection, Database
+from shared.database import Connection, Database, TenantDatabase
 from shared.http import Problem
 from shared.ids import new_id
 
@@ -56,7 +56,7 @@ class Keys:
             "expires_at": expires_at,
             "holders": sorted(people),
         }
-        async with self.database.transaction() as connection:
+        async with TenantDatabase(self.database).transaction() as connection:
             key = await store.insert_key(connection, values)
         return key, join_key(key.prefix, secret)
 
@@ -65,7 +65,7 @@ class Keys:
     ) -> tuple[ApiKey, str]:
         """The same key with a new secret. The secret of before works so long; the one before that works no more."""
         secret = make_secret()
-        async with self.database.transaction() as connection:
+        async with TenantDatabase(self.database).transaction() as connection:
             key = await _locked(connection, user_id, key_id)
             if not key.is_open(now()):
                 raise Problem(409, "Not possible", "a key that is revoked or expired cannot be rotated: make a new one")
@@ -82,7 +82,7 @@ class Keys:
 
     async def revoke(self, user_id: str, key_id: UUID) -> None:
         """The key opens nothing any more."""
-        async with self.database.transaction() as connection:
+        async with TenantDatabase(self.database).transaction() as connection:
             key = await _locked(connection, user_id, key_id)
             await store.update_key(connection, key_id, {"revoked_at": key.revoked_at or now()})
         self._recent.forget(key.prefix)

@@ -14,13 +14,13 @@ from services.gateway.handlers.approvals import Approvals, launch_of
 from services.gateway.routes.entrance import Entrance
 from services.gateway.store.answers import Answer
 from services.gateway.store.approvals import find_approvals
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 
 
-def approval_routes(database: Database, entrance: Entrance, approvals: Approvals) -> APIRouter:
+def approval_routes(database: TenantDatabase, entrance: Entrance, approvals: Approvals) -> APIRouter:
     """What waits, and the decision of somebody else than who asked."""
     router = APIRouter(prefix=f"{BASE}/approvals", tags=["approvals"])
 
@@ -33,7 +33,7 @@ def approval_routes(database: Database, entrance: Entrance, approvals: Approvals
     ) -> dict[str, Any]:
         caller = await entrance.enter(request, "read")
         wanted = None if state is None else state.value
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             found = await find_approvals(connection, caller.user_id, wanted, read_cursor(cursor), limit + 1)
         shown = [show_approval(one) for one in found[:limit]]
         return page(shown, cursor_of(found[limit - 1].id) if len(found) > limit else None)

@@ -23,7 +23,7 @@ from services.gateway.routes.cookies import check_token, cookie_name
 from services.gateway.routes.messages import WRITES
 from services.gateway.routes.visits import visit_of
 from services.gateway.settings import GatewaySettings
-from shared.database import Database
+from shared.database import Database, ask_for
 from shared.http import Problem
 
 OPERATOR_SCOPES = frozenset(SCOPES)
@@ -55,6 +55,7 @@ class Entrance:
         A 401 problem for nobody, 403 for a form that is not ours, 429 beyond the limit.
         """
         caller, subject = await self._identify(request)
+        ask_for(caller.user_id)
         tenant = await self.tenants.recent(caller.user_id)
         await self._count(request, subject, tenant.requests_per_minute or self.settings.requests_per_minute)
         if request.method in WRITES:

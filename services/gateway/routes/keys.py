@@ -15,13 +15,13 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.visits import visit_of
 from services.gateway.store.keys import find_keys
 from shared.codec import now
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import Problem, cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 
 
-def key_routes(database: Database, entrance: Entrance) -> APIRouter:
+def key_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     """List, make, rotate, revoke."""
     router = APIRouter(prefix=f"{BASE}/api-keys", tags=["api-keys"])
 
@@ -30,7 +30,7 @@ def key_routes(database: Database, entrance: Entrance) -> APIRouter:
         request: Request, limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100, cursor: str | None = None
     ) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             found = await find_keys(connection, caller.user_id, read_cursor(cursor), limit + 1)
         return page(
             [show_key(key) for key in found[:limit]], cursor_of(found[limit - 1].id) if len(found) > limit else None
