@@ -8,10 +8,9 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.fleet import Fleet
-from tests.gateway.test_api import WAIT_SECONDS, Client, campaign_of, fields, make
+from tests.gateway.conftest import WAIT_SECONDS, Client
+from tests.gateway.test_api import campaign_of, fields
 from tests.waiting import until
-
-__all__ = ["make"]
 
 
 def phone(number: int) -> str:
