@@ -73,6 +73,7 @@ def _choices(body: Mapping[str, Any], customer: Any) -> dict[str, Any]:
 def _as_json(row: Any) -> dict[str, Any]:
     return {
         "id": str(row.id),
+        "userId": row.user_id,
         "customerId": row.customer_id,
         "phoneNumber": row.phone_number,
         "deviceToken": row.device_token,
