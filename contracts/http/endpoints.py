@@ -46,6 +46,11 @@ class Endpoint:
     composed: str = ""
     of_campaign: bool = False
 
+    launches: bool = False
+    """Lets a campaign go, which may need a second person: the answer can be 202 with what waits."""
+
+    adds_recipients: bool = False
+
 
 def _of_channel(name: str) -> Iterator[Endpoint]:
     at = f"/{name}/providers"
@@ -68,14 +73,16 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
     yield Endpoint("GET", f"{at}/{{id}}", "campaign", "read", "One campaign")
     yield Endpoint("PATCH", f"{at}/{{id}}", "campaign", "write", "Change a campaign", CampaignChange)
     yield Endpoint("DELETE", f"{at}/{{id}}", "campaign", "write", "Remove a campaign", status=204)
-    yield Endpoint("POST", f"{at}/{{id}}/schedule", "campaign", "send", "Send it at a time", CampaignSchedule)
+    yield Endpoint(
+        "POST", f"{at}/{{id}}/schedule", "campaign", "send", "Send it at a time", CampaignSchedule, launches=True
+    )
     for action, summary in (
         ("send", "Send it now"),
         ("pause", "Attempt nobody further"),
         ("resume", "Go on"),
         ("cancel", "Skip everybody who was not attempted"),
     ):
-        yield Endpoint("POST", f"{at}/{{id}}/{action}", "campaign", "send", summary)
+        yield Endpoint("POST", f"{at}/{{id}}/{action}", "campaign", "send", summary, launches=action == "send")
     yield Endpoint("POST", f"{at}/{{id}}/clone", "campaign", "write", "Copy a campaign as a draft", status=201)
     yield Endpoint("GET", f"{at}/{{id}}/accounting", "dispatcher", "read", "What became of everybody, term by term")
     yield Endpoint(
@@ -101,9 +108,18 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
     yield Endpoint("GET", f"{at}/{{id}}/explain", "gateway", "read", "Why a customer is in or out", composed="explain")
     at = f"{at}/{{id}}/recipients"
     yield Endpoint("GET", at, "gateway", "read", "Recipients; before the launch those added", composed="recipients")
-    yield Endpoint("POST", at, "audience", "write", "Add recipients, up to 10,000", of_campaign=True)
     yield Endpoint(
-        "POST", f"{at}/import", "audience", "write", "Add recipients by file", streams=True, of_campaign=True
+        "POST", at, "audience", "write", "Add recipients, up to 10,000", of_campaign=True, adds_recipients=True
+    )
+    yield Endpoint(
+        "POST",
+        f"{at}/import",
+        "audience",
+        "write",
+        "Add recipients by file",
+        streams=True,
+        of_campaign=True,
+        adds_recipients=True,
     )
     yield Endpoint(
         "GET", f"{at}/export", "dispatcher", "read", "Recipients as a file", downloads=True, of_campaign=True

@@ -56,6 +56,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Campaigns that wait, or waited, for a second person */
+        get: operations["getApprovals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/approvals/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One approval */
+        get: operations["getApproval"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/approvals/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a campaign go that somebody else wants to send */
+        post: operations["approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/approvals/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Do not let a campaign go */
+        post: operations["reject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/audience/preview": {
         parameters: {
             query?: never;
@@ -1331,6 +1399,39 @@ export interface components {
             scopes: ("read" | "write" | "send" | "admin")[];
             userId: string;
         };
+        /** @description A command that needs, or needed, a second person. `size` is how many people it reached at most when asked for. */
+        Approval: {
+            /** @enum {string} */
+            action: "send" | "schedule";
+            /**
+             * Format: uuid
+             * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
+             */
+            campaignId: string;
+            channel: components["schemas"]["CampaignType"];
+            decidedAt: string | null;
+            decidedBy: {
+                [key: string]: unknown;
+            } | null;
+            endedAt: string | null;
+            /**
+             * Format: uuid
+             * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
+             */
+            id: string;
+            reason: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T09:00:00Z
+             */
+            requestedAt: string;
+            requestedBy: {
+                [key: string]: unknown;
+            };
+            scheduledSendTime: string | null;
+            size: number;
+            state: string;
+        };
         /** @description A filter as campaigns have it. */
         AudiencePreviewWrite: {
             audienceFilter: {
@@ -2550,6 +2651,11 @@ export interface components {
             description?: string | null;
             templateName: string;
         };
+        /**
+         * @description The table has a CHECK with the same words.
+         * @enum {string}
+         */
+        State: "pending" | "approved" | "performed" | "failed" | "rejected" | "void";
         /** @description Values for the placeholders; those of a sample customer are used where none are given. */
         TemplatePreview: {
             /** @default null */
@@ -2654,6 +2760,10 @@ export interface components {
             };
             ledger: components["schemas"]["Accounting"];
         };
+        /** @description What was not done, because somebody else has to agree. */
+        Waiting: {
+            approval: components["schemas"]["Approval"];
+        };
     };
     responses: {
         /** @description The body is not JSON, or is not encoded as it says. */
@@ -2685,6 +2795,15 @@ export interface components {
         };
         /** @description There is no such thing; whoever asks for another tenant's is told the same. */
         NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The campaign is not what it was when this was asked for. */
+        PreconditionFailed: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2884,6 +3003,134 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getApprovals: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                state?: "pending" | "approved" | "performed" | "rejected" | "void" | "failed";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Campaigns that wait, or waited, for a second person */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Approval"][];
+                        /** @description Null on the last page. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getApproval: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One approval */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Approval"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Let a campaign go that somebody else wants to send */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Approval"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    reject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Do not let a campaign go */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Approval"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4244,11 +4491,23 @@ export interface operations {
                     };
                 };
             };
+            /** @description Send it at a time */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Waiting"];
+                    };
+                };
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
@@ -4280,10 +4539,22 @@ export interface operations {
                     };
                 };
             };
+            /** @description Send it now */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Waiting"];
+                    };
+                };
+            };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5782,11 +6053,23 @@ export interface operations {
                     };
                 };
             };
+            /** @description Send it at a time */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Waiting"];
+                    };
+                };
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
@@ -5818,10 +6101,22 @@ export interface operations {
                     };
                 };
             };
+            /** @description Send it now */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Waiting"];
+                    };
+                };
+            };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6568,6 +6863,7 @@ export interface operations {
 export type AcceptedTerm = components["schemas"]["AcceptedTerm"];
 export type Accounting = components["schemas"]["Accounting"];
 export type ApiKey = components["schemas"]["ApiKey"];
+export type Approval = components["schemas"]["Approval"];
 export type AudiencePreviewWrite = components["schemas"]["AudiencePreviewWrite"];
 export type AudiencePreviewed = components["schemas"]["AudiencePreviewed"];
 export type AuditEntry = components["schemas"]["AuditEntry"];
@@ -6648,6 +6944,7 @@ export type SettingsChange = components["schemas"]["SettingsChange"];
 export type SignIn = components["schemas"]["SignIn"];
 export type SmsTemplateChange = components["schemas"]["SmsTemplateChange"];
 export type SmsTemplateWrite = components["schemas"]["SmsTemplateWrite"];
+export type State = components["schemas"]["State"];
 export type TemplatePreview = components["schemas"]["TemplatePreview"];
 export type TemplatePreviewed = components["schemas"]["TemplatePreviewed"];
 export type TestMessage = components["schemas"]["TestMessage"];
@@ -6657,3 +6954,4 @@ export type User = components["schemas"]["User"];
 export type UserChange = components["schemas"]["UserChange"];
 export type UserWrite = components["schemas"]["UserWrite"];
 export type Verification = components["schemas"]["Verification"];
+export type Waiting = components["schemas"]["Waiting"];

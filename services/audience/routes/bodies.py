@@ -22,6 +22,7 @@ from services.audience.handlers.importing import (
     import_file,
 )
 from services.audience.settings import AudienceSettings
+from services.audience.store.filters import Condition, FilterError, compile_filter
 from services.audience.store.imports import RowError
 from shared.database import TenantDatabase
 from shared.http import Problem
@@ -51,6 +52,15 @@ async def read_object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Problem(422, "Invalid input", errors=[{"field": "", "message": "must be an object"}])
     return body
+
+
+def read_filter(value: Any) -> Condition | None:
+    """The condition of a filter, None for one that finds nobody; a 422 problem that names what is wrong."""
+    try:
+        return compile_filter(value)
+    except FilterError as error:
+        field = ".".join(part for part in ("audienceFilter", error.path) if part)
+        raise Problem(422, "Invalid input", errors=[{"field": field, "message": error.reason}]) from None
 
 
 async def read_rows(request: Request, name: str) -> list[Row]:

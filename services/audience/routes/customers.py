@@ -19,12 +19,12 @@ from services.audience.routes.bodies import (
     answer_list,
     cursor_of,
     key_of,
+    read_filter,
     read_object,
     read_rows,
 )
 from services.audience.settings import AudienceSettings
 from services.audience.store import customers, imports
-from services.audience.store.filters import FilterError, compile_filter
 from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, page
 
@@ -117,11 +117,7 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
     @router.post("/audience/preview")
     async def preview(request: Request, user_id: CurrentUser) -> dict[str, Any]:
         body = await read_object(request)
-        try:
-            condition = compile_filter(body.get("audienceFilter", body.get("filter")))
-        except FilterError as error:
-            field = ".".join(part for part in ("audienceFilter", error.path) if part)
-            raise Problem(422, "Invalid input", errors=[{"field": field, "message": error.reason}]) from None
+        condition = read_filter(body.get("audienceFilter", body.get("filter")))
         if condition is None:
             return {"data": {"count": 0, "sample": []}}
         async with database.transaction() as connection:

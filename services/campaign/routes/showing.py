@@ -11,7 +11,7 @@ from services.campaign.domain.images import image_of
 from services.campaign.domain.templates import check_template
 from shared.http import Problem
 
-_INTERNAL = frozenset({"progress_version", "halted_at", "image", "sort_key"})
+_INTERNAL = frozenset({"progress_version", "halted_at", "agreed_plan", "image", "sort_key"})
 
 
 def show(row: Mapping[Any, Any]) -> dict[str, Any]:
