@@ -64,7 +64,7 @@ export interface paths {
             cookie?: never;
         };
         /** Campaigns that wait, or waited, for a second person */
-        get: operations["read_all_api_notification_approvals_get"];
+        get: operations["getApprovals"];
         put?: never;
         post?: never;
         delete?: never;
@@ -81,7 +81,7 @@ export interface paths {
             cookie?: never;
         };
         /** One approval */
-        get: operations["read_api_notification_approvals__id__get"];
+        get: operations["getApproval"];
         put?: never;
         post?: never;
         delete?: never;
@@ -100,7 +100,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Let a campaign go that somebody else wants to send */
-        post: operations["approve_api_notification_approvals__id__approve_post"];
+        post: operations["approve"];
         delete?: never;
         options?: never;
         head?: never;
@@ -117,7 +117,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Do not let a campaign go */
-        post: operations["reject_api_notification_approvals__id__reject_post"];
+        post: operations["reject"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1432,6 +1432,39 @@ export interface components {
             revokedAt: string | null;
             scopes: ("read" | "write" | "send" | "admin")[];
             userId: string;
+        };
+        /** @description A command that needs, or needed, a second person. `size` is how many people it reached at most when asked for. */
+        Approval: {
+            /** @enum {string} */
+            action: "send" | "schedule";
+            /**
+             * Format: uuid
+             * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
+             */
+            campaignId: string;
+            channel: components["schemas"]["CampaignType"];
+            decidedAt: string | null;
+            decidedBy: {
+                [key: string]: unknown;
+            } | null;
+            endedAt: string | null;
+            /**
+             * Format: uuid
+             * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
+             */
+            id: string;
+            reason: string | null;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T09:00:00Z
+             */
+            requestedAt: string;
+            requestedBy: {
+                [key: string]: unknown;
+            };
+            scheduledSendTime: string | null;
+            size: number;
+            state: string;
         };
         /** @description A filter as campaigns have it. */
         AudiencePreviewWrite: {
@@ -2761,6 +2794,10 @@ export interface components {
             };
             ledger: components["schemas"]["Accounting"];
         };
+        /** @description What was not done, because somebody else has to agree. */
+        Waiting: {
+            approval: components["schemas"]["Approval"];
+        };
     };
     responses: {
         /** @description The body is not JSON, or is not encoded as it says. */
@@ -2792,6 +2829,15 @@ export interface components {
         };
         /** @description There is no such thing; whoever asks for another tenant's is told the same. */
         NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The campaign is not what it was when this was asked for. */
+        PreconditionFailed: {
             headers: {
                 [name: string]: unknown;
             };
@@ -2996,9 +3042,15 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    read_all_api_notification_approvals_get: {
+    getApprovals: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                state?: "pending" | "approved" | "performed" | "rejected" | "void" | "failed";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3010,7 +3062,13 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Approval"][];
+                        /** @description Null on the last page. */
+                        nextCursor: string | null;
+                    };
+                };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -3019,7 +3077,7 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    read_api_notification_approvals__id__get: {
+    getApproval: {
         parameters: {
             query?: never;
             header?: never;
@@ -3035,7 +3093,11 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Approval"];
+                    };
+                };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -3045,7 +3107,7 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    approve_api_notification_approvals__id__approve_post: {
+    approve: {
         parameters: {
             query?: never;
             header?: never;
@@ -3061,17 +3123,23 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Approval"];
+                    };
+                };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    reject_api_notification_approvals__id__reject_post: {
+    reject: {
         parameters: {
             query?: never;
             header?: never;
@@ -3087,11 +3155,16 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Approval"];
+                    };
+                };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4452,11 +4525,23 @@ export interface operations {
                     };
                 };
             };
+            /** @description Send it at a time */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Waiting"];
+                    };
+                };
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
@@ -4488,10 +4573,22 @@ export interface operations {
                     };
                 };
             };
+            /** @description Send it now */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Waiting"];
+                    };
+                };
+            };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6013,11 +6110,23 @@ export interface operations {
                     };
                 };
             };
+            /** @description Send it at a time */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Waiting"];
+                    };
+                };
+            };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
@@ -6049,10 +6158,22 @@ export interface operations {
                     };
                 };
             };
+            /** @description Send it now */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Waiting"];
+                    };
+                };
+            };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6822,6 +6943,7 @@ export interface operations {
 export type AcceptedTerm = components["schemas"]["AcceptedTerm"];
 export type Accounting = components["schemas"]["Accounting"];
 export type ApiKey = components["schemas"]["ApiKey"];
+export type Approval = components["schemas"]["Approval"];
 export type AudiencePreviewWrite = components["schemas"]["AudiencePreviewWrite"];
 export type AudiencePreviewed = components["schemas"]["AudiencePreviewed"];
 export type AuditEntry = components["schemas"]["AuditEntry"];
@@ -6912,3 +7034,4 @@ export type User = components["schemas"]["User"];
 export type UserChange = components["schemas"]["UserChange"];
 export type UserWrite = components["schemas"]["UserWrite"];
 export type Verification = components["schemas"]["Verification"];
+export type Waiting = components["schemas"]["Waiting"];

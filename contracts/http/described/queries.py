@@ -113,6 +113,12 @@ class OneCustomer(Query):
     customer_id: Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class Approvals(Page):
+    """Approvals in one state."""
+
+    state: Literal["pending", "approved", "performed", "rejected", "void", "failed"] | None = None
+
+
 class Audit(Page):
     """Part of the audit log."""
 
