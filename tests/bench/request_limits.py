@@ -87,7 +87,8 @@ async def overshoot(database: Database) -> tuple[int, float]:
 
     async def request(limits: Limits) -> None:
         nonlocal let_through
-        let_through += (await limits.count("shared", RATE)).wait_seconds == 0
+        standing = await limits.count("shared", RATE)
+        let_through += standing.wait_seconds == 0
 
     begin = time.monotonic()
     await asyncio.gather(*(_many(lambda one=one: request(one), 2 * REQUESTS) for one in replicas))  # type: ignore[misc]
