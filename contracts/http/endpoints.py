@@ -31,7 +31,8 @@ class Endpoint:
 
     `owner` is the service that answers; where it is the gateway, `composed` names the function that asks several.
     `streams` says that the body is a file of any length, `downloads` that the answer is one. `of_campaign` has the
-    campaign in the path looked for first, because the owner does not know those that were not launched.
+    campaign in the path looked for first, because the owner does not know those that were not launched. `launches` lets
+    it go, which may need a second person: the answer can be 202 with what waits.
     """
 
     method: str
@@ -45,11 +46,7 @@ class Endpoint:
     downloads: bool = False
     composed: str = ""
     of_campaign: bool = False
-
     launches: bool = False
-    """Lets a campaign go, which may need a second person: the answer can be 202 with what waits."""
-
-    adds_recipients: bool = False
 
 
 def _of_channel(name: str) -> Iterator[Endpoint]:
@@ -67,6 +64,9 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
     yield Endpoint("PATCH", f"{at}/{{id}}", "campaign", "write", "Change a template", TEMPLATE_CHANGES[name])
     yield Endpoint("DELETE", f"{at}/{{id}}", "campaign", "write", "Remove a template", status=204)
     yield Endpoint("POST", f"{at}/{{id}}/preview", "campaign", "read", "Render a template", TemplatePreview)
+    yield Endpoint(
+        "GET", f"/{name}/recipients", "dispatcher", "read", "Recipients of all campaigns and single messages"
+    )
     at = f"/{name}/campaigns"
     yield Endpoint("GET", at, "campaign", "read", "Campaigns")
     yield Endpoint("POST", at, "campaign", "write", "Add a campaign", CampaignWrite, 201)
@@ -108,18 +108,9 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
     yield Endpoint("GET", f"{at}/{{id}}/explain", "gateway", "read", "Why a customer is in or out", composed="explain")
     at = f"{at}/{{id}}/recipients"
     yield Endpoint("GET", at, "gateway", "read", "Recipients; before the launch those added", composed="recipients")
+    yield Endpoint("POST", at, "audience", "write", "Add recipients, up to 10,000", of_campaign=True)
     yield Endpoint(
-        "POST", at, "audience", "write", "Add recipients, up to 10,000", of_campaign=True, adds_recipients=True
-    )
-    yield Endpoint(
-        "POST",
-        f"{at}/import",
-        "audience",
-        "write",
-        "Add recipients by file",
-        streams=True,
-        of_campaign=True,
-        adds_recipients=True,
+        "POST", f"{at}/import", "audience", "write", "Add recipients by file", streams=True, of_campaign=True
     )
     yield Endpoint(
         "GET", f"{at}/export", "dispatcher", "read", "Recipients as a file", downloads=True, of_campaign=True

@@ -744,6 +744,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/push/recipients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recipients of all campaigns and single messages */
+        get: operations["getAllPushRecipients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/push/templates": {
         parameters: {
             query?: never;
@@ -1223,6 +1240,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/sms/recipients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recipients of all campaigns and single messages */
+        get: operations["getAllSMSRecipients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/sms/templates": {
         parameters: {
             query?: never;
@@ -1374,7 +1408,10 @@ export interface components {
             };
             unknown: number;
             waiting: number;
+            /** @description Why it does not move, for programs. */
             waitingReason: string | null;
+            /** @description The same in words. */
+            waitingText: string | null;
         };
         /** @description A key, without its secret. */
         ApiKey: {
@@ -1786,6 +1823,9 @@ export interface components {
         };
         /** @description An import while it runs and afterwards. */
         Import: {
+            bytesRead: number;
+            campaignId: string | null;
+            errorFile: string | null;
             finishedAt: string | null;
             /**
              * Format: uuid
@@ -1795,7 +1835,11 @@ export interface components {
             imported: number;
             /** @enum {string} */
             kind: "customers" | "recipients";
+            /** @description Why the file could not be read to its end. */
+            problem: string | null;
             rejected: number;
+            rowsPerSecond: number | null;
+            rowsRead: number;
             /**
              * Format: date-time
              * @example 2026-01-31T09:00:00Z
@@ -3235,6 +3279,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
+                search?: string;
             };
             header?: never;
             path?: never;
@@ -3318,7 +3363,6 @@ export interface operations {
     exportCustomers: {
         parameters: {
             query?: {
-                /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -3349,6 +3393,8 @@ export interface operations {
             query?: {
                 /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
+                /** @description Of an import that broke off. */
+                importId?: string;
             };
             header?: never;
             path?: never;
@@ -3452,7 +3498,6 @@ export interface operations {
     getImportErrors: {
         parameters: {
             query?: {
-                /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -4234,6 +4279,7 @@ export interface operations {
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
+                errorClass?: string;
                 deviceToken?: string;
             };
             header?: never;
@@ -4318,7 +4364,6 @@ export interface operations {
     exportPushRecipients: {
         parameters: {
             query?: {
-                /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -4352,6 +4397,8 @@ export interface operations {
             query?: {
                 /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
+                /** @description Of an import that broke off. */
+                importId?: string;
             };
             header?: never;
             path: {
@@ -4855,6 +4902,44 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getAllPushRecipients: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                status?: components["schemas"]["NotificationStatus"];
+                outcome?: components["schemas"]["Outcome"];
+                errorClass?: string;
+                deviceToken?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Recipients of all campaigns and single messages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["PushCampaignRecipient"][];
+                        /** @description Null on the last page. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5795,6 +5880,7 @@ export interface operations {
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
+                errorClass?: string;
                 /** @description E.164. */
                 phoneNumber?: string;
             };
@@ -5880,7 +5966,6 @@ export interface operations {
     exportSMSRecipients: {
         parameters: {
             query?: {
-                /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -5914,6 +5999,8 @@ export interface operations {
             query?: {
                 /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
+                /** @description Of an import that broke off. */
+                importId?: string;
             };
             header?: never;
             path: {
@@ -6418,6 +6505,45 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getAllSMSRecipients: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                status?: components["schemas"]["NotificationStatus"];
+                outcome?: components["schemas"]["Outcome"];
+                errorClass?: string;
+                /** @description E.164. */
+                phoneNumber?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Recipients of all campaigns and single messages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["SMSCampaignRecipient"][];
+                        /** @description Null on the last page. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];

@@ -20,7 +20,7 @@ from services.gateway.handlers.approvals import UNPERFORMED_SECONDS, Approvals, 
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.tenants import Tenants
 from services.gateway.settings import GatewaySettings
-from shared.database import open_database
+from shared.database import TenantDatabase, ask_for, open_database
 from shared.database.roles import role_url
 from tests.gateway.browsing import WAIT_SECONDS, Browser, operator, signed_in
 from tests.waiting import until
@@ -114,7 +114,7 @@ async def approvals_of(fleet) -> AsyncIterator[Approvals]:
         open_database(settings.database_url, 4, "test") as database,
         aiohttp.ClientSession() as client,
     ):
-        yield Approvals(database, Owners(client, settings), Tenants(database))
+        yield Approvals(TenantDatabase(database), Owners(client, settings), Tenants(database))
 
 
 # --- who -------------------------------------------------------------------------------------------------------------
@@ -295,6 +295,7 @@ async def test_a_gateway_that_dies_leaves_nothing_undone(fleet, team, action, wa
     _, answer = await team.mia("POST", f"/sms/campaigns/{campaign_id}/{action}", body)
     approval_id = answer["data"]["approval"]["id"]
     async with approvals_of(fleet) as second:
+        ask_for(team.boss.headers["X-User-Id"])
         approval = await second.find(team.boss.headers["X-User-Id"], UUID(approval_id))
         long_ago = datetime.now(UTC) - timedelta(seconds=UNPERFORMED_SECONDS + 1)
         approved = await second._move(approval, State.PENDING, State.APPROVED, {"decided_at": long_ago})

@@ -37,11 +37,11 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
             target, headers = target_of(request), request.headers
             if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
                 return response_of(absent)
+            if endpoint.of_campaign and endpoint.method == "POST":
+                await approvals.check_addition(caller.user_id, *campaign_of(request))
             if endpoint.downloads:
                 download = await owners.download(endpoint.owner, target, caller.user_id, headers)
                 return StreamingResponse(download.pieces, download.status, download.headers)
-            if endpoint.adds_recipients:
-                await approvals.check_addition(caller.user_id, *campaign_of(request))
             if endpoint.streams:
                 pieces: AsyncIterator[bytes] = request.stream()
                 return response_of(
@@ -50,11 +50,11 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
             body = await read_body(request, entrance.settings.body_bytes_max)
 
             async def do() -> Answer:
-                if endpoint.composed:
-                    return await compose(endpoint.composed, asked(request, caller.user_id, body))
                 if endpoint.launches:
                     action = endpoint.path.rpartition("/")[2]
                     return answer_of(await approvals.launch(caller, Launch(*campaign_of(request), action, body)))
+                if endpoint.composed:
+                    return await compose(endpoint.composed, asked(request, caller.user_id, body))
                 return await owners.ask(endpoint.owner, endpoint.method, target, caller.user_id, headers, body)
 
             once = idempotency_key if endpoint.method in WRITES else None
