@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from shared.providers import apns, fcm, nexmo, onesignal, sinch, twilio
 from shared.providers.http_provider import HttpProvider
 from shared.providers.provider import InvalidField, Problem, Provider, Tls
-from shared.providers.reading import config_of, host_of, text_of
+from shared.providers.reading import config_of, host_of, is_plain_url, text_of
 from shared.providers.sns import push as sns_push
 from shared.providers.sns import sms as sns_sms
 from shared.providers.vendor import Vendor
@@ -88,6 +88,8 @@ def _read_account(
         problems.append(Problem("config.ratePerSecond", f"must be a number from {RATE_MIN} to {RATE_MAX}"))
     if most is not None and not _is_concurrency(most):
         problems.append(Problem("config.concurrentMax", f"must be a whole number from 1 to {CONCURRENT_MAX}"))
+    if (base_url := text_of(config_of(values), "baseUrl")) and not is_plain_url(base_url):
+        problems.append(Problem("config.baseUrl", "must be an http or https URL without user, query and fragment"))
     if problems:
         return problems, None
     try:

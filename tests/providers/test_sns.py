@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 import boto3
+import botocore.session
 import msgspec
 import pytest
 from botocore.auth import SigV4Auth
@@ -29,12 +30,14 @@ from shared.providers.provider import (
     Accepted,
     CallbackMalformed,
     CallbackRequest,
+    Deferred,
     DocumentNeeded,
     HttpAnswer,
     Message,
     Outcome,
     Provider,
     Refused,
+    Unknown,
     boottime,
 )
 from shared.providers.registry import open_provider, validate_account
@@ -69,12 +72,14 @@ def client_of(url: str) -> Any:
     st.text(st.characters(codec="utf-8"), max_size=200),
     st.sampled_from(["", "session-token"]),
     st.sampled_from(["us-east-1", "cn-north-1"]),
+    st.sampled_from([BASE, "https://sns.us-east-1.amazonaws.com", "http://[::1]:8080", "https://SNS.example:443"]),
     st.sampled_from(
-        [BASE, "https://sns.us-east-1.amazonaws.com", "http://[::1]:8080", f"{BASE}/a/~b.c//with%20space/"]
+        ["", "/", "/aws", "/aws/", "/a//b", "/a/./b/../c/", "/a%20b/ü~", "/../x", "/a/~b.c//with%20space/"]
     ),
 )
-def test_requests_are_signed_as_botocore_signs(text: str, token: str, region: str, base: str) -> None:
-    values = {**VALUES, "config": {**VALUES["config"], "region": region, "sessionToken": token, "baseUrl": base}}
+def test_requests_are_signed_as_botocore_signs(text: str, token: str, region: str, base: str, path: str) -> None:
+    config = {**VALUES["config"], "region": region, "sessionToken": token, "baseUrl": base + path}
+    values = {**VALUES, "config": config}
     request = sms.account(values).request("Publish", ("Message", text))
     ours = dict(line.split(": ", 1) for line in request.headers)
     theirs = AWSRequest(
@@ -99,9 +104,9 @@ class _At(SigV4Auth):  # type: ignore[misc]
         super()._modify_request_before_signing(request)
 
 
-@pytest.mark.parametrize("urgent", [True, False])
-def test_a_text_as_boto3_sends_it(urgent: bool) -> None:
-    values = {**VALUES, "senderId": "SHOP", "config": {**VALUES["config"], "maxPrice": "0.05", "entityId": "E1"}}
+@pytest.mark.parametrize(("urgent", "price"), [(True, "0.05000"), (False, 0.05)])
+def test_a_text_as_boto3_sends_it(urgent: bool, price: str | float) -> None:
+    values = {**VALUES, "senderId": "SHOP", "config": {**VALUES["config"], "maxPrice": price, "entityId": "E1"}}
     message = msgspec.structs.replace(message_of("sns_sms"), urgent=urgent)
     request = sms.request(sms.account(values), message)
     with recording(200, sample_of("sns_sms")["accepted"]["body"].encode(), "text/xml") as recorder:
@@ -112,7 +117,7 @@ def test_a_text_as_boto3_sends_it(urgent: bool) -> None:
                 "AWS.SNS.SMS.SMSType": _text("Transactional" if urgent else "Promotional"),
                 "AWS.SNS.SMS.SenderID": _text("SHOP"),
                 "AWS.MM.SMS.OriginationNumber": _text("+15005550006"),
-                "AWS.SNS.SMS.MaxPrice": {"DataType": "Number", "StringValue": "0.05"},
+                "AWS.SNS.SMS.MaxPrice": {"DataType": "Number", "StringValue": "0.05000"},
                 "AWS.MM.SMS.EntityId": _text("E1"),
             },
         )
@@ -149,12 +154,11 @@ def test_a_push_as_its_platform_wants_it(platform: str) -> None:
     )  # fmt: skip
     named = {form[f"MessageAttributes.entry.{n}.Name"]: form[f"MessageAttributes.entry.{n}.Value.StringValue"]
              for n in range(1, 5)}  # fmt: skip
-    prefix = f"AWS.SNS.MOBILE.{platform}"
     assert named == {
-        f"{prefix}.PUSH_TYPE": "alert",
-        f"{prefix}.PRIORITY": "5",
-        f"{prefix}.COLLAPSE_ID": "collapse-1",
-        f"{prefix}.TTL": "600",
+        "AWS.SNS.MOBILE.APNS.PUSH_TYPE": "alert",
+        "AWS.SNS.MOBILE.APNS.PRIORITY": "5",
+        "AWS.SNS.MOBILE.APNS.COLLAPSE_ID": "collapse-1",
+        f"AWS.SNS.MOBILE.{platform}.TTL": "600",
     }
 
 
@@ -171,6 +175,13 @@ def test_an_endpoint_that_exists_with_other_data_is_taken_from_the_refusal() -> 
     assert push.preparation(account, message) is not None, "it may have been made again"
 
 
+@pytest.mark.parametrize("field", ["senderId", "phoneNumber"])
+@pytest.mark.parametrize("given", ["my shop", "12345678901234567890", "--"])
+def test_unusable_senders_are_refused(field: str, given: str) -> None:
+    problems = validate_account("sms", "aws_sns", VALUES | {field: given}, frozenset({"127.0.0.1"}))
+    assert [problem.field for problem in problems] == [field]
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -179,6 +190,8 @@ def test_an_endpoint_that_exists_with_other_data_is_taken_from_the_refusal() -> 
         ({"topicArns": "arn"}, "config.topicArns"),
         ({"topicArns": ["arn"]}, "config.topicArns"),
         ({"platformApplicationArn": "shop"}, "config.platformApplicationArn"),
+        ({"maxPrice": "much"}, "config.maxPrice"),
+        ({"maxPrice": True}, "config.maxPrice"),
     ],
 )
 def test_unusable_accounts_are_refused_by_field(change: dict[str, Any], field: str) -> None:
@@ -247,8 +260,43 @@ async def test_pushes_by_moto(moto: str) -> None:
         assert len(endpoints) == 5
         client.set_endpoint_attributes(EndpointArn=endpoints[0]["EndpointArn"], Attributes={"Enabled": "false"})
         outcomes = await sent_by(provider, *messages)
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Accepted"] * 4 + ["Refused"]
-    assert Refused("recipient_permanent", "EndpointDisabled") in outcomes
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Accepted"] * 4 + ["Refused"]
+        assert Refused("recipient_permanent", "EndpointDisabled") in outcomes
+        again = await sent_by(provider, *messages)
+    assert {type(outcome) for outcome in again} == {Accepted}, "who is sent to again has registered anew"
+    assert len(client.list_endpoints_by_platform_application(**arn)["Endpoints"]) == 5
+
+
+async def test_an_endpoint_that_is_gone_is_made_again(moto: str) -> None:
+    client = client_of(moto)
+    made = client.create_platform_application(Name="again", Platform="APNS", Attributes={})
+    values = values_of("sns_push", moto)
+    values["config"] |= {"platformApplicationArn": made["PlatformApplicationArn"]}
+    message = message_of("sns_push")
+    async with provider_at("push", values) as provider:
+        await sent_by(provider, message)
+        arn = client.list_endpoints_by_platform_application(PlatformApplicationArn=made["PlatformApplicationArn"])[
+            "Endpoints"
+        ][0]["EndpointArn"]
+        client.set_endpoint_attributes(EndpointArn=arn, Attributes={"Enabled": "false"})
+        assert await sent_by(provider, message) == [Refused("recipient_permanent", "EndpointDisabled")]
+        client.delete_endpoint(EndpointArn=arn)
+        (deferred,) = await sent_by(provider, message)
+        assert isinstance(deferred, Deferred)
+        (accepted,) = await sent_by(provider, message)
+    assert isinstance(accepted, Accepted)
+
+
+@pytest.mark.parametrize("operation", ["Publish", "CreatePlatformEndpoint", "SetEndpointAttributes"])
+def test_every_error_of_the_service_model_has_a_class(operation: str) -> None:
+    model = botocore.session.get_session().get_service_model("sns").operation_model(operation)
+    account, message = push.account(values_of("sns_push", BASE)), message_of("sns_push")
+    for shape in model.error_shapes:
+        stated = shape.metadata["error"]
+        body = f"<Error><Code>{stated['code']}</Code><Message>x</Message></Error>".encode()
+        outcome = push.outcome(account, message, HttpAnswer(stated["httpStatusCode"], body))
+        assert isinstance(outcome, Refused | Deferred | Unknown)
+        assert getattr(outcome, "error_class", None) != "unknown", stated["code"]
 
 
 async def test_a_wrong_application_is_a_matter_of_configuration(moto: str) -> None:
