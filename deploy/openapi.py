@@ -34,7 +34,7 @@ def document() -> str:
         analytics_url=nowhere,
     )
     unused = cast("Any", None)
-    described = describe(make_app(unused, Entrance(unused, unused, unused, unused, settings), unused, unused))
+    described = describe(make_app(Entrance(unused, unused, unused, unused, settings), unused, unused))
     return json.dumps(described, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

@@ -752,7 +752,7 @@ export interface paths {
             cookie?: never;
         };
         /** Recipients of all campaigns and single messages */
-        get: operations["forward_api_notification_push_recipients_get"];
+        get: operations["getAllPushRecipients"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1248,7 +1248,7 @@ export interface paths {
             cookie?: never;
         };
         /** Recipients of all campaigns and single messages */
-        get: operations["forward_api_notification_sms_recipients_get"];
+        get: operations["getAllSMSRecipients"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1408,7 +1408,10 @@ export interface components {
             };
             unknown: number;
             waiting: number;
+            /** @description Why it does not move, for programs. */
             waitingReason: string | null;
+            /** @description The same in words. */
+            waitingText: string | null;
         };
         /** @description A key, without its secret. */
         ApiKey: {
@@ -1820,6 +1823,9 @@ export interface components {
         };
         /** @description An import while it runs and afterwards. */
         Import: {
+            bytesRead: number;
+            campaignId: string | null;
+            errorFile: string | null;
             finishedAt: string | null;
             /**
              * Format: uuid
@@ -1829,7 +1835,11 @@ export interface components {
             imported: number;
             /** @enum {string} */
             kind: "customers" | "recipients";
+            /** @description Why the file could not be read to its end. */
+            problem: string | null;
             rejected: number;
+            rowsPerSecond: number | null;
+            rowsRead: number;
             /**
              * Format: date-time
              * @example 2026-01-31T09:00:00Z
@@ -3269,6 +3279,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
+                search?: string;
             };
             header?: never;
             path?: never;
@@ -3352,7 +3363,6 @@ export interface operations {
     exportCustomers: {
         parameters: {
             query?: {
-                /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -3383,6 +3393,8 @@ export interface operations {
             query?: {
                 /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
+                /** @description Of an import that broke off. */
+                importId?: string;
             };
             header?: never;
             path?: never;
@@ -3486,7 +3498,6 @@ export interface operations {
     getImportErrors: {
         parameters: {
             query?: {
-                /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -4268,6 +4279,7 @@ export interface operations {
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
+                errorClass?: string;
                 deviceToken?: string;
             };
             header?: never;
@@ -4352,7 +4364,6 @@ export interface operations {
     exportPushRecipients: {
         parameters: {
             query?: {
-                /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -4386,6 +4397,8 @@ export interface operations {
             query?: {
                 /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
+                /** @description Of an import that broke off. */
+                importId?: string;
             };
             header?: never;
             path: {
@@ -4894,9 +4907,18 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    forward_api_notification_push_recipients_get: {
+    getAllPushRecipients: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                status?: components["schemas"]["NotificationStatus"];
+                outcome?: components["schemas"]["Outcome"];
+                errorClass?: string;
+                deviceToken?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4908,7 +4930,13 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["PushCampaignRecipient"][];
+                        /** @description Null on the last page. */
+                        nextCursor: string | null;
+                    };
+                };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -5852,6 +5880,7 @@ export interface operations {
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
+                errorClass?: string;
                 /** @description E.164. */
                 phoneNumber?: string;
             };
@@ -5937,7 +5966,6 @@ export interface operations {
     exportSMSRecipients: {
         parameters: {
             query?: {
-                /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -5971,6 +5999,8 @@ export interface operations {
             query?: {
                 /** @description Else by the content type. */
                 format?: "csv" | "jsonl";
+                /** @description Of an import that broke off. */
+                importId?: string;
             };
             header?: never;
             path: {
@@ -6480,9 +6510,19 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    forward_api_notification_sms_recipients_get: {
+    getAllSMSRecipients: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                status?: components["schemas"]["NotificationStatus"];
+                outcome?: components["schemas"]["Outcome"];
+                errorClass?: string;
+                /** @description E.164. */
+                phoneNumber?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6494,7 +6534,13 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["SMSCampaignRecipient"][];
+                        /** @description Null on the last page. */
+                        nextCursor: string | null;
+                    };
+                };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];

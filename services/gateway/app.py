@@ -53,8 +53,8 @@ async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
     ):
         owners = Owners(client, settings)
         entrance = Entrance(database, Keys(database), Tenants(database), Limits(database), settings)
-        seen = TenantDatabase(database)
-        app = make_app(seen, entrance, owners, Approvals(seen, owners, entrance.tenants))
+        approvals = Approvals(TenantDatabase(database), owners, entrance.tenants)
+        app = make_app(entrance, owners, approvals)
         app.include_router(oidc_routes(entrance, Oidc(client, settings), seal(settings.secrets_key.get_secret_value())))
         yield Service(
             name=NAME,
@@ -63,17 +63,19 @@ async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
             jobs=[
                 Job("forgetting", partial(forget, database, settings.idempotency_hours)),
                 Job("used keys", partial(mark_used_keys, entrance.keys)),
-                Job("approvals", partial(perform_approved, Approvals(database, owners, entrance.tenants))),
+                Job("approvals", partial(perform_approved, approvals)),
             ],
         )
 
 
-def make_app(seen: TenantDatabase, entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAPI:
-    """The public API with its description; only signing in looks beyond the tenant who asks."""
+def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAPI:
+    """The public API with its description."""
     app = FastAPI(title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     answer_problems(app)
+    database = entrance.database
+    seen = TenantDatabase(database)
     app.include_router(outside_routes(entrance, owners))
-    app.include_router(session_routes(entrance.database, entrance))
+    app.include_router(session_routes(database, entrance))
     app.include_router(people_routes(seen, entrance))
     app.include_router(key_routes(seen, entrance))
     app.include_router(tenant_routes(entrance))

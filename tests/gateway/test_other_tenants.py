@@ -179,10 +179,23 @@ async def own_everything(client: Client) -> Ids:
         recipient = await launched_recipient(client, f"{at}/{campaign_id}/recipients")
         ids |= {f"/{channel}/providers": provider, f"/{channel}/templates": template, at: campaign_id}
         ids[f"{at}/{{id}}/recipients"] = recipient
+    ids["/approvals"] = await waiting_approval(client, ids)
     for path in {collection_of(one.path, name) for one in OPERATIONS for name in re.findall(r"{(\w+)}", one.path)}:
         if path not in ids:
             ids[path] = await made_by_example(client, path)
     return ids
+
+
+async def waiting_approval(client: Client, ids: Ids) -> str:
+    """The id of what a second person has to agree to."""
+    at = "/sms/campaigns"
+    campaign = {"campaignName": "Big", "templateId": ids["/sms/templates"], "providerId": ids["/sms/providers"]}
+    campaign_id = await made(client, "POST", at, campaign)
+    await made(client, "POST", f"{at}/{campaign_id}/recipients", examples.RECIPIENTS["sms"])
+    await made(client, "PATCH", "/settings", {"approvalAbove": 0})
+    status, answer = await client("POST", f"{at}/{campaign_id}/send")
+    assert status == 202, answer
+    return str(answer["data"]["approval"]["id"])
 
 
 async def launched_recipient(client: Client, path: str) -> str:

@@ -102,6 +102,12 @@ def _of_channel(channel: str) -> Iterator[tuple[str, Described]]:
             f"preview{word}Template", reports.TemplatePreviewed, example={"variables": {"firstName": "Alexandra"}}
         ),
     )
+    yield (
+        f"GET /{channel}/recipients",
+        Described(
+            f"getAll{word}Recipients", resources.RECIPIENTS[channel], listed=True, query=queries.RECIPIENTS[channel]
+        ),
+    )
     yield from _of_campaigns(channel, word)
 
 
@@ -167,19 +173,19 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
         Described(
             f"import{word}Recipients",
             reports.FileImported,
-            query=queries.FileFormat,
+            query=queries.Upload,
             example=examples.RECIPIENT_FILES[channel],
             problems=(409,),
         ),
     )
     files = (CSV, JSON_LINES)
-    yield f"GET {recipients}/export", Described(f"export{word}Recipients", query=queries.FileFormat, files=files)
+    yield f"GET {recipients}/export", Described(f"export{word}Recipients", query=queries.Export, files=files)
     yield f"GET {recipients}/{{recipientId}}/explain", Described(f"explain{word}Recipient", reports.Explanation)
 
 
 OPERATIONS: Mapping[str, Described] = {
     **{key: described for channel in CHANNELS for key, described in _of_channel(channel)},
-    "GET /customers": Described("getCustomers", reports.Customer, listed=True, query=queries.People),
+    "GET /customers": Described("getCustomers", reports.Customer, listed=True, query=queries.Customers),
     "POST /customers": Described(
         "saveCustomers",
         reports.Saved,
@@ -190,16 +196,14 @@ OPERATIONS: Mapping[str, Described] = {
     "POST /customers/import": Described(
         "importCustomers",
         reports.FileImported,
-        query=queries.FileFormat,
+        query=queries.Upload,
         example=examples.CUSTOMER_FILE,
         text="A file of any length, read as it comes. It may be sent again: the same rows change nothing.",
     ),
-    "GET /customers/export": Described("exportCustomers", query=queries.FileFormat, files=(CSV, JSON_LINES)),
-    "GET /customers/imports": Described("getImports", reports.Import, listed=True, query=queries.Page),
+    "GET /customers/export": Described("exportCustomers", query=queries.Export, files=(CSV, JSON_LINES)),
+    "GET /customers/imports": Described("getImports", reports.Import, listed=True, query=queries.People),
     "GET /customers/imports/{id}": Described("getImport", reports.Import),
-    "GET /customers/imports/{id}/errors": Described(
-        "getImportErrors", query=queries.FileFormat, files=(CSV, JSON_LINES)
-    ),
+    "GET /customers/imports/{id}/errors": Described("getImportErrors", query=queries.Export, files=(CSV, JSON_LINES)),
     "GET /customers/{id}": Described("getCustomer", reports.Customer),
     "DELETE /customers/{id}": Described("eraseCustomer"),
     "POST /customers/{id}/devices": Described(

@@ -24,6 +24,7 @@ class Tenants:
 
     async def read(self, user_id: str) -> TenantSettings:
         """The tenant's settings of this moment."""
+        # Without the wall, which where no tenant is named would show the defaults: they ask for no approval.
         async with self.database.pool.connection() as connection:
             return await store.find_settings(connection, user_id)
 
