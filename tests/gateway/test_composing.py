@@ -9,10 +9,9 @@ import pytest
 
 from contracts.http.endpoints import BASE
 from deploy.local.fleet import Fleet
-from tests.gateway.test_api import WAIT_SECONDS, Client, campaign_of, fields, make
+from tests.gateway.conftest import WAIT_SECONDS, Client
+from tests.gateway.test_api import campaign_of, fields
 from tests.waiting import until
-
-__all__ = ["make"]
 
 
 def phone(number: int) -> str:
