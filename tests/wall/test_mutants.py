@@ -32,7 +32,7 @@ from shared.codec import now
 from shared.database import Database, TenantDatabase, ask_for, open_database, tenancy
 from shared.ids import new_id
 from shared.runtime import Service
-from tests.audience.asking import Client
+from tests.asking import Client
 
 BASE = "/api/notification"
 SECRET = "what only Ada may see"
