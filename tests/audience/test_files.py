@@ -124,3 +124,17 @@ async def test_customers_are_found_by_what_they_begin_with(client, tenant, searc
     await Tenant(tenant.database).save(*PEOPLE)
     answer = await client.get("/customers", params={"search": search})
     assert [one["customerId"] for one in answer.json()["data"]] == expected
+
+
+async def test_preferences_are_found_by_address(client, tenant):
+    await tenant.save(*PEOPLE, person(4, phoneNumber=phone(1)))
+
+    async def found(**query: str) -> list[str]:
+        answer = await client.get("/preferences", params=query)
+        return [one["customerId"] for one in answer.json()["data"]]
+
+    assert await found(phoneNumber=phone(1)) == ["c0001", "c0004"]
+    assert await found(deviceToken="t3b") == ["c0003"]
+    assert await found(phoneNumber=phone(1), deviceToken="token-4") == ["c0004"]
+    assert await found(phoneNumber=phone(1), customerId="c0003") == []
+    assert await found(phoneNumber="+4915199999999") == []

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.audience.handlers import importing
 from services.audience.routes import make_routes
 from services.audience.settings import AudienceSettings
 from shared.http import only_with_token
@@ -222,3 +223,26 @@ async def test_a_file_that_breaks_half_way_leaves_what_was_good(client):
     assert (shown["state"], shown["imported"]) == ("failed", 1)
     assert shown["problem"] == "row 3 is longer than 262144 bytes"
     assert (await client.get("/customers/a")).status_code == 200
+
+
+async def test_a_campaign_takes_no_more_recipients_than_its_limit(client, monkeypatch):
+    monkeypatch.setattr(importing, "RECIPIENTS_MAX", 3)
+    path = f"/sms/campaigns/{uuid4()}/recipients"
+
+    async def add(*numbers: int) -> int:
+        answer = await client.post(path, json={"recipients": [{"phoneNumber": phone(number)} for number in numbers]})
+        if answer.status_code == 422:
+            assert answer.json()["errors"] == [
+                {"field": "recipients", "message": "a campaign has at most 3 recipients"}
+            ]
+        return answer.status_code
+
+    assert [await add(1, 2), await add(1, 2, 3), await add(4), await add(3)] == [200, 200, 422, 200]
+    assert len((await client.get(path)).json()["data"]) == 3
+    import_id = uuid4()
+    content = f"phoneNumber\n{phone(5)}".encode()
+    answer = await client.post(f"{path}/import?format=csv&importId={import_id}", content=content)
+    assert answer.status_code == 422
+    shown = (await client.get(f"/customers/imports/{import_id}")).json()["data"]
+    assert (shown["state"], shown["kind"], shown["imported"]) == ("failed", "recipients", 0)
+    assert shown["problem"] == "a campaign has at most 3 recipients"

@@ -135,7 +135,7 @@ def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Add
     async def save(connection: Connection, batch: Batch[Addition]) -> None:
         await expansions.lock_additions(connection, campaign_id, exclusive=False)
         if await expansions.find_state(connection, campaign_id) is not None:
-            raise AlreadyLaunched
+            raise AlreadyLaunched("recipients can be added only before the launch")
         named = {number: row.customer_id for number, row in batch.good.items() if row.customer_id is not None}
         known = await customers.find_known_customers(connection, user_id, sorted(set(named.values())))
         for number, customer_id in named.items():
@@ -143,7 +143,7 @@ def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Add
                 batch.reject(number, [FieldError("customerId", "there is no such customer")])
         rows = list(batch.good.values())
         if await additions.insert_additions(connection, campaign_id, user_id, channel.name, rows) > RECIPIENTS_MAX:
-            raise TooManyRecipients
+            raise TooManyRecipients(f"a campaign has at most {RECIPIENTS_MAX:,} recipients")
 
     def check_header(header: list[str]) -> None:
         if unknown := [name for name in header if not is_known_column(name, channel)]:
@@ -219,6 +219,9 @@ async def import_file(
     except BadFile as error:
         problem = str(error)
         await _save_batch(database, kind, import_id, batch, bytes_read, result)
+        raise
+    except (AlreadyLaunched, TooManyRecipients) as error:
+        problem = str(error)
         raise
     finally:
         async with database.transaction() as connection:

@@ -13,7 +13,6 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from services.audience.domain.files import BadFile, Malformed, Row
-from services.audience.domain.lots import RECIPIENTS_MAX
 from services.audience.handlers.importing import (
     FORMATS,
     AlreadyImported,
@@ -146,9 +145,8 @@ async def _pieces_of(request: Request) -> AsyncIterator[bytes]:
 def cannot_be_added(error: Exception) -> Problem:
     """What a late addition gets, and one too many."""
     if isinstance(error, TooManyRecipients):
-        message = f"a campaign has at most {RECIPIENTS_MAX:,} recipients"
-        return Problem(422, "Invalid input", errors=[{"field": "recipients", "message": message}])
-    return Problem(409, "The campaign is launched", "recipients can be added only before the launch")
+        return Problem(422, "Invalid input", errors=[{"field": "recipients", "message": str(error)}])
+    return Problem(409, "The campaign is launched", str(error))
 
 
 def error_rows(errors: Sequence[RowError]) -> list[dict[str, Any]]:

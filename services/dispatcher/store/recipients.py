@@ -21,7 +21,7 @@ from shared.database import Connection
 from shared.exports import Query
 from shared.http import camel
 
-LOTS_MAX = 96
+LOTS_MAX = 256
 """Lots whose recipients are looked at for one page; what is not found there is on a later one."""
 
 _FIRST_LOTS = 2
