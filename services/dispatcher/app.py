@@ -25,6 +25,7 @@ from services.dispatcher.routes.quotes import quote_routes
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import find_tariffs
 from shared.database import TenantDatabase, open_database
+from shared.exports import Exports
 from shared.http import internal_app, only_with_token
 from shared.probes import AsgiApp
 from shared.providers.wire import Wire
@@ -70,9 +71,10 @@ def _jobs(sending: Sending) -> list[Job]:
 
 def _routes(sending: Sending) -> AsgiApp:
     app, seen = internal_app(NAME), TenantDatabase(sending.database)
+    exports = Exports(seen)
     for channel in CHANNELS.values():
         app.include_router(provider_routes(channel, seen, sending.accounts))
-        app.include_router(ledger_routes(channel, seen))
+        app.include_router(ledger_routes(channel, seen, exports))
     app.include_router(quote_routes(sending.accounts, sending.tariffs))
     app.include_router(_reconciliation(sending))
     return only_with_token(app, sending.settings.internal_token.get_secret_value())

@@ -297,11 +297,24 @@ async def insert_consent_log(
     )
 
 
+async def find_owners(connection: Connection, user_id: str, addresses: Mapping[str, str]) -> list[str]:
+    """Ids of customers who have all of the addresses (by channel)."""
+    found: set[str] | None = None
+    for channel, address in addresses.items():
+        cursor = await connection.execute(
+            f"SELECT customer_id FROM ({REACHES[channel].owners}) owners",  # noqa: S608
+            {"user_id": user_id, "addresses": [address]},
+        )
+        owners = {row[0] for row in await cursor.fetchall()}
+        found = owners if found is None else found & owners
+    return sorted(found or ())
+
+
 async def find_preferences(
-    connection: AsyncConnection, user_id: str, customer_id: str | None, after: str, rows_max: int
+    connection: AsyncConnection, user_id: str, customer_ids: Sequence[str] | None, after: str, rows_max: int
 ) -> Sequence[Row[Any]]:
-    """Preferences by customer id, of one customer or of all."""
+    """Preferences by customer id, of some customers or of all."""
     statement = select(PREFERENCES).where(PREFERENCES.c.user_id == user_id, PREFERENCES.c.customer_id > after)
-    if customer_id is not None:
-        statement = statement.where(PREFERENCES.c.customer_id == customer_id)
+    if customer_ids is not None:
+        statement = statement.where(PREFERENCES.c.customer_id.in_(customer_ids))
     return (await connection.execute(statement.order_by(PREFERENCES.c.customer_id).limit(rows_max))).all()

@@ -46,7 +46,9 @@ def outside_routes(entrance: Entrance, owners: Owners) -> APIRouter:
         fleet_only(request)
         check_expiry(body)
         ask_for(body.user_id)
-        key, shown_once = await entrance.keys.create(body.user_id, body.name, list(body.scopes), body.expires_at)
+        key, shown_once = await entrance.keys.create(
+            body.user_id, frozenset(), body.name, list(body.scopes), body.expires_at
+        )
         return {"data": show_key(key) | {"apiKey": shown_once}}
 
     @router.post("/internal/reconcile", include_in_schema=False)
