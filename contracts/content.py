@@ -1,6 +1,6 @@
 """The language of message texts: placeholders, rendering, and how many SMS segments a text takes.
 
-Placeholders are `{{firstName}}`, `{{attributes.plan}}`, or with a fallback `{{firstName|there}}`.
+Placeholders are `{{firstName}}`, `{{attributes.plan}}`, `{{unsubscribeUrl}}`, or with a fallback `{{firstName|there}}`.
 Segment rules: GSM 03.38 (160 septets alone, 153 a part) and UCS-2 (70 units alone, 67 a part).
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from contracts.links import LINK_VARIABLES
 
 VARIABLES_MAX = 50
 CUSTOMER_VARIABLES = frozenset({"firstName", "lastName", "fullName", "customerId", "email", "country", "locale"})
@@ -56,7 +58,7 @@ class Template:
 
 def parse(source: str, is_known: Callable[[str], bool] | None = None) -> Template:
     """Reads a text; raises `ContentError` naming the first unknown variable or stray brace pair."""
-    known = is_known or is_customer_variable
+    known = is_known or is_variable
     literals: list[str] = []
     slots: list[tuple[str, str | None]] = []
     end = 0
@@ -64,7 +66,8 @@ def parse(source: str, is_known: Callable[[str], bool] | None = None) -> Templat
         name = match.group(1)
         if not known(name):
             raise ContentError(
-                f"unknown variable {{{{{name}}}}}: use {', '.join(sorted(CUSTOMER_VARIABLES))} or attributes.<name>"
+                f"unknown variable {{{{{name}}}}}: use {', '.join(sorted(CUSTOMER_VARIABLES | LINK_VARIABLES.keys()))}"
+                " or attributes.<name>"
             )
         literals.append(source[end : match.start()])
         slots.append((name, match.group(2)))
@@ -82,6 +85,11 @@ def parse(source: str, is_known: Callable[[str], bool] | None = None) -> Templat
         _literals=tuple(literals),
         _slots=tuple(slots),
     )
+
+
+def is_variable(name: str) -> bool:
+    """True for all that a text may name: what we know of a customer, and links that are made for each recipient."""
+    return name in LINK_VARIABLES or is_customer_variable(name)
 
 
 def is_customer_variable(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -33,6 +33,15 @@ class ServiceSettings(HttpSettings):
     secrets_key: SecretStr = Field(validation_alias="SECRETS_KEY")
     internal_token: SecretStr = Field(validation_alias="INTERNAL_TOKEN")
     dead_letters_max: int = Field(100, validation_alias="DEAD_LETTERS_MAX", ge=0, le=100_000)
+
+
+class LinkSettings(ServiceSettings):
+    """What every service needs that makes or measures the links in messages."""
+
+    link_base_url: str = Field(
+        validation_alias=AliasChoices("LINK_BASE_URL", "PUBLIC_BASE_URL"), pattern="^https?://[^/]+$", max_length=100
+    )
+    """Where links in messages lead: the gateway, by a host as short as there is one."""
 
 
 AnySettings = TypeVar("AnySettings", bound=HttpSettings)
