@@ -25,7 +25,7 @@ async def build(settings: CampaignSettings) -> AsyncIterator[Service]:
     async with open_database(settings.database_url, settings.database_connections_max, NAME) as database:
         app = internal_app(NAME)
         for channel in CHANNELS.values():
-            app.include_router(template_routes(channel, database))
+            app.include_router(template_routes(channel, database, settings.link_base_url))
             app.include_router(campaign_routes(channel, database))
         yield Service(
             name=NAME,

@@ -9,6 +9,8 @@ from typing import Any
 
 from contracts.channels import Channel
 from contracts.content import ContentError, Segments, Template, count_segments, parse
+from contracts.events import Content
+from contracts.links import sample_link_values, tracked
 
 
 class Status(StrEnum):
@@ -69,7 +71,7 @@ def move(status: Status, action: Action) -> Status:
 
 TITLE_GOOD = (30, 50)
 BODY_GOOD_MAX = 150
-_UNSUBSCRIBE_HINTS = ("stop", "unsubscribe", "abmelden", "opt out")
+_UNSUBSCRIBE_HINTS = ("stop", "unsubscribe", "abmelden", "opt out", "preferencesurl")
 
 SAMPLE = {
     "firstName": "Alexandra",
@@ -98,7 +100,31 @@ def body_field(channel: Channel) -> str:
     return "content" if channel.title_max is None else "body"
 
 
-def check_template(channel: Channel, values: Mapping[str, Any]) -> Checked:
+def content_of(channel: Channel, template: Mapping[Any, Any]) -> Content:
+    """A template as it is sent."""
+    return Content(
+        body=template[body_field(channel)],
+        title=template.get("title"),
+        image_url=template.get("image_url"),
+        action_url=template.get("action_url"),
+        track_links=bool(template.get("track_links")),
+    )
+
+
+def sent(
+    channel: Channel, template: Mapping[Any, Any], link_base_url: str
+) -> tuple[dict[str, Template], dict[str, str]]:
+    """The texts by field as the dispatcher renders them, and values as long as those of the links that it makes."""
+    content, destinations = content_of(channel, template), list[str]()
+    if content.track_links:
+        content, destinations = tracked(content)
+    texts = {body_field(channel): content.body, "title": content.title}
+    texts |= {"image_url": content.image_url, "action_url": content.action_url}
+    templates = {name: parse(text, lambda _: True) for name, text in texts.items() if text is not None}
+    return templates, sample_link_values(link_base_url, len(destinations))
+
+
+def check_template(channel: Channel, values: Mapping[str, Any], link_base_url: str) -> Checked:
     """Reads all texts of a template by the channel's limits and the specification's best practices."""
     problems: list[tuple[str, str]] = []
     parsed: dict[str, Template] = {}
@@ -117,9 +143,10 @@ def check_template(channel: Channel, values: Mapping[str, Any]) -> Checked:
         if len(text) > length_max:
             problems.append((shown, f"has {len(text)} characters: at most {length_max} are allowed"))
     body = values.get(body_field(channel)) or ""
-    segments = (
-        count_segments(_sample_text(parsed.get(body_field(channel)), body)) if channel.billed_by_segment else None
-    )
+    segments = None
+    if channel.billed_by_segment:
+        text = _sample_text(channel, values, link_base_url) if body_field(channel) in parsed else body
+        segments = count_segments(text)
     return Checked(
         problems=problems,
         warnings=_warnings(channel, values, body, segments),
@@ -129,10 +156,11 @@ def check_template(channel: Channel, values: Mapping[str, Any]) -> Checked:
     )
 
 
-def _sample_text(template: Template | None, source: str) -> str:
-    if template is None:
-        return source
-    return template.render({name: SAMPLE.get(name, "sample") for name in template.variables})
+def _sample_text(channel: Channel, values: Mapping[str, Any], link_base_url: str) -> str:
+    body_only = {name: values.get(name) for name in (body_field(channel), "track_links")}
+    templates, links = sent(channel, body_only, link_base_url)
+    template = templates[body_field(channel)]
+    return template.render(dict.fromkeys(template.variables, "sample") | SAMPLE | links)
 
 
 def _warnings(channel: Channel, values: Mapping[str, Any], body: str, segments: Segments | None) -> list[str]:

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from contracts import topics
 from contracts.channels import CHANNELS, Channel
 from contracts.events import (
@@ -23,7 +25,7 @@ from contracts.events import (
     TemplateChanged,
 )
 from services.campaign import metrics, store
-from services.campaign.domain import Action, NotPossible, Status, body_field, move
+from services.campaign.domain import Action, NotPossible, Status, content_of, move
 from services.campaign.tables import CAMPAIGNS, TEMPLATES
 from shared.codec import now
 from shared.database import Database, SqlConnection, raw
@@ -43,18 +45,6 @@ class NotReady(ValueError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
-
-
-def content_of(channel: Channel, template: Row) -> Content:
-    """A template as it is sent."""
-    if channel.title_max is None:
-        return Content(body=template[body_field(channel)])
-    return Content(
-        body=template["body"],
-        title=template["title"],
-        image_url=template["image_url"],
-        action_url=template["action_url"],
-    )
 
 
 def template_changed(channel: Channel, row: Row, deleted: bool = False) -> Outgoing:
@@ -129,7 +119,10 @@ async def _ready(connection: SqlConnection, channel: Channel, row: Row) -> tuple
     provider_id = await store.find_usable_provider(connection, row["user_id"], channel.name, row["provider_id"])
     if provider_id is None:
         raise NotReady("providerId", "names no active provider of this channel")
-    return provider_id, content_of(channel, template)
+    content = content_of(channel, template)
+    if row["track_links"] is not None:
+        content = msgspec.structs.replace(content, track_links=row["track_links"])
+    return provider_id, content
 
 
 def _lifecycle(

@@ -151,7 +151,15 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
 
     @router.post("/{campaign_id}/clone", status_code=201)
     async def clone(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        copied = ("template_id", "provider_id", "description", "audience_filter", "category", "unknown_policy")
+        copied = (
+            "template_id",
+            "provider_id",
+            "description",
+            "audience_filter",
+            "category",
+            "unknown_policy",
+            "track_links",
+        )
         async with database.begin() as connection:
             old = await locked(connection, user_id, campaign_id)
             values = {name: old[name] for name in copied}

@@ -21,9 +21,9 @@ def _camel(name: str) -> str:
     return head + "".join(part.title() for part in tail)
 
 
-def show_template(channel: Channel, row: Mapping[Any, Any]) -> dict[str, Any]:
+def show_template(channel: Channel, row: Mapping[Any, Any], link_base_url: str) -> dict[str, Any]:
     """A template with what its texts come to."""
-    checked = check_template(channel, row)
+    checked = check_template(channel, row, link_base_url)
     shown = show(row) | {"warnings": checked.warnings}
     if checked.segments is not None:
         shown |= {"segments": checked.segments.count, "encoding": checked.segments.encoding}

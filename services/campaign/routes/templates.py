@@ -8,11 +8,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from contracts.channels import Channel
-from contracts.content import MissingVariable, count_segments, parse
+from contracts.content import MissingVariable, count_segments
 from contracts.http.model import Model
 from contracts.http.templates import TEMPLATE_CHANGES, TEMPLATE_WRITES, TemplatePreview
 from services.campaign import store
-from services.campaign.domain import SAMPLE, Checked, body_field, check_template
+from services.campaign.domain import SAMPLE, Checked, body_field, check_template, sent
 from services.campaign.handlers import template_changed
 from services.campaign.routes.showing import show_template
 from services.campaign.tables import TEMPLATES
@@ -24,7 +24,7 @@ from shared.outbox import put
 LIMIT_MAX = 1000
 
 
-def template_routes(channel: Channel, database: Database) -> APIRouter:
+def template_routes(channel: Channel, database: Database, link_base_url: str) -> APIRouter:
     """Create, read, change, delete and preview."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/templates")
     table = TEMPLATES[channel.name]
@@ -32,7 +32,7 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
     change: type[Model] = TEMPLATE_CHANGES[channel.name]
 
     def derived(values: dict[str, Any]) -> dict[str, Any]:
-        checked = check_template(channel, values)
+        checked = check_template(channel, values, link_base_url)
         _require(checked)
         counted = {"character_count": checked.characters} if "character_count" in table.c else {}
         return counted | {"variables": list(checked.variables)}
@@ -44,7 +44,7 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
         async with database.begin() as connection:
             row = await store.insert_row(connection, table, values)
             await put(await raw(connection), [template_changed(channel, row)])
-        return {"data": show_template(channel, row)}
+        return {"data": show_template(channel, row, link_base_url)}
 
     @router.get("")
     async def list_templates(
@@ -52,7 +52,7 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
     ) -> dict[str, Any]:
         async with database.engine.connect() as connection:
             rows = await store.find_rows(connection, table, user_id, read_cursor(cursor), limit + 1)
-        shown = [show_template(channel, row) for row in rows[:limit]]
+        shown = [show_template(channel, row, link_base_url) for row in rows[:limit]]
         return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
 
     @router.get("/{template_id}")
@@ -61,7 +61,7 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
-        return {"data": show_template(channel, row)}
+        return {"data": show_template(channel, row, link_base_url)}
 
     @router.patch("/{template_id}")
     async def change_template(template_id: UUID, body: change, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
@@ -72,7 +72,7 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
             given = Model.given(body)
             row = await store.update_row(connection, table, template_id, given | derived(dict(old) | given))
             await put(await raw(connection), [template_changed(channel, row)])
-        return {"data": show_template(channel, row)}
+        return {"data": show_template(channel, row, link_base_url)}
 
     @router.delete("/{template_id}", status_code=204)
     async def remove_template(template_id: UUID, user_id: CurrentUser) -> Response:
@@ -90,15 +90,15 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
-        values = SAMPLE | (body.variables or {})
+        templates, links = sent(channel, row, link_base_url)
+        values = SAMPLE | (body.variables or {}) | links
         rendered: dict[str, Any] = {}
-        for name in (body_field(channel), "title", "image_url", "action_url"):
-            if row.get(name) is not None:
-                try:
-                    rendered[name] = parse(row[name]).render(values)
-                except MissingVariable as missing:
-                    errors = [{"field": f"variables.{missing.name}", "message": "has no value and no fallback"}]
-                    raise Problem(422, "Invalid input", errors=errors) from None
+        for name, template in templates.items():
+            try:
+                rendered[name] = template.render(values)
+            except MissingVariable as missing:
+                errors = [{"field": f"variables.{missing.name}", "message": "has no value and no fallback"}]
+                raise Problem(422, "Invalid input", errors=errors) from None
         text = rendered[body_field(channel)]
         data: dict[str, Any] = {
             "text": text,
