@@ -17,12 +17,14 @@ from services.dispatcher.jobs.parts import Sending
 from services.dispatcher.jobs.progress import measure_waiting, publish_progress
 from services.dispatcher.jobs.repairing import free_expired_lots, resolve_once, resolve_unknowns
 from services.dispatcher.jobs.sending import send_lots
+from services.dispatcher.routes.addressees import addressee_routes
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import find_tariffs
 from shared.database import open_database
 from shared.http import internal_app, only_with_token
+from shared.links import link_codes
 from shared.probes import AsgiApp
 from shared.providers.wire import Wire
 from shared.runtime import Job, Service
@@ -40,7 +42,7 @@ async def build(settings: DispatcherSettings) -> AsyncIterator[Service]:
         async with open_accounts(database, seal(secrets_key), wire) as accounts:
             async with database.pool.connection() as connection:
                 tariffs = Tariffs(await find_tariffs(connection))
-            sending = Sending(database, settings, accounts, references(secrets_key), tariffs)
+            sending = Sending(database, settings, accounts, references(secrets_key), link_codes(secrets_key), tariffs)
             yield Service(
                 name=NAME,
                 routes=_routes(sending),
@@ -67,6 +69,7 @@ def _routes(sending: Sending) -> AsgiApp:
     for channel in CHANNELS.values():
         app.include_router(provider_routes(channel, sending.accounts, sending.accounts.seal))
         app.include_router(ledger_routes(channel, sending.database))
+    app.include_router(addressee_routes(sending.database))
     app.include_router(_reconciliation(sending))
     return only_with_token(app, sending.settings.internal_token.get_secret_value())
 

@@ -18,6 +18,7 @@ from services.dispatcher.jobs.repairing import Resolved, resolve_once
 from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.providers import insert_provider
+from shared.links import link_codes
 from shared.probes import Heartbeat
 from shared.providers.wire import Wire
 from shared.runtime import JobContext
@@ -29,6 +30,7 @@ from tests.providers.samples import values_of
 from tests.waiting import until
 
 KEY = Fernet.generate_key().decode()
+LINK_BASE_URL = "https://n.example"
 TYPES = {"sms": "twilio", "push": "firebase"}
 
 
@@ -73,6 +75,7 @@ async def desk(scene: Scene, simulated: Simulated) -> AsyncIterator[Desk]:
         internal_token=KEY,
         http_port=0,
         public_base_url="http://127.0.0.1:9",
+        link_base_url=LINK_BASE_URL,
         idle_seconds=0.05,
     )
     kind = TYPES[scene.channel.name]
@@ -87,4 +90,6 @@ async def desk(scene: Scene, simulated: Simulated) -> AsyncIterator[Desk]:
         await insert_provider(connection, scene.channel.name, values)
     wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=2)
     async with open_accounts(scene.database, seal(KEY), wire) as accounts:
-        yield Desk(scene, simulated, Sending(scene.database, settings, accounts, references(KEY), Tariffs({})))
+        yield Desk(
+            scene, simulated, Sending(scene.database, settings, accounts, references(KEY), link_codes(KEY), Tariffs({}))
+        )
