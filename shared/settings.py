@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -38,9 +38,7 @@ class ServiceSettings(HttpSettings):
 class LinkSettings(ServiceSettings):
     """What every service needs that makes or measures the links in messages."""
 
-    link_base_url: str = Field(
-        validation_alias=AliasChoices("LINK_BASE_URL", "PUBLIC_BASE_URL"), pattern="^https?://[^/]+$", max_length=100
-    )
+    link_base_url: str = Field(validation_alias="LINK_BASE_URL", pattern="^https?://[^/]+$", max_length=100)
     """Where links in messages lead: the gateway, by a host as short as there is one."""
 
 

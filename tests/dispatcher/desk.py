@@ -42,10 +42,10 @@ class Desk:
     simulated: Simulated
     sending: Sending
 
-    async def send(self, *lots: LotResolved) -> None:
+    async def send(self, *lots: LotResolved, **content: object) -> None:
         """Sends the lots to the end, or until they are held."""
         await self.scene.arrive(*lots)
-        await self.scene.launch()
+        await self.scene.launch(**content)
         await self.work(len(lots))
 
     async def work(self, lots: int, *states: str) -> None:
