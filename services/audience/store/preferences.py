@@ -86,12 +86,17 @@ async def find_consents(
     return found
 
 
-def _suppressed_consent(scope: str) -> Consent:
-    return Consent(
-        opted_in=scope != ALL,
-        marketing=scope != MARKETING,
-        transactional=scope != TRANSACTIONAL,
+def _suppressed_consent(*scopes: str) -> Consent:
+    return Consent().with_flags(dict.fromkeys(scopes, False))
+
+
+async def find_consent_at(connection: Connection, user_id: str, channel: str, address: str) -> Consent:
+    """What was said about an address itself, whoever has it; locks it against others who decide about it."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%b, 3))", (f"{user_id} {channel} {address}",)
     )
+    suppressed = await find_suppressed(connection, user_id, channel, [address])
+    return _suppressed_consent(*suppressed.get(address, ()))
 
 
 async def find_suppressed(
