@@ -12,7 +12,7 @@ from services.campaign.jobs import run_schedule
 from services.campaign.routes.campaigns import campaign_routes
 from services.campaign.routes.templates import template_routes
 from services.campaign.settings import CampaignSettings
-from shared.database import open_database
+from shared.database import TenantDatabase, open_database
 from shared.http import internal_app, only_with_token
 from shared.runtime import Job, Service
 
@@ -23,10 +23,10 @@ NAME = "campaign"
 async def build(settings: CampaignSettings) -> AsyncIterator[Service]:
     """The service with everything it needs, until the end of the block."""
     async with open_database(settings.database_url, settings.database_connections_max, NAME) as database:
-        app = internal_app(NAME)
+        app, seen = internal_app(NAME), TenantDatabase(database)
         for channel in CHANNELS.values():
-            app.include_router(template_routes(channel, database, settings.link_base_url))
-            app.include_router(campaign_routes(channel, database))
+            app.include_router(template_routes(channel, seen, settings.link_base_url))
+            app.include_router(campaign_routes(channel, seen))
         yield Service(
             name=NAME,
             routes=only_with_token(app, settings.internal_token.get_secret_value()),

@@ -22,7 +22,7 @@ from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import find_tariffs
-from shared.database import open_database
+from shared.database import TenantDatabase, open_database
 from shared.http import internal_app, only_with_token
 from shared.links import link_codes
 from shared.probes import AsgiApp
@@ -65,10 +65,10 @@ def _jobs(sending: Sending) -> list[Job]:
 
 
 def _routes(sending: Sending) -> AsgiApp:
-    app = internal_app(NAME)
+    app, seen = internal_app(NAME), TenantDatabase(sending.database)
     for channel in CHANNELS.values():
-        app.include_router(provider_routes(channel, sending.accounts, sending.accounts.seal))
-        app.include_router(ledger_routes(channel, sending.database))
+        app.include_router(provider_routes(channel, seen, sending.accounts))
+        app.include_router(ledger_routes(channel, seen))
     app.include_router(addressee_routes(sending.database))
     app.include_router(_reconciliation(sending))
     return only_with_token(app, sending.settings.internal_token.get_secret_value())

@@ -22,7 +22,7 @@ from services.gateway.routes.own import own_routes
 from services.gateway.routes.people import people_routes
 from services.gateway.routes.sessions import session_routes
 from services.gateway.settings import GatewaySettings
-from shared.database import Database, open_database
+from shared.database import Database, TenantDatabase, open_database
 from shared.http import answer_problems
 from shared.runtime import Job, Service
 
@@ -52,12 +52,12 @@ def make_app(database: Database, owners: Owners, settings: GatewaySettings) -> F
     """The public API with its description."""
     app = FastAPI(title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     answer_problems(app)
-    entrance = Entrance(database, Keys(database), settings)
-    app.include_router(outside_routes(database, entrance, owners))
+    entrance, seen = Entrance(database, Keys(database), settings), TenantDatabase(database)
+    app.include_router(outside_routes(seen, entrance, owners))
     app.include_router(session_routes(database, entrance))
-    app.include_router(people_routes(database, entrance))
-    app.include_router(own_routes(database, entrance, owners))
-    app.include_router(forwarding_routes(database, entrance, owners, settings))
+    app.include_router(people_routes(seen, entrance))
+    app.include_router(own_routes(seen, entrance, owners))
+    app.include_router(forwarding_routes(seen, entrance, owners, settings))
     document = describe(app)
 
     @app.get("/openapi.json", include_in_schema=False)

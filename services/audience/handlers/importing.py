@@ -24,7 +24,7 @@ from services.audience.handlers import consent
 from services.audience.store import additions, customers, expansions, imports, preferences
 from services.audience.store.imports import RowError
 from shared.codec import now
-from shared.database import Connection, Database
+from shared.database import Connection, Transactions
 from shared.ids import new_id
 
 ERRORS_SHOWN_MAX = 100
@@ -146,7 +146,7 @@ async def save_customers(connection: Connection, user_id: str, rows: Sequence[Cu
     await consent.say_incoming(connection, user_id, before)
 
 
-async def save_list(database: Database, kind: Kind[Any], rows: Sequence[Row]) -> Imported:
+async def save_list(database: Transactions, kind: Kind[Any], rows: Sequence[Row]) -> Imported:
     """Saves the good ones of a list in one transaction."""
     batch: Batch[Any] = Batch()
     batch.take(rows, kind.read)
@@ -158,7 +158,7 @@ async def save_list(database: Database, kind: Kind[Any], rows: Sequence[Row]) ->
 
 
 async def import_file(
-    database: Database,
+    database: Transactions,
     user_id: str,
     kind: Kind[Any],
     file_format: str,
@@ -188,13 +188,13 @@ async def import_file(
         async with database.transaction() as connection:
             await imports.mark_finished(connection, import_id, state)
     if result.imported >= ANALYZE_FROM_ROWS:
-        async with database.transaction() as connection:
+        async with database.whole_fleet.transaction() as connection:
             await customers.analyze(connection)
     return import_id, result
 
 
 async def _save_batch(
-    database: Database, kind: Kind[Any], import_id: UUID, batch: Batch[Any], result: Imported
+    database: Transactions, kind: Kind[Any], import_id: UUID, batch: Batch[Any], result: Imported
 ) -> None:
     async with database.transaction() as connection:
         await kind.save(connection, batch)
@@ -210,7 +210,7 @@ def _count(result: Imported, kind: Kind[Any], batch: Batch[Any]) -> None:
     metrics.IMPORTED_ROWS.labels(kind.name, "rejected").inc(batch.rejected)
 
 
-async def add_device(database: Database, user_id: str, customer_id: str, device: Device) -> bool:
+async def add_device(database: Transactions, user_id: str, customer_id: str, device: Device) -> bool:
     """Adds a device to a customer, or notes that it was seen; False when there is no such customer."""
     seen_at = device.last_seen_at = device.last_seen_at or now()
     async with database.transaction() as connection:

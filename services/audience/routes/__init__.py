@@ -5,14 +5,14 @@ from __future__ import annotations
 from contracts.channels import CHANNELS
 from services.audience.routes import customers, preferences, recipients
 from services.audience.settings import AudienceSettings
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import internal_app
 from shared.probes import AsgiApp
 
 BASE = "/api/notification"
 
 
-def make_routes(database: Database, settings: AudienceSettings) -> AsgiApp:
+def make_routes(database: TenantDatabase, settings: AudienceSettings) -> AsgiApp:
     """The app, without its guard."""
     app = internal_app("audience")
     app.include_router(customers.make_router(database, settings), prefix=BASE)

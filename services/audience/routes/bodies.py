@@ -15,7 +15,7 @@ from services.audience.domain.files import BadFile, Row
 from services.audience.handlers.importing import FORMATS, AlreadyLaunched, Imported, Kind, import_file
 from services.audience.settings import AudienceSettings
 from services.audience.store.imports import RowError
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import Problem
 
 ROWS_MAX = 10_000
@@ -69,7 +69,7 @@ def answer_list(result: Imported, name: str) -> JSONResponse:
 
 async def answer_import(
     request: Request,
-    database: Database,
+    database: TenantDatabase,
     settings: AudienceSettings,
     user_id: str,
     kind: Kind[Any],

@@ -15,11 +15,11 @@ from services.audience.routes.bodies import (
     read_rows,
 )
 from services.audience.settings import AudienceSettings
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser
 
 
-def make_router(database: Database, settings: AudienceSettings, channel: Channel) -> APIRouter:
+def make_router(database: TenantDatabase, settings: AudienceSettings, channel: Channel) -> APIRouter:
     """The routes under `/{channel}/campaigns/{id}/recipients`."""
     router = APIRouter(prefix=f"/{channel.name}/campaigns")
 

@@ -19,7 +19,7 @@ from services.campaign.handlers import NotReady, act, campaign_changed
 from services.campaign.routes.showing import show
 from services.campaign.tables import CAMPAIGNS, TEMPLATES
 from shared.codec import now
-from shared.database import Database, SqlConnection, raw
+from shared.database import SqlConnection, TenantDatabase, raw
 from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
 from shared.ids import new_id
 from shared.outbox import put
@@ -32,7 +32,7 @@ NEWS_SECONDS = 2.0
 NEWS_POLL_SECONDS = 0.05
 
 
-def campaign_routes(channel: Channel, database: Database) -> APIRouter:
+def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     """Create, read, change, delete, and what moves a campaign from state to state."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
     table = CAMPAIGNS[channel.name]
@@ -73,14 +73,14 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
         status: Status | None = None,
     ) -> dict[str, Any]:
         filters = {} if status is None else {"status": status.value}
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             rows = await store.find_rows(connection, table, user_id, read_cursor(cursor), limit + 1, filters)
         shown = [show(row) for row in rows[:limit]]
         return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
 
     @router.get("/{campaign_id}")
     async def read_campaign(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await store.find_row(connection, table, user_id, campaign_id)
         if row is None:
             raise Problem(404, "No such campaign")

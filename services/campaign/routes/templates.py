@@ -16,7 +16,7 @@ from services.campaign.domain import SAMPLE, Checked, body_field, check_template
 from services.campaign.handlers import template_changed
 from services.campaign.routes.showing import show_template
 from services.campaign.tables import TEMPLATES
-from shared.database import Database, raw
+from shared.database import TenantDatabase, raw
 from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
 from shared.ids import new_id
 from shared.outbox import put
@@ -24,7 +24,7 @@ from shared.outbox import put
 LIMIT_MAX = 1000
 
 
-def template_routes(channel: Channel, database: Database, link_base_url: str) -> APIRouter:
+def template_routes(channel: Channel, database: TenantDatabase, link_base_url: str) -> APIRouter:
     """Create, read, change, delete and preview."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/templates")
     table = TEMPLATES[channel.name]
@@ -50,14 +50,14 @@ def template_routes(channel: Channel, database: Database, link_base_url: str) ->
     async def list_templates(
         user_id: CurrentUser, limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100, cursor: str | None = None
     ) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             rows = await store.find_rows(connection, table, user_id, read_cursor(cursor), limit + 1)
         shown = [show_template(channel, row, link_base_url) for row in rows[:limit]]
         return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
 
     @router.get("/{template_id}")
     async def read_template(template_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
@@ -86,7 +86,7 @@ def template_routes(channel: Channel, database: Database, link_base_url: str) ->
 
     @router.post("/{template_id}/preview")
     async def preview_template(template_id: UUID, body: TemplatePreview, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")

@@ -22,7 +22,7 @@ from services.dispatcher.store.providers import (
     update_provider,
 )
 from shared.codec import now
-from shared.database import raw
+from shared.database import TenantDatabase, raw
 from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
@@ -55,10 +55,10 @@ class ProviderWrite(BaseModel):
         return self.model_dump(by_alias=True, exclude_unset=True)
 
 
-def provider_routes(channel: Channel, accounts: Accounts, seal: Seal) -> APIRouter:
+def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accounts) -> APIRouter:
     """Create, read, change, delete and try provider accounts."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/providers")
-    database = accounts.database
+    seal = accounts.seal
 
     def check(values: Mapping[str, Any], provider_type: str) -> None:
         problems = validate_account(channel.name, provider_type, values, accounts.wire.allowed_hosts)
@@ -90,14 +90,14 @@ def provider_routes(channel: Channel, accounts: Accounts, seal: Seal) -> APIRout
     async def list_providers(
         user_id: CurrentUser, limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: str | None = None
     ) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             rows = await find_providers(connection, channel.name, user_id, read_cursor(cursor), limit + 1)
         shown = [_shown(seal, channel, row) for row in rows[:limit]]
         return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
 
     @router.get("/{provider_id}")
     async def read_provider(provider_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await find_provider(connection, channel.name, provider_id, user_id)
         if row is None:
             raise Problem(404, "No such provider")
@@ -132,10 +132,11 @@ def provider_routes(channel: Channel, accounts: Accounts, seal: Seal) -> APIRout
 
     @router.post("/{provider_id}/verify")
     async def verify_provider(provider_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        async with database.begin() as connection:
+            if await find_provider(connection, channel.name, provider_id, user_id) is None:
+                raise Problem(404, "No such provider")
         usable = await accounts.find(channel.name, user_id, provider_id)
         if isinstance(usable, Unusable):
-            if usable.reason == "provider_missing":
-                raise Problem(404, "No such provider")
             return {"data": {"works": False, "detail": usable.reason}}
         verification = await usable.provider.verify()
         return {"data": {"works": verification.works, "detail": verification.detail}}

@@ -9,7 +9,7 @@ from datetime import datetime
 from services.gateway.domain.keys import ApiKey, hash_secret, make_key, split_key
 from services.gateway.store import keys as store
 from shared.codec import now
-from shared.database import Database
+from shared.database import Database, Transactions
 from shared.http import Problem
 
 KEY_CACHE_SECONDS = 5.0
@@ -47,7 +47,7 @@ class Keys:
 
 
 async def create_key(
-    database: Database, user_id: str, name: str, scopes: list[str], expires_at: datetime | None
+    database: Transactions, user_id: str, name: str, scopes: list[str], expires_at: datetime | None
 ) -> str:
     """Makes a key and returns it; it cannot be read again."""
     key, prefix, secret = make_key()

@@ -10,12 +10,12 @@ from contracts import topics
 from contracts.events import Content, SendRequested
 from contracts.http.sending import SendWrite
 from shared.codec import now
-from shared.database import Database
+from shared.database import Transactions
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
 
 
-async def request_sends(database: Database, user_id: str, body: SendWrite) -> list[dict[str, str]]:
+async def request_sends(database: Transactions, user_id: str, body: SendWrite) -> list[dict[str, str]]:
     """Publishes one `SendRequested` per message; returns their request ids in order."""
     records, shown = [], []
     for message in body.messages:

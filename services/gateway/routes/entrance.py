@@ -16,7 +16,7 @@ from services.gateway.handlers.sessions import find_session
 from services.gateway.routes.cookies import check_token, cookie_name
 from services.gateway.routes.messages import WRITES
 from services.gateway.settings import GatewaySettings
-from shared.database import Database
+from shared.database import Database, ask_for
 from shared.http import Problem
 
 OPERATOR_SCOPES = frozenset(SCOPES)
@@ -38,6 +38,7 @@ class Entrance:
         named = request.query_params.get("userId")
         if named is not None and named != caller.user_id:
             raise Problem(403, "Not allowed", "userId must be your own, or be left out")
+        ask_for(caller.user_id)
         return caller
 
     async def caller_of(self, request: Request) -> Caller:

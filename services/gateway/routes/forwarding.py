@@ -15,10 +15,12 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import WRITES, IdempotencyKey, read_body, response_of, target_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.answers import Answer
-from shared.database import Database
+from shared.database import TenantDatabase
 
 
-def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, settings: GatewaySettings) -> APIRouter:
+def forwarding_routes(
+    database: TenantDatabase, entrance: Entrance, owners: Owners, settings: GatewaySettings
+) -> APIRouter:
     """Every endpoint that another service answers."""
     router = APIRouter(prefix=BASE)
 

@@ -16,7 +16,7 @@ from services.gateway.handlers.owners import Owners
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import read_body, response_of, target_of
 from shared.codec import now
-from shared.database import Database
+from shared.database import TenantDatabase, ask_for
 from shared.http import Problem
 
 CALLBACK_BYTES_MAX = 65_536
@@ -31,7 +31,7 @@ class KeyWrite(Model):
     expires_at: AwareDatetime | None = None
 
 
-def outside_routes(database: Database, entrance: Entrance, owners: Owners) -> APIRouter:
+def outside_routes(database: TenantDatabase, entrance: Entrance, owners: Owners) -> APIRouter:
     """Callbacks and reports, passed on as they came, and what wants the fleet's own token."""
     router = APIRouter()
 
@@ -55,6 +55,7 @@ def outside_routes(database: Database, entrance: Entrance, owners: Owners) -> AP
         expires_at: datetime | None = body.expires_at
         if expires_at is not None and expires_at <= now():
             raise Problem(422, "Invalid input", errors=[{"field": "expiresAt", "message": "must be in the future"}])
+        ask_for(body.user_id)
         key = await create_key(database, body.user_id, body.name, body.scopes, expires_at)
         return {"data": {"apiKey": key, "userId": body.user_id, "scopes": body.scopes}}
 

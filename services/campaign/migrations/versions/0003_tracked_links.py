@@ -4,7 +4,7 @@ from alembic import op
 
 from contracts.channels import CHANNELS
 
-revision = "campaign_0003"
+revision = "campaign_tracked_links"
 down_revision = "campaign_0002"
 
 

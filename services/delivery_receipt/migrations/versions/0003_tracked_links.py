@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "delivery_receipt_0003"
+revision = "delivery_receipt_tracked_links"
 down_revision = "delivery_receipt_0002"
 
 

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "dispatcher_0005"
-down_revision = "dispatcher_0004"
+revision = "dispatcher_tracked_links"
+down_revision = "dispatcher_wall"
 
 
 def upgrade() -> None:
