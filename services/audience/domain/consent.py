@@ -38,7 +38,7 @@ class Consent:
 
     def with_flags(self, flags: Mapping[str, bool]) -> Consent:
         """The same with other answers for these scopes of `flags`."""
-        now = self.flags() | flags
+        now = {**self.flags(), **flags}
         return replace(self, opted_in=now[ALL], marketing=now[MARKETING], transactional=now[TRANSACTIONAL])
 
     def flags(self) -> dict[str, bool]:

@@ -18,6 +18,9 @@ from shared.database import Connection
 
 FLAGS = ("sms_opted_in", "push_opted_in", "marketing_opted_in", "transactional_opted_in")
 LISTS = ("sms_categories", "push_categories")
+NOTHING_CHOSEN = (None, True, True, True, True, None, None)
+"""What `find_choices` would find of a customer who has no preferences yet."""
+
 _COLUMNS = ", ".join((*FLAGS, *LISTS))
 
 
@@ -255,6 +258,16 @@ async def _has_opt_outs(connection: Connection, user_id: str, channel: str) -> b
     )
     row = await cursor.fetchone()
     return row is not None and bool(row[0])
+
+
+async def find_topics(connection: Connection, user_id: str, rows_max: int) -> list[str]:
+    """The categories of the tenant's campaigns."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT category FROM expansions WHERE user_id = %b ORDER BY category LIMIT %b",
+        (user_id, rows_max),
+        binary=True,
+    )
+    return [row[0] for row in await cursor.fetchall()]
 
 
 async def upsert_choices(connection: Connection, user_id: str, customer_id: str, changes: Mapping[str, Any]) -> None:
