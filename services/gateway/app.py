@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
 from services.gateway.handlers.keys import Keys
+from services.gateway.handlers.limits import Limits
 from services.gateway.handlers.owners import Owners
 from services.gateway.jobs import forget
 from services.gateway.routes.describing import describe, docs_page
@@ -20,10 +21,12 @@ from services.gateway.routes.forwarding import forwarding_routes
 from services.gateway.routes.outside import outside_routes
 from services.gateway.routes.own import own_routes
 from services.gateway.routes.people import people_routes
+from services.gateway.routes.preference_page import preference_page_routes
 from services.gateway.routes.sessions import session_routes
 from services.gateway.settings import GatewaySettings
 from shared.database import Database, TenantDatabase, open_database
 from shared.http import answer_problems
+from shared.links import link_codes
 from shared.runtime import Job, Service
 
 NAME = "gateway"
@@ -54,6 +57,8 @@ def make_app(database: Database, owners: Owners, settings: GatewaySettings) -> F
     answer_problems(app)
     entrance, seen = Entrance(database, Keys(database), settings), TenantDatabase(database)
     app.include_router(outside_routes(seen, entrance, owners))
+    codes = link_codes(settings.secrets_key.get_secret_value())
+    app.include_router(preference_page_routes(owners, entrance, Limits(database), codes))
     app.include_router(session_routes(database, entrance))
     app.include_router(people_routes(seen, entrance))
     app.include_router(own_routes(seen, entrance, owners))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.audience.handlers.own_preferences import OwnPreferences, Person, choose_own, find_own
+from services.audience.handlers.own_preferences import Own, Person, choose_own, find_own
 from services.audience.routes import make_routes
 from services.audience.settings import AudienceSettings
 from shared.database import TenantDatabase
@@ -20,7 +20,7 @@ MARKETING_OFF = {"marketing_opted_in": False}
 MARKETING_ON = {"marketing_opted_in": True}
 
 
-async def choose(tenant: Tenant, who: Person, **choices: Any) -> OwnPreferences:
+async def choose(tenant: Tenant, who: Person, **choices: Any) -> Own:
     _, after = await choose_own(tenant.database, tenant.user_id, who, choices)
     return after
 
@@ -138,7 +138,7 @@ async def test_the_gateway_asks_and_changes(tenant, client):
     whom = {"channel": "sms", "address": phone(1), "customerId": "c0001"}
     answer = await client.post("/internal/own-preferences", json=whom | {"flags": {"smsOptedIn": False}})
     data = answer.json()["data"]
-    assert (data["before"]["flags"]["smsOptedIn"], data["flags"]["smsOptedIn"]) == (True, False)
+    assert (data["before"]["flags"]["smsOptedIn"], data["now"]["flags"]["smsOptedIn"]) == (True, False)
     answer = await client.post("/internal/own-preferences", json=whom)
     assert answer.json()["data"] == data | {"before": None}
     assert phone(1) not in answer.text

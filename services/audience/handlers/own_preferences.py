@@ -32,7 +32,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnPreferences:
+class Own:
     """Values of the columns that the person can choose. Lists hold what is ticked of the topics that are offered.
 
     The number is masked.
@@ -43,7 +43,7 @@ class OwnPreferences:
     phone_number: str | None
 
 
-async def find_own(database: Transactions, user_id: str, person: Person) -> OwnPreferences:
+async def find_own(database: Transactions, user_id: str, person: Person) -> Own:
     """What the person has chosen."""
     async with database.transaction() as connection:
         return await _find(connection, user_id, await _known(connection, user_id, person))
@@ -51,7 +51,7 @@ async def find_own(database: Transactions, user_id: str, person: Person) -> OwnP
 
 async def choose_own(
     database: Transactions, user_id: str, person: Person, choices: Mapping[str, Any]
-) -> tuple[OwnPreferences, OwnPreferences]:
+) -> tuple[Own, Own]:
     """What the person had chosen, and has now; from the commit on it counts. What they cannot choose is passed over."""
     async with database.transaction() as connection:
         person = await _known(connection, user_id, person)
@@ -82,13 +82,13 @@ async def _known(connection: Connection, user_id: str, person: Person) -> Person
     return person if known else replace(person, customer_id=None)
 
 
-async def _find(connection: Connection, user_id: str, person: Person) -> OwnPreferences:
+async def _find(connection: Connection, user_id: str, person: Person) -> Own:
     has_number = CHANNELS[person.channel].address_column == CUSTOMERS.c.phone_number.name
     number = person.address if has_number else None
     if person.customer_id is None:
         flags = (await preferences.find_consent_at(connection, user_id, person.channel, person.address)).flags()
         choices: dict[str, Any] = {column: flags[scope] for column, scope in flag_columns(person.channel).items()}
-        return OwnPreferences(choices, [], _masked(number))
+        return Own(choices, [], _masked(number))
     found = await preferences.find_choices(connection, user_id, [person.customer_id])
     own_number, *values = found.get(person.customer_id, preferences.NOTHING_CHOSEN)
     choices = dict(zip((*preferences.FLAGS, *preferences.LISTS), values, strict=True))
@@ -97,7 +97,7 @@ async def _find(connection: Connection, user_id: str, person: Person) -> OwnPref
     offered = sorted(used.union(*(listed or () for listed in lists.values())) - _BY_FLAGS)[:TOPICS_MAX]
     for column, listed in lists.items():
         choices[column] = [topic for topic in offered if listed is None or topic in listed]
-    return OwnPreferences(choices, offered, _masked(own_number or number))
+    return Own(choices, offered, _masked(own_number or number))
 
 
 def _masked(number: str | None) -> str | None:

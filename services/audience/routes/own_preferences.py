@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from contracts.http.own_preferences import OwnPreferencesAsked
-from services.audience.handlers.own_preferences import OwnPreferences, Person, choose_own, find_own
+from contracts.http.own_preferences import OwnChoices, OwnPreferences, OwnPreferencesAsked
+from services.audience.handlers.own_preferences import Own, Person, choose_own, find_own
 from services.audience.routes.preferences import FIELDS
 from services.audience.store.preferences import FLAGS
 from services.audience.tables import REACHES
@@ -20,21 +20,28 @@ def make_router(database: TenantDatabase) -> APIRouter:
     router = APIRouter()
 
     @router.post("/internal/own-preferences")
-    async def own_preferences(asked: OwnPreferencesAsked, user_id: CurrentUser) -> dict[str, Any]:
+    async def own_preferences(asked: OwnPreferencesAsked, user_id: CurrentUser) -> dict[str, OwnPreferences]:
         person = Person(asked.channel, asked.address, asked.customer_id)
         choices: dict[str, Any] = {FIELDS[name]: value for name, value in asked.flags.items()}
         choices |= {REACHES[channel].categories: ticked for channel, ticked in asked.topics.items()}
+        before = None
         if choices:
             before, own = await choose_own(database, user_id, person, choices)
         else:
-            before, own = None, await find_own(database, user_id, person)
-        data = _choices(own) | {"offered": own.offered, "phoneNumber": own.phone_number}
-        return {"data": data | {"before": None if before is None else _choices(before)}}
+            own = await find_own(database, user_id, person)
+        answer = OwnPreferences(
+            now=_choices(own),
+            before=None if before is None else _choices(before),
+            offered=own.offered,
+            phone_number=own.phone_number,
+        )
+        return {"data": answer}
 
     return router
 
 
-def _choices(own: OwnPreferences) -> dict[str, Any]:
+def _choices(own: Own) -> OwnChoices:
     flags = {name: own.choices[column] for name, column in FIELDS.items() if column in own.choices and column in FLAGS}
     lists = {channel: own.choices.get(reach.categories) for channel, reach in REACHES.items()}
-    return {"flags": flags, "topics": {channel: ticked for channel, ticked in lists.items() if ticked is not None}}
+    topics = {channel: ticked for channel, ticked in lists.items() if ticked is not None}
+    return OwnChoices.model_validate({"flags": flags, "topics": topics})

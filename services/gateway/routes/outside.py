@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, Field
 
 from contracts.http.endpoints import BASE, KEY_SCOPES
 from contracts.http.model import Model
+from contracts.links import TRACKED_PATH
 from services.gateway.domain.keys import unknown_scopes
 from services.gateway.handlers.keys import create_key
 from services.gateway.handlers.owners import Owners
@@ -42,6 +43,8 @@ def outside_routes(database: TenantDatabase, entrance: Entrance, owners: Owners)
 
     for path in ("/callbacks/{provider}/{account}", "/t/{token}/{kind}"):
         router.add_api_route(f"{BASE}{path}", stranger, methods=["GET", "POST"], include_in_schema=False)
+    for prefix in (TRACKED_PATH, f"{BASE}{TRACKED_PATH}"):
+        router.add_api_route(f"{prefix}{{code}}", stranger, methods=["GET", "HEAD"], include_in_schema=False)
 
     def fleet_only(request: Request) -> None:
         if not entrance.is_fleet(request):
