@@ -51,8 +51,8 @@ _HEADERS = {
 }
 
 FLAG_WORDS = {
-    "smsOptedIn": ("Text messages (SMS)", "Everything below that comes by SMS."),
-    "pushOptedIn": ("App notifications", "Everything below that comes to your app or browser."),
+    "smsOptedIn": ("Text messages (SMS)", "Without it nothing comes by SMS."),
+    "pushOptedIn": ("App notifications", "Without it nothing comes to your app or browser."),
     "marketingOptedIn": ("Offers and news", "Sales, new products, newsletters."),
     "transactionalOptedIn": ("Orders and account", "Deliveries, receipts, appointments, security codes."),
 }
