@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from contracts.links import LINK_VARIABLES
-
 VARIABLES_MAX = 50
+LINK_VARIABLES = frozenset({"unsubscribeUrl", "preferencesUrl"})
+"""Links that are made for each recipient (`contracts.links`)."""
+
 CUSTOMER_VARIABLES = frozenset({"firstName", "lastName", "fullName", "customerId", "email", "country", "locale"})
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_.]{0,79})\s*(?:\|([^{}]{0,80}))?\}\}")
+PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_.]{0,79})\s*(?:\|([^{}]{0,80}))?\}\}")
 _STRAY = re.compile(r"\{\{|\}\}")
 _ATTRIBUTE = re.compile(r"attributes\.[A-Za-z0-9_]{1,64}")
 
@@ -62,11 +63,11 @@ def parse(source: str, is_known: Callable[[str], bool] | None = None) -> Templat
     literals: list[str] = []
     slots: list[tuple[str, str | None]] = []
     end = 0
-    for match in _PLACEHOLDER.finditer(source):
+    for match in PLACEHOLDER.finditer(source):
         name = match.group(1)
         if not known(name):
             raise ContentError(
-                f"unknown variable {{{{{name}}}}}: use {', '.join(sorted(CUSTOMER_VARIABLES | LINK_VARIABLES.keys()))}"
+                f"unknown variable {{{{{name}}}}}: use {', '.join(sorted(CUSTOMER_VARIABLES | LINK_VARIABLES))}"
                 " or attributes.<name>"
             )
         literals.append(source[end : match.start()])

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from contracts.content import PLACEHOLDER
 from contracts.events.campaigns import Content
 
 PREFERENCES_PATH = "/preferences/"
@@ -20,10 +21,8 @@ TRACKED_PATH = "/l/"
 PREFERENCE_CODE_CHARACTERS = 30
 TRACKED_CODE_CHARACTERS = 32
 
-LINK_VARIABLES: Mapping[str, str] = MappingProxyType(
-    {"unsubscribeUrl": UNSUBSCRIBE_PATH, "preferencesUrl": PREFERENCES_PATH}
-)
-"""Variables that every text may name, with the path that their code follows."""
+_PATHS: Mapping[str, str] = MappingProxyType({"unsubscribeUrl": UNSUBSCRIBE_PATH, "preferencesUrl": PREFERENCES_PATH})
+"""What the code follows, by the variables of `contracts.content.LINK_VARIABLES`."""
 
 TRACKED_MAX = 20
 """Links of one content that are counted; further ones stay as they are."""
@@ -68,12 +67,28 @@ def is_countable(link: str) -> bool:
 
 def link_values(base_url: str, preference_code: str, tracked_codes: Mapping[int, str] | None = None) -> dict[str, str]:
     """What the variables of links stand for; `tracked_codes` by number of the content's link."""
-    values = {name: base_url + path + preference_code for name, path in LINK_VARIABLES.items()}
+    values = {name: base_url + path + preference_code for name, path in _PATHS.items()}
     codes = tracked_codes or {}
     return values | {tracked_variable(number): base_url + TRACKED_PATH + code for number, code in codes.items()}
 
 
-def sample_link_values(base_url: str, tracked_links: int = 0) -> dict[str, str]:
-    """The same with codes that lead nowhere, for previews and forecasts: every character counts as in a real one."""
-    codes = dict.fromkeys(range(tracked_links), "0" * TRACKED_CODE_CHARACTERS)
-    return link_values(base_url, "0" * PREFERENCE_CODE_CHARACTERS, codes)
+def with_sample_links(content: Content, base_url: str) -> Content:
+    """The content with links that lead nowhere but are as long as real ones, for previews, counts and forecasts."""
+    destinations: list[str] = []
+    if content.track_links:
+        content, destinations = tracked(content)
+    codes = dict.fromkeys(range(len(destinations)), "0" * TRACKED_CODE_CHARACTERS)
+    values = link_values(base_url, "0" * PREFERENCE_CODE_CHARACTERS, codes)
+
+    def filled(text: str | None) -> str | None:
+        return text and PLACEHOLDER.sub(lambda match: values.get(match.group(1), match.group()), text)
+
+    return msgspec.structs.replace(
+        content,
+        body=filled(content.body),
+        title=filled(content.title),
+        image_url=filled(content.image_url),
+        action_url=filled(content.action_url),
+        data=content.data and {name: filled(text) for name, text in content.data.items()},
+        track_links=False,
+    )

@@ -42,6 +42,11 @@ class LinkSettings(ServiceSettings):
     """Where links in messages lead: the gateway, by a host as short as there is one."""
 
 
+def listed(text: str) -> frozenset[str]:
+    """The entries of a setting that is a comma-separated list."""
+    return frozenset(entry.strip() for entry in text.split(",") if entry.strip())
+
+
 AnySettings = TypeVar("AnySettings", bound=HttpSettings)
 
 

@@ -32,11 +32,6 @@ class Endpoint:
     status: int = 200
     streams: bool = False
 
-    @property
-    def tag(self) -> str:
-        """The group that it is shown in."""
-        return next(part for part in reversed(self.path.split("/")) if part and not part.startswith("{"))
-
 
 def _of_channel(name: str) -> Iterator[Endpoint]:
     at = f"/{name}/providers"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.settings import LinkSettings
 
 
-class AudienceSettings(ServiceSettings):
+class AudienceSettings(LinkSettings):
     """Limits of imports and expansion; seconds and counts as the names say."""
 
     model_config = SettingsConfigDict(
@@ -24,3 +24,8 @@ class AudienceSettings(ServiceSettings):
     """How often the expansion job looks for a campaign that somebody else left unfinished."""
     addresses_kept_seconds: float = Field(3_600, ge=0, le=30 * 86_400)
     """How long a finished expansion keeps the digests by which it recognised duplicates."""
+    forecast_wait_seconds: float = Field(10.0, ge=0, le=25)
+    """How long a request waits for its forecast before it is answered with how far it is."""
+    forecast_fresh_seconds: float = Field(600, ge=0, le=86_400)
+    """How long a forecast answers for an unchanged campaign."""
+    forecasts_kept_seconds: float = Field(86_400, ge=0, le=30 * 86_400)

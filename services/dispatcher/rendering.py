@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.channels import Channel
-from contracts.content import Template, parse
+from contracts.content import LINK_VARIABLES, Template, parse
 from contracts.events import Content
-from contracts.links import LINK_VARIABLES, link_values
+from contracts.links import link_values
 from contracts.masked import DeviceToken, PhoneNumber
 from services.dispatcher.store.claims import Claimed
 from shared.links import PREFERENCES, TRACKED, LinkCodes
@@ -102,7 +102,7 @@ def rendering(
     title, image_url, action_url = (_optional(text) for text in (content.title, content.image_url, content.action_url))
     templates = None if data is None else {name: parse(text, _any_variable) for name, text in data.items()}
     texts = [one for one in (body, title, image_url, action_url, *(templates or {}).values()) if one is not None]
-    has_links = bool(links.numbers) or any(LINK_VARIABLES.keys() & set(one.variables) for one in texts)
+    has_links = bool(links.numbers) or any(LINK_VARIABLES & set(one.variables) for one in texts)
     return Rendering(
         channel=channel,
         body=body,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from contracts.channels import CHANNELS
-from services.audience.routes import customers, own_preferences, preferences, recipients
+from services.audience.routes import customers, forecasts, own_preferences, preferences, recipients
 from services.audience.settings import AudienceSettings
 from shared.database import TenantDatabase
 from shared.http import internal_app
@@ -12,12 +14,13 @@ from shared.probes import AsgiApp
 BASE = "/api/notification"
 
 
-def make_routes(database: TenantDatabase, settings: AudienceSettings) -> AsgiApp:
-    """The app, without its guard."""
+def make_routes(database: TenantDatabase, settings: AudienceSettings, work: asyncio.Event) -> AsgiApp:
+    """The app, without its guard; `work` is set when there may be something to forecast."""
     app = internal_app("audience")
     app.include_router(customers.make_router(database, settings), prefix=BASE)
     app.include_router(preferences.make_router(database), prefix=BASE)
     app.include_router(own_preferences.make_router(database))
     for channel in CHANNELS.values():
         app.include_router(recipients.make_router(database, settings, channel), prefix=BASE)
+        app.include_router(forecasts.make_router(database, settings, channel, work))
     return app

@@ -2,29 +2,40 @@
 
 # No postponed annotations here: FastAPI reads the body types, which differ by channel, from the functions themselves.
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from contracts.channels import Channel
-from contracts.content import MissingVariable, count_segments
+from contracts.content import LINK_VARIABLES, MissingVariable, count_segments, parse
 from contracts.http.model import Model
 from contracts.http.templates import TEMPLATE_CHANGES, TEMPLATE_WRITES, TemplatePreview
+from contracts.links import with_sample_links
 from services.campaign import store
-from services.campaign.domain import SAMPLE, Checked, body_field, check_template, sent
-from services.campaign.handlers import template_changed
-from services.campaign.routes.showing import show_template
+from services.campaign.domain.images import Image
+from services.campaign.domain.templates import (
+    NO_UNSUBSCRIBE,
+    SAMPLE,
+    Checked,
+    body_field,
+    check_template,
+    content_of,
+)
+from services.campaign.handlers.lifecycle import template_changed
+from services.campaign.images import Images
+from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, read_sort
+from services.campaign.routes.showing import refuse_nulls, show_findings, show_template
+from services.campaign.store.lists import TEMPLATE_ORDERS, Wanted, find_listed
 from services.campaign.tables import TEMPLATES
 from shared.database import TenantDatabase, raw
-from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
+from shared.http import CurrentUser, Problem, page
 from shared.ids import new_id
 from shared.outbox import put
 
-LIMIT_MAX = 1000
 
-
-def template_routes(channel: Channel, database: TenantDatabase, link_base_url: str) -> APIRouter:
+def template_routes(channel: Channel, database: TenantDatabase, images: Images, link_base_url: str) -> APIRouter:
     """Create, read, change, delete and preview."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/templates")
     table = TEMPLATES[channel.name]
@@ -37,10 +48,16 @@ def template_routes(channel: Channel, database: TenantDatabase, link_base_url: s
         counted = {"character_count": checked.characters} if "character_count" in table.c else {}
         return counted | {"variables": list(checked.variables)}
 
+    async def seen(values: dict[str, Any]) -> dict[str, Any]:
+        url = values.get("image_url")
+        if url is None:
+            return {"image": None} if "image" in table.c else {}
+        return {"image": asdict(await _look_at(images, url))}
+
     @router.post("", status_code=201)
     async def create_template(body: write, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
         given = Model.given(body)
-        values = given | derived(given) | {"id": new_id(), "user_id": user_id}
+        values = given | derived(given) | await seen(given) | {"id": new_id(), "user_id": user_id}
         async with database.begin() as connection:
             row = await store.insert_row(connection, table, values)
             await put(await raw(connection), [template_changed(channel, row)])
@@ -48,12 +65,16 @@ def template_routes(channel: Channel, database: TenantDatabase, link_base_url: s
 
     @router.get("")
     async def list_templates(
-        user_id: CurrentUser, limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100, cursor: str | None = None
+        user_id: CurrentUser,
+        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
+        cursor: str | None = None,
+        search: Annotated[str | None, Query(max_length=SEARCH_MAX)] = None,
+        sort: str = "-createdAt",
     ) -> dict[str, Any]:
+        place = read_sort(TEMPLATE_ORDERS[channel.name], sort, cursor)
         async with database.begin() as connection:
-            rows = await store.find_rows(connection, table, user_id, read_cursor(cursor), limit + 1)
-        shown = [show_template(channel, row, link_base_url) for row in rows[:limit]]
-        return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
+            rows = await find_listed(connection, table, user_id, Wanted(search), place, limit + 1)
+        return page([show_template(channel, row, link_base_url) for row in rows[:limit]], next_cursor(rows, limit))
 
     @router.get("/{template_id}")
     async def read_template(template_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
@@ -65,12 +86,14 @@ def template_routes(channel: Channel, database: TenantDatabase, link_base_url: s
 
     @router.patch("/{template_id}")
     async def change_template(template_id: UUID, body: change, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
+        given = Model.given(body)
+        refuse_nulls(given, ("template_name", body_field(channel), "title"))
+        look = await seen(given) if "image_url" in given else {}
         async with database.begin() as connection:
             old = await store.find_row(connection, table, user_id, template_id, lock=True)
             if old is None:
                 raise Problem(404, "No such template")
-            given = Model.given(body)
-            row = await store.update_row(connection, table, template_id, given | derived(dict(old) | given))
+            row = await store.update_row(connection, table, template_id, given | look | derived(dict(old) | given))
             await put(await raw(connection), [template_changed(channel, row)])
         return {"data": show_template(channel, row, link_base_url)}
 
@@ -90,22 +113,29 @@ def template_routes(channel: Channel, database: TenantDatabase, link_base_url: s
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
-        templates, links = sent(channel, row, link_base_url)
-        values = SAMPLE | (body.variables or {}) | links
+        values = SAMPLE | (body.variables or {})
+        sent = with_sample_links(content_of(channel, row), link_base_url)
+        texts = {"title": sent.title, "image_url": sent.image_url, "action_url": sent.action_url}
         rendered: dict[str, Any] = {}
-        for name, template in templates.items():
-            try:
-                rendered[name] = template.render(values)
-            except MissingVariable as missing:
-                errors = [{"field": f"variables.{missing.name}", "message": "has no value and no fallback"}]
-                raise Problem(422, "Invalid input", errors=errors) from None
+        for name, source in ({body_field(channel): sent.body} | texts).items():
+            if source is not None:
+                try:
+                    rendered[name] = parse(source).render(values)
+                except MissingVariable as missing:
+                    errors = [{"field": f"variables.{missing.name}", "message": "has no value and no fallback"}]
+                    raise Problem(422, "Invalid input", errors=errors) from None
         text = rendered[body_field(channel)]
+        image = await _look_at(images, rendered["image_url"]) if "image_url" in rendered else None
+        warnings = check_template(channel, rendered, link_base_url, image).warnings
+        if LINK_VARIABLES.intersection(row["variables"]):
+            warnings = [one for one in warnings if one.code != NO_UNSUBSCRIBE]
         data: dict[str, Any] = {
             "text": text,
             "title": rendered.get("title"),
             "imageUrl": rendered.get("image_url"),
             "actionUrl": rendered.get("action_url"),
             "characters": len(text),
+            "warnings": show_findings(warnings),
         }
         if channel.billed_by_segment:
             segments = count_segments(text)
@@ -113,6 +143,10 @@ def template_routes(channel: Channel, database: TenantDatabase, link_base_url: s
         return {"data": data}
 
     return router
+
+
+async def _look_at(images: Images, url: str) -> Image:
+    return Image(trouble="its address depends on the recipient") if "{{" in url else await images.look_at(url)
 
 
 def _require(checked: Checked) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from fastapi import Header, Request, Response
@@ -39,3 +40,12 @@ def response_of(answer: Answer) -> Response:
     if answer.location:
         headers["location"] = answer.location
     return Response(answer.body if answer.status != 204 else None, answer.status, headers)
+
+
+def id_in(answer: Answer) -> str | None:
+    """The id of the resource in an owner's answer, if it is one resource."""
+    try:
+        data = json.loads(answer.body)["data"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return data.get("id") if isinstance(data, dict) else None

@@ -20,8 +20,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from contracts.channels import CHANNELS
 from contracts.http.own_preferences import FlagName, OwnChoices, OwnPreferences
 from contracts.links import PREFERENCES_PATH, UNSUBSCRIBE_PATH
-from services.gateway.domain.limits import Rate
-from services.gateway.handlers.limits import Limits
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.preference_page import Visitor, ask_preferences, find_visitor
 from services.gateway.routes.entrance import Entrance
@@ -37,7 +35,7 @@ STYLE_SECONDS = 31_536_000
 
 FORM_BYTES_MAX = 16_384
 FIELDS_MAX = 200
-VISITS = Rate(per_minute=120)
+VISITS_PER_MINUTE = 120
 """Of one source of requests, whatever links it opens."""
 
 _HEADERS = {
@@ -76,7 +74,7 @@ class Notice:
     before: OwnChoices
 
 
-def preference_page_routes(owners: Owners, entrance: Entrance, limits: Limits, codes: LinkCodes) -> APIRouter:
+def preference_page_routes(owners: Owners, entrance: Entrance, codes: LinkCodes) -> APIRouter:
     """The page, and unsubscribing with one click."""
     router = APIRouter(include_in_schema=False)
     templates = _environment()
@@ -89,9 +87,7 @@ def preference_page_routes(owners: Owners, entrance: Entrance, limits: Limits, c
     def answered(work: Callable[[Request, str, Visitor], Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
         async def answer(request: Request, token: str) -> Response:
             try:
-                standing = await limits.count(f"preferences {entrance.source_of(request)}", VISITS)
-                if standing.wait_seconds:
-                    raise Problem(429, "Too many visits", headers={"Retry-After": str(standing.wait_seconds)})
+                await entrance.limit_source(request, "preferences", VISITS_PER_MINUTE)
                 visitor = await find_visitor(owners, codes, token)
                 if visitor is None:
                     raise Problem(404, "No such link")
@@ -103,22 +99,23 @@ def preference_page_routes(owners: Owners, entrance: Entrance, limits: Limits, c
 
         return answer
 
-    def page(token: str, visitor: Visitor, own: OwnPreferences) -> Response:
+    async def render(name: str, token: str, visitor: Visitor, **values: Any) -> Response:
+        business = (await entrance.tenants.recent(visitor.user_id)).business_name or visitor.user_id
+        return _html(templates.get_template(name).render(token=token, business=business, **values))
+
+    async def page(token: str, visitor: Visitor, own: OwnPreferences) -> Response:
         notice = None if own.before is None else Notice(_changes(own.before, own.now), now(), own.before)
-        shown = templates.get_template("page.html").render(token=token, visitor=visitor, own=own, notice=notice)
-        return _html(shown)
+        return await render("page.html", token, visitor, own=own, notice=notice)
 
     async def show(_request: Request, token: str, visitor: Visitor) -> Response:
-        return page(token, visitor, await ask_preferences(owners, visitor))
+        return await page(token, visitor, await ask_preferences(owners, visitor))
 
     async def confirm(_request: Request, token: str, visitor: Visitor) -> Response:
-        shown = templates.get_template("unsubscribe.html").render(
-            token=token, visitor=visitor, kind=FLAG_WORDS[next(iter(visitor.unsubscribing))][0]
-        )
-        return _html(shown)
+        (kind,) = visitor.unsubscribing
+        return await render("unsubscribe.html", token, visitor, kind=FLAG_WORDS[kind][0])
 
     async def unsubscribe(_request: Request, token: str, visitor: Visitor) -> Response:
-        return page(token, visitor, await ask_preferences(owners, visitor, visitor.unsubscribing))
+        return await page(token, visitor, await ask_preferences(owners, visitor, visitor.unsubscribing))
 
     async def save(request: Request, token: str, visitor: Visitor) -> Response:
         form = _form(await read_body(request, FORM_BYTES_MAX))
@@ -128,7 +125,7 @@ def preference_page_routes(owners: Owners, entrance: Entrance, limits: Limits, c
             raise Problem(422, "Not a form of ours")
         flags = {name: name in form for name in get_args(FlagName)}
         topics = {channel: form.get(f"{channel}Topics", []) for channel in CHANNELS}
-        return page(token, visitor, await ask_preferences(owners, visitor, flags, topics))
+        return await page(token, visitor, await ask_preferences(owners, visitor, flags, topics))
 
     for path, method, work in (
         (f"{PREFERENCES_PATH}{{token}}", "GET", show),

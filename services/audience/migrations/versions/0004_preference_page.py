@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "audience_preference_page"
-down_revision = "audience_0002"
+down_revision = "audience_0003"
 
 
 def upgrade() -> None:

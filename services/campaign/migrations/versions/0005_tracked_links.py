@@ -5,7 +5,7 @@ from alembic import op
 from contracts.channels import CHANNELS
 
 revision = "campaign_tracked_links"
-down_revision = "campaign_0002"
+down_revision = "campaign_0004"
 
 
 def upgrade() -> None:
