@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from services.audience.handlers.own_preferences import Own, Person, choose_own, 
 from services.audience.routes import make_routes
 from services.audience.settings import AudienceSettings
 from shared.database import TenantDatabase
-from tests.audience.asking import Client
+from tests.asking import Client
 from tests.audience.conftest import Tenant, addresses, person, phone
 
 ADA = Person("sms", phone(1), "c0001")
@@ -128,9 +129,10 @@ def client(tenant, database_of) -> Client:
         KAFKA_BOOTSTRAP_SERVERS="none",
         SECRETS_KEY="none",
         INTERNAL_TOKEN="token",
+        LINK_BASE_URL="https://n.example",
     )
     headers = {"X-User-Id": tenant.user_id, "Content-Type": "application/json"}
-    return Client(make_routes(TenantDatabase(tenant.database), settings), "", headers)
+    return Client(make_routes(TenantDatabase(tenant.database), settings, asyncio.Event()), "", headers)
 
 
 async def test_the_gateway_asks_and_changes(tenant, client):

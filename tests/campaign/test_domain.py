@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from contracts.channels import CHANNELS
-from contracts.links import LINK_VARIABLES, PREFERENCE_CODE_CHARACTERS, TRACKED_CODE_CHARACTERS
+from contracts.content import LINK_VARIABLES
+from contracts.links import PREFERENCE_CODE_CHARACTERS, TRACKED_CODE_CHARACTERS
 from deploy.local.state import ROOT
 from services.campaign.domain.states import Action, NotPossible, Status, move
 from services.campaign.domain.templates import check_template
@@ -73,7 +74,7 @@ def test_a_bad_template_is_refused_with_its_field(channel, values, field):
 
 @pytest.mark.parametrize("name", sorted(LINK_VARIABLES))
 def test_a_link_to_the_own_preferences_says_how_to_unsubscribe(name):
-    values = {"content": "20% off. No more? {{" + name + "}}"}
+    values = {"content": "Acme: 20% off. No more? {{" + name + "}}"}
     checked = check_template(CHANNELS["sms"], values, BASE_URL)
     assert (checked.problems, checked.warnings) == ([], [])
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.content import parse
+from contracts.content import LINK_VARIABLES
 from contracts.events import Content
-from contracts.links import TRACKED_MAX, sample_link_values, tracked
+from contracts.links import TRACKED_MAX, link_values, tracked, with_sample_links
 
 BASE_URL = "https://n.example"
 
@@ -40,7 +40,15 @@ def test_only_so_many_links_are_counted():
     assert content.body.endswith(f" https://a.example/{TRACKED_MAX}")
 
 
-def test_the_sample_has_a_value_for_each_link():
-    content, found = tracked(Content(body="{{unsubscribeUrl}} {{preferencesUrl}} https://a.example"))
-    text = parse(content.body, lambda _: True).render(sample_link_values(BASE_URL, len(found)))
-    assert text == f"{BASE_URL}/u/{'0' * 30} {BASE_URL}/preferences/{'0' * 30} {BASE_URL}/l/{'0' * 32}"
+@pytest.mark.parametrize("track_links", [False, True])
+def test_the_sample_is_as_long_as_the_real_one(track_links):
+    body = "{{unsubscribeUrl}} {{ preferencesUrl |x}} {{firstName}} https://a.example"
+    sample = with_sample_links(Content(body=body, title="{{firstName}}", track_links=track_links), BASE_URL)
+    link = f"{BASE_URL}/l/{'0' * 32}" if track_links else "https://a.example"
+    assert sample.body == f"{BASE_URL}/u/{'0' * 30} {BASE_URL}/preferences/{'0' * 30} {{{{firstName}}}} {link}"
+    assert (sample.title, sample.action_url, sample.data) == ("{{firstName}}", None, None)
+    assert with_sample_links(sample, BASE_URL) == sample
+
+
+def test_every_variable_of_a_link_has_a_value():
+    assert link_values(BASE_URL, "code").keys() == LINK_VARIABLES

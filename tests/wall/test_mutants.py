@@ -32,7 +32,7 @@ from shared.codec import now
 from shared.database import Database, TenantDatabase, ask_for, open_database, tenancy
 from shared.ids import new_id
 from shared.runtime import Service
-from tests.audience.asking import Client
+from tests.asking import Client
 
 BASE = "/api/notification"
 SECRET = "what only Ada may see"
@@ -154,6 +154,7 @@ async def stage(request: pytest.FixtureRequest, database_of) -> AsyncIterator[St
         SECRETS_KEY=SECRETS_KEY,
         INTERNAL_TOKEN="token",
         PUBLIC_BASE_URL="http://localhost",
+        LINK_BASE_URL="http://localhost",
     )
     async with build(given) as service:
         yield Stage(service, await prepare(service))
