@@ -14,10 +14,9 @@ import pytest_asyncio
 
 from deploy.local.fleet import Fleet
 from shared.links import PREFERENCES, TRACKED, LinkCodes, link_codes
-from tests.gateway.test_api import Client, make
+from tests.gateway.conftest import Client
 from tests.waiting import until
 
-__all__ = ["make"]
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 PAGE_BYTES_MAX = 30_000
 SHOP = "https://shop.example/sale"
