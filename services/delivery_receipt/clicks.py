@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from contracts.links import TRACKED_PATH
-from services.delivery_receipt import store
+from services.delivery_receipt.store.links import find_destination
 from shared.database import Database
 
 LINK_PREFIXES = (TRACKED_PATH, f"/api/notification{TRACKED_PATH}")
@@ -31,7 +31,7 @@ class TrackedLinks:
         """Where the link leads; None for one that we have not heard of."""
         if number not in self._known:
             async with self._database.pool.connection() as connection:
-                destination = await store.find_destination(connection, number)
+                destination = await find_destination(connection, number)
             if destination is None:
                 return None
             if len(self._known) >= KNOWN_MAX:

@@ -56,6 +56,10 @@ RECIPIENTS = {
     "push": {"recipients": [{"deviceToken": "a-token-of-a-device", "deviceType": "ios"}]},
 }
 RECIPIENT_FILES = {"sms": "phoneNumber\n+4915112345678\n", "push": "deviceToken,deviceType\na-token-of-a-device,ios\n"}
+TESTS = {
+    "sms": {"recipients": [{"address": "+4915112345678", "variables": {"firstName": "Alexandra"}}]},
+    "push": {"recipients": [{"address": "a-token-of-a-device"}]},
+}
 DEVICE = {"deviceToken": "a-token-of-a-device", "deviceType": "ios"}
 AUDIENCE = {"audienceFilter": {"all": [{"field": "country", "op": "eq", "value": "DE"}]}}
 SEND = {

@@ -36,6 +36,8 @@ class Described:
     scope: str | None = None
     """What it takes where the table of endpoints does not say it."""
     is_public: bool = False
+    also: tuple[int, ...] = ()
+    """Further statuses of success, with the same answer."""
 
 
 WORDS = {"sms": "SMS", "push": "Push"}
@@ -51,6 +53,9 @@ TAGS = {
     "send": "Single messages.",
     "events": "The log of everything that happened to a message.",
     "users": "Colleagues, and what they may do.",
+    "api-keys": "What programs sign in with.",
+    "settings": "What holds for the whole tenant.",
+    "audit": "Who changed what.",
     "session": "Signing in and out.",
     "invitations": "How colleagues get their first password.",
 }
@@ -82,7 +87,7 @@ def _of_channel(channel: str) -> Iterator[tuple[str, Described]]:
     yield f"POST {at}/{{id}}/verify", Described(f"verify{word}Provider", reports.ProviderVerification)
     shown = resources.TEMPLATES[channel]
     at = f"/{channel}/templates"
-    yield f"GET {at}", Described(f"get{word}Templates", shown, listed=True, query=queries.Page)
+    yield f"GET {at}", Described(f"get{word}Templates", shown, listed=True, query=queries.Templates)
     yield f"POST {at}", Described(f"create{word}Template", shown, example=examples.TEMPLATES[channel])
     yield f"GET {at}/{{id}}", Described(f"get{word}Template", shown)
     yield f"PATCH {at}/{{id}}", Described(f"update{word}Template", shown, example={"templateName": "Spring sale"})
@@ -116,6 +121,26 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
     yield f"POST {at}/{{id}}/clone", Described(f"clone{word}Campaign", shown)
     yield f"GET {at}/{{id}}/accounting", Described(f"get{word}CampaignAccounting", reports.Accounting)
     yield f"GET {at}/{{id}}/verification", Described(f"verify{word}Campaign", reports.Verification)
+    yield (
+        f"POST {at}/{{id}}/forecast",
+        Described(
+            f"forecast{word}Campaign",
+            reports.Forecast,
+            example={"restart": False},
+            problems=(409,),
+            also=(202,),
+            text="202 while it runs: ask again to see how far it is.",
+        ),
+    )
+    yield f"DELETE {at}/{{id}}/forecast", Described(f"cancel{word}Forecast")
+    yield (
+        f"POST {at}/{{id}}/test",
+        Described(f"test{word}Campaign", reports.Tested, example=examples.TESTS[channel], problems=(409,)),
+    )
+    yield (
+        f"GET {at}/{{id}}/explain",
+        Described(f"explain{word}Customer", reports.CustomerExplanation, query=queries.OneCustomer),
+    )
     recipients = f"{at}/{{id}}/recipients"
     query = queries.RECIPIENTS[channel]
     yield (
@@ -142,6 +167,8 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
             problems=(409,),
         ),
     )
+    files = (CSV, JSON_LINES)
+    yield f"GET {recipients}/export", Described(f"export{word}Recipients", query=queries.FileFormat, files=files)
     yield f"GET {recipients}/{{recipientId}}/explain", Described(f"explain{word}Recipient", reports.Explanation)
 
 
@@ -162,6 +189,8 @@ OPERATIONS: Mapping[str, Described] = {
         example=examples.CUSTOMER_FILE,
         text="A file of any length, read as it comes. It may be sent again: the same rows change nothing.",
     ),
+    "GET /customers/export": Described("exportCustomers", query=queries.FileFormat, files=(CSV, JSON_LINES)),
+    "GET /customers/imports": Described("getImports", reports.Import, listed=True, query=queries.Page),
     "GET /customers/imports/{id}": Described("getImport", reports.Import),
     "GET /customers/imports/{id}/errors": Described(
         "getImportErrors", query=queries.FileFormat, files=(CSV, JSON_LINES)
@@ -200,6 +229,17 @@ OPERATIONS: Mapping[str, Described] = {
     ),
     "DELETE /users/{id}": Described("deleteUser", problems=(409,), scope="admin"),
     "POST /users/{id}/invitation": Described("inviteUser", access.Invitation, scope="admin"),
+    "GET /api-keys": Described("getApiKeys", access.ApiKey, listed=True, query=queries.Page, scope="admin"),
+    "POST /api-keys": Described(
+        "createApiKey", access.NewApiKey, example={"name": "Shop", "scopes": ["read", "send"]}, scope="admin"
+    ),
+    "POST /api-keys/{id}/rotate": Described(
+        "rotateApiKey", access.NewApiKey, example={"overlapHours": 24}, problems=(409,), scope="admin"
+    ),
+    "DELETE /api-keys/{id}": Described("revokeApiKey", scope="admin"),
+    "GET /settings": Described("getSettings", access.Settings, scope="read"),
+    "PATCH /settings": Described("updateSettings", access.Settings, example={"approvalAbove": 10_000}, scope="admin"),
+    "GET /audit": Described("getAuditLog", access.AuditEntry, listed=True, query=queries.Audit, scope="admin"),
     "POST /session": Described(
         "signIn",
         access.Session,

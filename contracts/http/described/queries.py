@@ -43,10 +43,27 @@ class Preferences(People):
     customer_id: Annotated[str | None, Field(description="Of this customer only.")] = None
 
 
-class Campaigns(Page):
-    """Campaigns in one state."""
+Search = Annotated[str | None, Field(max_length=200, description="Part of the name.")]
+Sort = Annotated[str, Field(description="With a minus for the greatest first.", examples=["-createdAt"])]
 
-    status: CampaignStatus | None = None
+
+class Templates(Page):
+    """Templates by name."""
+
+    search: Search = None
+    sort: Annotated[Literal["createdAt", "-createdAt", "templateName", "-templateName"], Field()] = "-createdAt"
+
+
+class Campaigns(Page):
+    """Campaigns by name, state and time."""
+
+    status: Annotated[list[CampaignStatus] | None, Field(description="May be given more than once.")] = None
+    search: Search = None
+    created_from: Time | None = None
+    created_to: Time | None = None
+    scheduled_from: Time | None = None
+    scheduled_to: Time | None = None
+    sort: Sort = "-createdAt"
 
 
 class Recipients(Page):
@@ -86,6 +103,23 @@ class Events(Page):
     campaign_id: Id | None = None
     recipient_id: Id | None = None
     event_type: NotificationEventType | None = None
+    since: Annotated[Time | None, Field(alias="from", description="From this time on.")] = None
+    until: Annotated[Time | None, Field(alias="to", description="Before this time.")] = None
+
+
+class OneCustomer(Query):
+    """Whom it is about."""
+
+    customer_id: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Audit(Page):
+    """Part of the audit log."""
+
+    actor_id: Annotated[str | None, Field(max_length=300)] = None
+    action: Annotated[str | None, Field(max_length=300)] = None
+    resource_type: Annotated[str | None, Field(max_length=300)] = None
+    resource_id: Annotated[str | None, Field(max_length=300)] = None
     since: Annotated[Time | None, Field(alias="from", description="From this time on.")] = None
     until: Annotated[Time | None, Field(alias="to", description="Before this time.")] = None
 

@@ -6,9 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from contracts.http.described.words import CampaignStatus, CampaignType, Count, DeviceType, Id, Percent, Shown, Time
-
-ByReason = dict[str, Count]
+from contracts.http.described.words import (
+    ByReason,
+    CampaignStatus,
+    CampaignType,
+    Count,
+    DeviceType,
+    Finding,
+    Id,
+    Percent,
+    Shown,
+    Time,
+)
 
 
 class CampaignSummary(Shown):
@@ -104,11 +113,98 @@ class Verification(Shown):
     cost: list[Cost]
 
 
-class Explanation(Shown):
-    """One recipient with every attempt."""
+class Segments(Shown):
+    """Parts of messages that are charged."""
+
+    total: Count
+    histogram: Annotated[ByReason, Field(description="Recipients by how many segments theirs takes.")]
+
+
+class ForecastCountry(Shown):
+    """The recipients of one country; without a price where there is none."""
+
+    country: str
+    recipients: Count
+    segments: Count
+    cost_micros: int | None
+    currency: str | None
+
+
+class Forecast(Shown):
+    """The campaign rendered for everybody, without sending; counts so far until it is complete."""
+
+    complete: bool
+    examined: Count
+    audience: Count | None
+    recipients: Count
+    exclusions: ByReason
+    segments: Segments
+    encodings: ByReason
+    countries: list[ForecastCountry]
+    cost: list[dict[str, Any]] | None
+    untariffed: int | None
+    missing_variables: ByReason
+    too_long: Count
+    outliers: dict[str, Any]
+    rate_per_second: float | None
+    drain_seconds: float | None
+    blockers: list[Finding]
+    warnings: list[Finding]
+    started_at: Time
+    finished_at: Time | None
+
+
+class TestMessage(Shown):
+    """What one person of a test gets, or why not."""
+
+    request_id: str
+    status: Literal["accepted", "excluded"]
+    reason: str | None
+    message: Any
+
+
+class Tested(Shown):
+    """A test of a campaign on its way."""
+
+    test_id: Id
+    messages: list[TestMessage]
+
+
+class Rule(Shown):
+    """One rule; `met` says that it lets the customer in."""
+
+    rule: str
+    met: bool
+    message: str
+    details: dict[str, Any]
+
+
+class RecipientStory(Shown):
+    """One recipient with every attempt, and everything that was heard since."""
 
     recipient: dict[str, Any]
     attempts: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
+class Explanation(RecipientStory):
+    """A recipient's story, and the rules that let them in."""
+
+    rules: list[Rule] | None
+    audience: dict[str, Any] | None
+
+
+class CustomerExplanation(Shown):
+    """Why a customer is in or out, rule by rule; `certain` is false where something was changed since the launch."""
+
+    customer_id: str
+    decision: Annotated[str, Field(description="`recipient`, or the reason of the exclusion.")]
+    certain: bool
+    launched_at: Time | None
+    evaluated_at: Time
+    rules: list[Rule]
+    consent_changes: list[dict[str, Any]]
+    recipients: list[RecipientStory]
 
 
 class ProviderVerification(Shown):
@@ -128,6 +224,7 @@ class TemplatePreviewed(Shown):
     characters: Count
     segments: int | None = None
     encoding: str | None = None
+    warnings: list[Finding] | None = None
 
 
 class Device(Shown):

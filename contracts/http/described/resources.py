@@ -13,6 +13,7 @@ from contracts.http.described.words import (
     CampaignType,
     Count,
     DeviceType,
+    Finding,
     Id,
     NotificationEventType,
     NotificationStatus,
@@ -62,7 +63,7 @@ class _Template(Shown):
     version: int
     created_at: Time
     updated_at: Time
-    warnings: Annotated[list[Any], Field(description="What could be better; nothing in it forbids sending.")]
+    warnings: Annotated[list[Finding], Field(description="What could be better; nothing in it forbids sending.")]
 
 
 class SMSTemplate(_Template):
@@ -112,6 +113,8 @@ class _Campaign(Shown):
     version: int
     created_at: Time
     updated_at: Time
+    blockers: Annotated[list[Finding] | None, Field(description="What keeps it from being sent; not in lists.")] = None
+    warnings: Annotated[list[Finding] | None, Field(description="What could be better; not in lists.")] = None
 
 
 class SMSCampaign(_Campaign):
@@ -125,38 +128,38 @@ class PushCampaign(_Campaign):
 class _Recipient(Shown):
     id: Id
     campaign_id: Id
-    user_id: str
+    user_id: str | None = None
     customer_id: str | None
     recipient_name: str | None
     status: NotificationStatus
     outcome: Annotated[Outcome | None, Field(description="What became of the attempt; null before.")]
-    attempts: Count
-    attempted_at: Time | None
-    accepted_at: Time | None
-    delivered_at: Annotated[Time | None, Field(description="Only what somebody has confirmed.")]
-    failure_reason: str | None
-    error_class: str | None
-    provider_message_id: str | None
-    segments: int | None
-    cost_micros: Annotated[int | None, Field(description="Millionths of `currency`.")]
-    currency: str | None
+    attempts: Count | None = None
+    attempted_at: Time | None = None
+    accepted_at: Time | None = None
+    delivered_at: Annotated[Time | None, Field(description="Only what somebody has confirmed.")] = None
+    failure_reason: str | None = None
+    error_class: str | None = None
+    provider_message_id: str | None = None
+    segments: int | None = None
+    cost_micros: Annotated[int | None, Field(description="Millionths of `currency`.")] = None
+    currency: str | None = None
     personalization_data: Attributes | None
 
 
 class SMSCampaignRecipient(_Recipient):
-    """One person at one phone number in one campaign."""
+    """One person at one phone number in one campaign. Before the launch: those who were added, as far as is known."""
 
-    phone_number: str
-    read_at: Time | None
+    phone_number: str | None
+    read_at: Time | None = None
 
 
 class PushCampaignRecipient(_Recipient):
-    """One device in one campaign."""
+    """One device in one campaign. Before the launch: those who were added, as far as is known."""
 
-    device_token: str
-    device_type: DeviceType | None
-    opened_at: Time | None
-    clicked_at: Time | None
+    device_token: str | None
+    device_type: DeviceType | None = None
+    opened_at: Time | None = None
+    clicked_at: Time | None = None
 
 
 class NotificationPreferences(Shown):

@@ -34,9 +34,18 @@ Time = Annotated[datetime, Field(json_schema_extra={"examples": [EXAMPLE_TIME]})
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[float, Field(ge=0, description="Per cent, with one decimal.")]
 Attributes = dict[str, Any]
+ByReason = dict[str, Count]
 
 
 class Shown(BaseModel):
     """Something that we answer. Fields may be added; a field that is always there has no default here."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True)
+
+
+class Finding(Shown):
+    """Something that a person should see; `code` is for programs."""
+
+    code: str
+    field: str
+    message: str

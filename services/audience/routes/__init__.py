@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from contracts.channels import CHANNELS
-from services.audience.routes import customers, forecasts, own_preferences, preferences, recipients
+from services.audience.routes import customers, explaining, forecasts, own_preferences, preferences, recipients, testing
 from services.audience.settings import AudienceSettings
 from shared.database import TenantDatabase
 from shared.http import internal_app
@@ -23,4 +23,6 @@ def make_routes(database: TenantDatabase, settings: AudienceSettings, work: asyn
     for channel in CHANNELS.values():
         app.include_router(recipients.make_router(database, settings, channel), prefix=BASE)
         app.include_router(forecasts.make_router(database, settings, channel, work))
+        app.include_router(testing.make_router(database, channel))
+        app.include_router(explaining.make_router(database, channel))
     return app

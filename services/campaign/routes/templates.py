@@ -9,20 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from contracts.channels import Channel
-from contracts.content import LINK_VARIABLES, MissingVariable, count_segments, parse
+from contracts.content import LINK_VARIABLES, SAMPLE_VALUES, MissingVariable, count_segments, parse
 from contracts.http.model import Model
 from contracts.http.templates import TEMPLATE_CHANGES, TEMPLATE_WRITES, TemplatePreview
 from contracts.links import with_sample_links
 from services.campaign import store
 from services.campaign.domain.images import Image
-from services.campaign.domain.templates import (
-    NO_UNSUBSCRIBE,
-    SAMPLE,
-    Checked,
-    body_field,
-    check_template,
-    content_of,
-)
+from services.campaign.domain.templates import NO_UNSUBSCRIBE, Checked, body_field, check_template, content_of
 from services.campaign.handlers.lifecycle import template_changed
 from services.campaign.images import Images
 from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, read_sort
@@ -113,7 +106,7 @@ def template_routes(channel: Channel, database: TenantDatabase, images: Images, 
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
-        values = SAMPLE | (body.variables or {})
+        values = SAMPLE_VALUES | (body.variables or {})
         sent = with_sample_links(content_of(channel, row), link_base_url)
         texts = {"title": sent.title, "image_url": sent.image_url, "action_url": sent.action_url}
         rendered: dict[str, Any] = {}

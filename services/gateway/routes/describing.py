@@ -100,7 +100,8 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _reference(body)}}}
     if described.example is not None and not is_file:
         operation["requestBody"]["content"]["application/json"]["example"] = described.example
-    success = {status: one for status, one in operation["responses"].items() if status.startswith("2")}
+    success = [status for status in operation["responses"] if status.startswith("2")]
+    success += [str(status) for status in described.also]
     statuses = {*(ALWAYS if not described.is_public else ALWAYS_PUBLIC), *described.problems}
     statuses |= {404} if "{" in path else set()
     statuses |= {400, 413} if "requestBody" in operation else set()
@@ -133,7 +134,8 @@ def _query_parameters(query: type[Query] | None) -> Iterator[dict[str, Any]]:
         if schema.get("default") is not None:
             given["default"] = schema["default"]
         described = {"description": schema["description"]} if "description" in schema else {}
-        yield {"name": name, "in": "query", "required": False, "schema": given, **described}
+        required = name in shared["$defs"][query.__name__].get("required", ())
+        yield {"name": name, "in": "query", "required": required, "schema": given, **described}
 
 
 def _success(status: str, summary: str, described: Described) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "delivery_receipt_tracked_links"
-down_revision = "delivery_receipt_0002"
+down_revision = "delivery_receipt_0003"
 
 
 def upgrade() -> None:

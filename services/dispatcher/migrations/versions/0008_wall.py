@@ -5,7 +5,7 @@ from alembic import op
 from shared.database.wall import see_through
 
 revision = "dispatcher_wall"
-down_revision = "dispatcher_0004"
+down_revision = "dispatcher_0007"
 
 
 def upgrade() -> None:
