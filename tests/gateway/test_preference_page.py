@@ -232,6 +232,10 @@ async def test_a_counted_link_leads_on_and_counts_once(fleet, shop, visit):
     assert await clicks() == 1
 
 
-async def test_nobody_visits_without_end(fleet, visit):
-    statuses = {(await visit("/preferences/x")).status for _ in range(200)}
-    assert statuses == {404, 429}
+async def test_who_guesses_is_slowed_down_and_nobody_else(fleet, shop, visit):
+    await shop.launch(1)
+    (recipient,) = await shop.all_accepted(1)
+    assert {(await visit("/preferences/x")).status for _ in range(100)} == {404, 429}
+    path = f"/preferences/{shop.token(recipient)}"
+    assert (await visit(path)).status == 200
+    assert {(await visit(path)).status for _ in range(100)} == {200, 429}

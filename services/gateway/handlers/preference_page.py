@@ -11,7 +11,7 @@ from contracts.http.own_preferences import OwnPreferences
 from services.gateway.handlers.owners import Owners
 from services.gateway.store.answers import Answer
 from shared.http import Problem
-from shared.links import PREFERENCES, LinkCodes
+from shared.links import Named
 
 TRANSACTIONAL = "transactional"
 
@@ -33,11 +33,8 @@ class Visitor:
         return {"transactionalOptedIn" if is_transactional else "marketingOptedIn": False}
 
 
-async def find_visitor(owners: Owners, codes: LinkCodes, token: str) -> Visitor | None:
-    """Who holds the link; None for one that we did not sign, or whose message is not known any more."""
-    named = codes.read(PREFERENCES, token)
-    if named is None:
-        return None
+async def find_visitor(owners: Owners, named: Named) -> Visitor | None:
+    """Who holds the link; None where its message is not known any more."""
     target = f"/internal/addressees/{named.channel}/{named.recipient_id}"
     answer = await owners.ask("dispatcher", "GET", target, "fleet", {}, b"")
     if answer.status == 404:

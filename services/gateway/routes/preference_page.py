@@ -26,7 +26,7 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import read_body
 from shared.codec import now
 from shared.http import Problem
-from shared.links import LinkCodes
+from shared.links import PREFERENCES, LinkCodes
 
 _FOLDER = Path(__file__).resolve().parents[1]
 _STYLE = (_FOLDER / "static" / "preferences.css").read_bytes()
@@ -35,8 +35,8 @@ STYLE_SECONDS = 31_536_000
 
 FORM_BYTES_MAX = 16_384
 FIELDS_MAX = 200
-VISITS_PER_MINUTE = 120
-"""Of one source of requests, whatever links it opens."""
+VISITS_PER_MINUTE = 60
+"""By one link; and by one source of requests with links that are not ours. Many customers may share a source."""
 
 _HEADERS = {
     "content-security-policy": (
@@ -87,8 +87,10 @@ def preference_page_routes(owners: Owners, entrance: Entrance, codes: LinkCodes)
     def answered(work: Callable[[Request, str, Visitor], Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
         async def answer(request: Request, token: str) -> Response:
             try:
-                await entrance.limit_source(request, "preferences", VISITS_PER_MINUTE)
-                visitor = await find_visitor(owners, codes, token)
+                named = codes.read(PREFERENCES, token)
+                who = f"from {entrance.source_of(request)}" if named is None else f"of {named.recipient_id}"
+                await entrance.limit(request, f"preferences {who}", VISITS_PER_MINUTE)
+                visitor = None if named is None else await find_visitor(owners, named)
                 if visitor is None:
                     raise Problem(404, "No such link")
                 return await work(request, token, visitor)
