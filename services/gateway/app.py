@@ -10,7 +10,9 @@ from typing import Any
 import aiohttp
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
+from starlette.routing import Route
 
+from services.gateway import pages
 from services.gateway.handlers import Keys, Owners
 from services.gateway.jobs import forget_answers
 from services.gateway.routes import describe, docs_page, forwarding_routes, own_routes
@@ -57,5 +59,9 @@ def make_app(database: Database, owners: Owners, settings: GatewaySettings) -> F
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return docs_page(document)
+
+    shown = pages.make_pages(app)
+    for path in (pages.PATH, f"{pages.PATH}/{{rest:path}}"):
+        app.router.routes.append(Route(path, shown, include_in_schema=False))
 
     return app

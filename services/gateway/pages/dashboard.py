@@ -1,0 +1,41 @@
+"""The dashboard: the specification's numbers, recent campaigns, and the way to everything else."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+
+from contracts.channels import CHANNELS
+from services.gateway.pages.live import Watch
+from services.gateway.pages.visits import Visitor
+from services.gateway.pages.words import CHANNEL_WORDS
+
+router = APIRouter(prefix="/notification")
+
+LastEventId = Annotated[str | None, Header(max_length=64)]
+
+
+@router.get("")
+async def show_dashboard(visit: Visitor) -> Response:
+    """The page; `GET /api/notification/dashboard` has the same numbers."""
+    return visit.show("dashboard.html", **_shown((await visit.get("/dashboard")).data))
+
+
+@router.get("/live")
+async def watch_dashboard(visit: Visitor, last_event_id: LastEventId = None) -> Response:
+    """The page's numbers whenever they change."""
+    watch: Watch = visit.request.app.state.watch
+
+    async def ask() -> Any:
+        return (await visit.get("/dashboard")).data
+
+    def render(data: Any) -> str:
+        return visit.render("dashboard_live.html", **_shown(data))
+
+    return watch.stream(visit.user_id, "dashboard", ask, render, last_event_id)
+
+
+def _shown(data: Any) -> dict[str, Any]:
+    recent = {name: data[f"recent{CHANNEL_WORDS[name].title}Campaigns"] for name in CHANNELS}
+    return {"data": data, "recent": recent, "cost_currency": data.get("currency")}

@@ -1,0 +1,158 @@
+"""What the pages call things: the API's words in plain ones, each with what it means for the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelWords:
+    """How a channel is called at the start of a sentence and within one, and what its addresses are."""
+
+    name: str
+    title: str
+    within: str
+    address: str
+    address_hint: str
+    message: str
+
+
+CHANNEL_WORDS: Mapping[str, ChannelWords] = MappingProxyType(
+    {
+        "sms": ChannelWords("sms", "SMS", "SMS", "phone number", "whole, with its country code", "text message"),
+        "push": ChannelWords("push", "Push", "push", "device", "the whole token", "push notification"),
+    }
+)
+
+
+class Badge(NamedTuple):
+    """A word, and the class that gives it its color."""
+
+    word: str
+    look: str
+
+
+STATUSES: Mapping[str, Badge] = MappingProxyType(
+    {
+        "draft": Badge("Draft", "draft"),
+        "scheduled": Badge("Scheduled", "scheduled"),
+        "sending": Badge("Sending", "sending"),
+        "paused": Badge("Paused", "paused"),
+        "sent": Badge("Sent", "sent"),
+        "failed": Badge("Failed", "failed"),
+        "cancelled": Badge("Cancelled", "draft"),
+    }
+)
+
+RECIPIENT_STATUSES: Mapping[str, Badge] = MappingProxyType(
+    {
+        "queued": Badge("Waiting", "waits"),
+        "sending": Badge("Under way", "sending"),
+        "delivered": Badge("Delivered", "good"),
+        "failed": Badge("Failed", "bad"),
+        "bounced": Badge("Bounced", "bad"),
+        "opted_out": Badge("Opted out", "warn"),
+    }
+)
+
+OUTCOMES: Mapping[str, Badge] = MappingProxyType(
+    {
+        "accepted": Badge("Accepted", "sending"),
+        "refused": Badge("Refused", "bad"),
+        "unknown": Badge("Unknown", "unsure"),
+        "skipped": Badge("Skipped", "warn"),
+    }
+)
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "opted_out": "opted out",
+        "no_opt_in": "no opt-in",
+        "not_opted_in": "no opt-in",
+        "invalid_address": "no usable number or device",
+        "no_address": "no number or device",
+        "no_device": "no device",
+        "duplicate": "same address twice",
+        "suppressed": "address known to be dead",
+        "cancelled": "cancelled before their turn",
+        "expired": "too late to be useful",
+        "missing_variable": "a value for the text is missing",
+        "template_unknown": "the template is gone",
+        "recipient_permanent": "address is dead",
+        "recipient_opted_out": "the provider says they opted out",
+        "recipient_temporary": "not reachable at the time",
+        "throttled": "provider asked for a slower pace",
+        "transient": "provider was not well",
+        "content": "this message was refused",
+        "config": "the account was refused",
+        "unknown": "no reason given",
+    }
+)
+
+WAITING: Mapping[str, str] = MappingProxyType(
+    {
+        "paused": "Paused. Nobody further is contacted until it is resumed.",
+        "paused by a person": "Paused by a person. Nobody further is contacted until it is resumed.",
+        "rate_limited": "Going as fast as the provider account allows.",
+        "throttled": "The provider asked for a slower pace.",
+        "transient": "The provider is not answering well. It is tried again shortly.",
+        "config": "The provider refuses the account. Check its credentials, then resume.",
+        "provider_missing": "The provider account is gone. Choose another one, then resume.",
+        "provider_inactive": "The provider account is switched off. Switch it on, then resume.",
+        "provider_configuration": "The provider account cannot be used as it is set up.",
+        "too_many_dead_addresses": "Stopped, because far too many addresses look dead. Check the account's project and "
+        "environment before resuming.",
+        "template_unknown": "Waiting for the text of the campaign.",
+    }
+)
+
+EVENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "sent": ("The provider accepted it", "accepted"),
+        "delivered": ("Delivered", "delivered"),
+        "opened": ("Opened", "delivered"),
+        "clicked": ("Link followed", "delivered"),
+        "failed": ("Failed", "refused"),
+        "bounced": ("Bounced: the network could not deliver it", "refused"),
+        "opted_out": ("Opted out", "skipped"),
+    }
+)
+
+CURVES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"sent": ("accepted", "waiting"), "delivered": ("delivered", "delivered"), "opened": ("opened", "accent")}
+)
+"""What a campaign's curve shows, with the name of its color."""
+
+NAVIGATION: tuple[tuple[str, str, str], ...] = (
+    ("/notification", "Dashboard", "read"),
+    ("/notification/sms/campaigns", "SMS campaigns", "read"),
+    ("/notification/push/campaigns", "Push campaigns", "read"),
+    ("/notification/sms/templates", "SMS templates", "read"),
+    ("/notification/push/templates", "Push templates", "read"),
+    ("/notification/customers", "Customers", "read"),
+    ("/notification/providers", "Providers", "read"),
+)
+"""Address, name, and the scope that one needs."""
+
+POLICIES: Mapping[str, str] = MappingProxyType(
+    {
+        "hold": "Never try again: nobody gets a message twice",
+        "resend_if_proven_absent": "Try again only where the provider proves that it never had the message",
+        "resend": "Try again: some people may get it twice",
+    }
+)
+
+
+def reason_words(code: str | None) -> str:
+    """A reason in plain words; one that we do not know, without its underscores."""
+    return REASONS.get(code or "unknown") or (code or "unknown").replace("_", " ")
+
+
+def waiting_words(reason: str | None) -> str | None:
+    """Why a campaign does not move, as a sentence."""
+    if reason is None:
+        return None
+    return WAITING.get(reason) or reason.replace("_", " ").capitalize().rstrip(".") + "."
