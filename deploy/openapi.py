@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from contracts.generate import FOLDER
 from services.gateway.app import make_app
-from services.gateway.routes import describe
+from services.gateway.routes.describing import describe
 from services.gateway.settings import GatewaySettings
 
 PATH = FOLDER / "openapi.json"

@@ -11,8 +11,12 @@ from contracts.http.model import Model
 from contracts.http.templates import TEMPLATE_CHANGES, TEMPLATE_WRITES, TemplatePreview
 
 BASE = "/api/notification"
-SCOPES = ("read", "write", "send", "admin")
-"""read: look. write: change templates, campaigns and people. send: let messages go. admin: accounts and credentials."""
+SCOPES = ("read", "write", "send", "approve", "admin")
+"""read: look. write: change templates, campaigns and people. send: let messages go. approve: let go what somebody else
+wants to send. admin: accounts, credentials and everything else."""
+
+KEY_SCOPES = tuple(scope for scope in SCOPES if scope != "approve")
+"""What an API key may have: only a person approves."""
 
 
 @dataclass(frozen=True, slots=True)

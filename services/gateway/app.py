@@ -12,10 +12,17 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from starlette.routing import Route
 
-from services.gateway import pages
-from services.gateway.handlers import Keys, Owners
-from services.gateway.jobs import forget_answers
-from services.gateway.routes import describe, docs_page, forwarding_routes, own_routes
+from services.gateway.handlers.keys import Keys
+from services.gateway.handlers.owners import Owners
+from services.gateway.jobs import forget
+from services.gateway.routes.describing import describe, docs_page
+from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.forwarding import forwarding_routes
+from services.gateway.routes.outside import outside_routes
+from services.gateway.routes.own import own_routes
+from services.gateway.routes.pages import PATH, PageApp
+from services.gateway.routes.people import people_routes
+from services.gateway.routes.sessions import session_routes
 from services.gateway.settings import GatewaySettings
 from shared.database import Database, open_database
 from shared.http import answer_problems
@@ -39,7 +46,7 @@ async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
             name=NAME,
             routes=make_app(database, Owners(client, settings), settings),
             database=database,
-            jobs=[Job("old answers", partial(forget_answers, database, settings.idempotency_hours))],
+            jobs=[Job("forgetting", partial(forget, database, settings.idempotency_hours))],
         )
 
 
@@ -47,9 +54,12 @@ def make_app(database: Database, owners: Owners, settings: GatewaySettings) -> F
     """The public API with its description."""
     app = FastAPI(title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     answer_problems(app)
-    keys = Keys(database)
-    app.include_router(own_routes(database, keys, owners, settings))
-    app.include_router(forwarding_routes(database, keys, owners, settings))
+    entrance = Entrance(database, Keys(database), settings)
+    app.include_router(outside_routes(database, entrance, owners))
+    app.include_router(session_routes(database, entrance))
+    app.include_router(people_routes(database, entrance))
+    app.include_router(own_routes(database, entrance, owners))
+    app.include_router(forwarding_routes(database, entrance, owners, settings))
     document = describe(app)
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -60,8 +70,7 @@ def make_app(database: Database, owners: Owners, settings: GatewaySettings) -> F
     async def docs() -> HTMLResponse:
         return docs_page(document)
 
-    shown = pages.make_pages(app)
-    for path in (pages.PATH, f"{pages.PATH}/{{rest:path}}"):
+    shown = PageApp(app, entrance)
+    for path in (PATH, f"{PATH}/{{rest:path}}"):
         app.router.routes.append(Route(path, shown, include_in_schema=False))
-
     return app

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment
 
-from services.gateway.pages.api import Api, Json, Reply
-from services.gateway.pages.rendering import moment
+from services.gateway.domain.access import Caller, Person
+from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.pages.api import Api, Json, Reply
+from services.gateway.routes.pages.rendering import moment
 from shared.http import Problem
 
 FORM_BYTES_MAX = 256 * 1024
-FIELDS_MAX = 1_000
 ZONE_COOKIE = "zone"
 ZONE_MAX = 64
 SAID_COOKIE = "said"
 SAID_MAX = 500
 SAID_SECONDS = 60
-PROBLEM_STATUS = 422
-CSRF_FIELD = "csrfToken"
+
+_PASSED_ON = ("cookie", "user-agent", "x-forwarded-for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Pages:
     """What all pages stand on."""
 
     api: Api
+    entrance: Entrance
     environment: Environment
 
     def render(self, request: Request, template: str, values: Mapping[str, Any]) -> str:
@@ -66,23 +67,23 @@ class Visit:
 
     request: Request
     pages: Pages
-    headers: Mapping[str, str]
-    user_id: str
-    name: str
-    csrf_token: str
+    headers: Mapping[str, str] = field(repr=False)
+    caller: Caller
+    person: Person
+    csrf_token: str = field(repr=False)
 
     def allows(self, scope: str) -> bool:
         """Whether the person may do this kind of thing."""
-        return True
+        return self.caller.allows(scope)
 
     async def get(self, path: str, **query: object) -> Reply:
         """What the API answers; a `Problem` for a refusal."""
-        return await self.pages.api.ask(self.headers, "GET", path, query)
+        return await self.pages.api.ask(self.request.client, self.headers, "GET", path, query)
 
     async def do(self, method: str, path: str, body: Json | None = None) -> Reply:
         """An unsafe request to the API, with the visitor's token."""
         headers = {**self.headers, "x-csrf-token": self.csrf_token}
-        return await self.pages.api.ask(headers, method, path, body=body)
+        return await self.pages.api.ask(self.request.client, headers, method, path, body=body)
 
     def render(self, template: str, **values: Any) -> str:
         """A part of a page."""
@@ -103,38 +104,42 @@ class Visit:
                 path="/notification",
                 httponly=True,
                 samesite="lax",
-                secure=self.request.url.scheme == "https",
+                secure=self.pages.entrance.settings.is_https,
             )
         return response
 
 
 async def _visit(request: Request) -> Visit:
     pages: Pages = request.app.state.pages
-    headers = {name: request.headers[name] for name in ("authorization", "cookie") if name in request.headers}
-    return Visit(request, pages, headers, "acme", "Ada", "token")
+    caller = await pages.entrance.caller_of(request)
+    if caller.person is None or caller.csrf_token is None:
+        raise Problem(401, "Not signed in")
+    passed = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+    return Visit(request, pages, passed, caller, caller.person, caller.csrf_token)
 
 
 Visitor = Annotated[Visit, Depends(_visit)]
-"""The person who looks; somebody who is not signed in is sent to do so first."""
+"""The person who looks; somebody who is not signed in is sent to do so first, and a form that was not made for them is
+refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form sent: the last value of each name, and all of them where a name comes several times."""
+    """What a form sent, without files."""
 
-    pairs: tuple[tuple[str, str], ...]
-
-    @property
-    def values(self) -> dict[str, str]:
-        """By name."""
-        return dict(self.pairs)
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "").strip()
 
+    @property
+    def values(self) -> dict[str, str]:
+        """The last one of each name."""
+        return dict(self.pairs)
+
     def all(self, name: str) -> list[str]:
         """In their order on the page."""
-        return [value for given, value in self.pairs if given == name]
+        return [value.strip() for given, value in self.pairs if given == name]
 
     def filled(self, *names: str) -> Json:
         """Those that are not empty, as a body for the API."""
@@ -142,29 +147,12 @@ class Form:
 
 
 async def read_form(request: Request) -> Form:
-    """The form of a request, within its bounds."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > FORM_BYTES_MAX:
-            raise Problem(413, "Too large", f"a form may have up to {FORM_BYTES_MAX} bytes")
-    try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FIELDS_MAX)
-    except ValueError:
-        raise Problem(400, "The form cannot be read", f"it may have up to {FIELDS_MAX} fields in UTF-8") from None
-    return Form(tuple(pairs))
+    """The form of a request; its token is checked by the entrance."""
+    items = (await request.form()).multi_items()
+    return Form(tuple((name, value) for name, value in items if isinstance(value, str)))
 
 
-async def _form(request: Request, visit: Visitor) -> Form:
-    form = await read_form(request)
-    given = form[CSRF_FIELD] or request.headers.get("x-csrf-token", "")
-    if not hmac.compare_digest(given.encode(), visit.csrf_token.encode()):
-        raise Problem(403, "This form is too old", "go back, load the page again and send it once more")
-    return form
-
-
-Sent = Annotated[Form, Depends(_form)]
-"""The form that the visitor sent, after its token was found to be theirs."""
+Sent = Annotated[Form, Depends(read_form)]
 
 
 def field_errors(problem: Problem) -> dict[str, str]:

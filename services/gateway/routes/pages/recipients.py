@@ -8,9 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
-from services.gateway.pages.api import path_of
-from services.gateway.pages.visits import Visitor
-from services.gateway.pages.words import CHANNEL_WORDS, EVENTS, OUTCOMES, RECIPIENT_STATUSES, reason_words
+from services.gateway.routes.pages.api import path_of
+from services.gateway.routes.pages.visits import Visitor
+from services.gateway.routes.pages.words import CHANNEL_WORDS, EVENTS, OUTCOMES, RECIPIENT_STATUSES, reason_words
 
 LIST_LIMIT = 50
 EVENTS_MAX = 100

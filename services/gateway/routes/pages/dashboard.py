@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from contracts.channels import CHANNELS
-from services.gateway.pages.live import Watch
-from services.gateway.pages.visits import Visitor
-from services.gateway.pages.words import CHANNEL_WORDS
+from services.gateway.routes.pages.live import Watch
+from services.gateway.routes.pages.visits import Visitor
+from services.gateway.routes.pages.words import CHANNEL_WORDS
 
 router = APIRouter(prefix="/notification")
 
@@ -33,7 +33,7 @@ async def watch_dashboard(visit: Visitor, last_event_id: LastEventId = None) -> 
     def render(data: Any) -> str:
         return visit.render("dashboard_live.html", **_shown(data))
 
-    return watch.stream(visit.user_id, "dashboard", ask, render, last_event_id)
+    return watch.stream(visit.caller.user_id, "dashboard", ask, render, last_event_id)
 
 
 def _shown(data: Any) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
+from starlette.datastructures import Address
+
 from contracts.http.endpoints import BASE
 from shared.http import Problem
 from shared.probes import AsgiApp
@@ -42,6 +44,7 @@ class Api:
 
     async def ask(
         self,
+        client: Address | None,
         headers: Mapping[str, str],
         method: str,
         path: str,
@@ -52,7 +55,7 @@ class Api:
         sent = b"" if body is None else json.dumps(body).encode()
         wanted = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         names = {**headers, "content-type": "application/json", "accept": "application/json"}
-        status, answer_headers, answer = await self._call(method, BASE + path, urlencode(wanted), names, sent)
+        status, answer_headers, answer = await self._call(client, method, BASE + path, urlencode(wanted), names, sent)
         is_json = "json" in answer_headers.get("content-type", "")
         document: Json = json.loads(answer) if answer and is_json else {}
         if status >= 400:
@@ -66,7 +69,7 @@ class Api:
         return Reply(status, document)
 
     async def _call(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+        self, client: Address | None, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         scope = {
             "type": "http",
@@ -79,7 +82,7 @@ class Api:
             "root_path": "",
             "query_string": query.encode(),
             "headers": [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers.items()],
-            "client": None,
+            "client": client and (client.host, client.port),
             "server": None,
         }
         unread = [body]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.gateway.pages.words import reason_words
+from services.gateway.routes.pages.words import reason_words
 
 PART_MIN_PERCENT = 0.8
 """Of the bar's width: what is there can be seen."""

@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from contracts.channels import CHANNELS
 from contracts.masked import masked_phone_number
-from services.gateway.pages.statics import Statics
-from services.gateway.pages.words import (
+from services.gateway.routes.pages.statics import Statics
+from services.gateway.routes.pages.words import (
     CHANNEL_WORDS,
     CURVES,
     NAVIGATION,
@@ -27,7 +27,7 @@ from services.gateway.pages.words import (
     waiting_words,
 )
 
-FOLDER = Path(__file__).resolve().parents[1] / "templates"
+FOLDER = Path(__file__).resolve().parents[2] / "templates"
 MICROS = 1_000_000
 TOKEN_SHOWN = 6
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}

@@ -1,4 +1,4 @@
-"""Keys, who may do what, and which requests are the same."""
+"""API keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.http.endpoints import SCOPES
+from contracts.http.endpoints import KEY_SCOPES
 
 PREFIX_CHARACTERS = 10
 SECRET_BYTES = 24
@@ -18,6 +18,7 @@ SECRET_BYTES = 24
 class ApiKey:
     """A key as it is stored; the secret itself is nowhere."""
 
+    prefix: str
     user_id: str
     secret_hash: bytes
     scopes: frozenset[str]
@@ -29,10 +30,6 @@ class ApiKey:
         if self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= now):
             return False
         return hmac.compare_digest(self.secret_hash, hash_secret(secret))
-
-    def allows(self, scope: str) -> bool:
-        """Whether the key has the scope; admin includes everything, write includes read."""
-        return scope in self.scopes or "admin" in self.scopes or (scope == "read" and "write" in self.scopes)
 
 
 def make_key() -> tuple[str, str, str]:
@@ -54,10 +51,5 @@ def hash_secret(secret: str) -> bytes:
 
 
 def unknown_scopes(scopes: list[str]) -> list[str]:
-    """Those that do not exist."""
-    return sorted(set(scopes).difference(SCOPES))
-
-
-def request_hash(method: str, target: str, body: bytes) -> bytes:
-    """Equal for requests that are the same."""
-    return hashlib.sha256(f"{method} {target}\n".encode() + body).digest()
+    """Those that no key can have."""
+    return sorted(set(scopes).difference(KEY_SCOPES))

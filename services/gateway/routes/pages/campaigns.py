@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
-from services.gateway.pages.api import path_of
-from services.gateway.pages.dashboard import LastEventId
-from services.gateway.pages.live import Watch
-from services.gateway.pages.pictures import curve_of, parts_of, steps_of
-from services.gateway.pages.visits import Sent, Visit, Visitor
-from services.gateway.pages.words import CHANNEL_WORDS, CURVES, STATUSES
+from services.gateway.routes.pages.api import path_of
+from services.gateway.routes.pages.dashboard import LastEventId
+from services.gateway.routes.pages.live import Watch
+from services.gateway.routes.pages.pictures import curve_of, parts_of, steps_of
+from services.gateway.routes.pages.visits import Sent, Visit, Visitor
+from services.gateway.routes.pages.words import CHANNEL_WORDS, CURVES, STATUSES
 from shared.http import Problem
 
 LIST_LIMIT = 25
@@ -56,7 +56,7 @@ def campaign_pages(channel: Channel) -> APIRouter:
         def render(data: Any) -> str:
             return visit.render("campaigns/one_live.html", words=words, **shown(data))
 
-        return watch.stream(visit.user_id, str(campaign_id), ask, render, last_event_id)
+        return watch.stream(visit.caller.user_id, str(campaign_id), ask, render, last_event_id)
 
     @router.get("/{campaign_id}/{action}")
     async def ask_before(visit: Visitor, campaign_id: UUID, action: str) -> Response:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 
 from shared.http import Problem
 
-FOLDER = Path(__file__).resolve().parents[1] / "static"
+FOLDER = Path(__file__).resolve().parents[2] / "static"
 PATH = "/notification/static"
 KEPT_SECONDS = 365 * 24 * 3600
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
