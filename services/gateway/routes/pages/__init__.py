@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from contracts.channels import CHANNELS
 from services.gateway.routes.entrance import Entrance
-from services.gateway.routes.pages import campaigns, dashboard, recipients, sign_in
+from services.gateway.routes.pages import campaigns, dashboard, recipients, sign_in, templates
 from services.gateway.routes.pages.api import Api
 from services.gateway.routes.pages.failing import answer_with_pages
 from services.gateway.routes.pages.live import Watch
@@ -46,7 +46,7 @@ class PageApp:
         for router in (static_routes(statics), sign_in.router, dashboard.router):
             app.include_router(router)
         for channel in CHANNELS.values():
-            for make in (recipients.recipient_pages, campaigns.campaign_pages):
+            for make in (templates.template_pages, recipients.recipient_pages, campaigns.campaign_pages):
                 app.include_router(make(channel))
         self.app = app
 

@@ -85,13 +85,13 @@ class Visit:
         headers = {**self.headers, "x-csrf-token": self.csrf_token}
         return await self.pages.api.ask(self.request.client, headers, method, path, body=body)
 
-    def render(self, template: str, **values: Any) -> str:
+    def render(self, page: str, /, **values: Any) -> str:
         """A part of a page."""
-        return self.pages.render(self.request, template, {"visit": self, **values})
+        return self.pages.render(self.request, page, {"visit": self, **values})
 
-    def show(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    def show(self, page: str, /, status: int = 200, **values: Any) -> HTMLResponse:
         """A page."""
-        return self.pages.show(self.request, template, {"visit": self, **values}, status)
+        return self.pages.show(self.request, page, {"visit": self, **values}, status)
 
     def go(self, path: str, said: str | None = None) -> Response:
         """The next page, which says what was done."""

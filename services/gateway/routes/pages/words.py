@@ -137,6 +137,17 @@ NAVIGATION: tuple[tuple[str, str, str], ...] = (
 )
 """Address, name, and the scope that one needs."""
 
+SAMPLES: Mapping[str, str] = MappingProxyType(
+    {
+        "next": "The next one",
+        "longest": "The longest",
+        "shortest": "The shortest",
+        "missing": "With missing data",
+        "otherAlphabet": "In another alphabet",
+    }
+)
+"""People whose text is worth a look."""
+
 POLICIES: Mapping[str, str] = MappingProxyType(
     {
         "hold": "Never try again: nobody gets a message twice",
