@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from contracts.channels import CHANNELS
 from services.gateway.routes.entrance import Entrance
-from services.gateway.routes.pages import campaigns, dashboard, recipients, sign_in, templates
+from services.gateway.routes.pages import campaigns, dashboard, drafts, recipients, review, sign_in, templates
 from services.gateway.routes.pages.api import Api
 from services.gateway.routes.pages.failing import answer_with_pages
 from services.gateway.routes.pages.live import Watch
@@ -33,6 +33,15 @@ _HEADERS = [
 ]
 
 
+_OF_A_CHANNEL = (
+    templates.template_pages,
+    drafts.draft_pages,
+    review.review_pages,
+    recipients.recipient_pages,
+    campaigns.campaign_pages,
+)
+
+
 class PageApp:
     """Everything under `/notification`, with headers by which nothing comes from elsewhere or goes elsewhere, and
     nothing of a tenant stays in a cache."""
@@ -46,7 +55,7 @@ class PageApp:
         for router in (static_routes(statics), sign_in.router, dashboard.router):
             app.include_router(router)
         for channel in CHANNELS.values():
-            for make in (templates.template_pages, recipients.recipient_pages, campaigns.campaign_pages):
+            for make in _OF_A_CHANNEL:
                 app.include_router(make(channel))
         self.app = app
 
