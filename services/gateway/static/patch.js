@@ -26,6 +26,9 @@ function one(old, wanted) {
   for (const { name, value } of wanted.attributes) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
-  if (old === document.activeElement && "value" in old) return;
+  if (old === document.activeElement && "value" in old && old.localName !== "button") return;
   children(old, wanted);
+  for (const name of ["value", "checked", "selected"]) {
+    if (name in old && old[name] !== wanted[name]) old[name] = wanted[name];
+  }
 }

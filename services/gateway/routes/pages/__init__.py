@@ -9,7 +9,17 @@ from fastapi import FastAPI
 
 from contracts.channels import CHANNELS
 from services.gateway.routes.entrance import Entrance
-from services.gateway.routes.pages import campaigns, dashboard, drafts, recipients, review, sign_in, templates
+from services.gateway.routes.pages import (
+    accounts,
+    campaigns,
+    customers,
+    dashboard,
+    drafts,
+    recipients,
+    review,
+    sign_in,
+    templates,
+)
 from services.gateway.routes.pages.api import Api
 from services.gateway.routes.pages.failing import answer_with_pages
 from services.gateway.routes.pages.live import Watch
@@ -33,12 +43,14 @@ _HEADERS = [
 ]
 
 
+_ROUTERS = (sign_in.router, dashboard.router, accounts.router, customers.router)
 _OF_A_CHANNEL = (
     templates.template_pages,
     drafts.draft_pages,
     review.review_pages,
     recipients.recipient_pages,
     campaigns.campaign_pages,
+    accounts.account_pages,
 )
 
 
@@ -52,7 +64,7 @@ class PageApp:
         app.state.pages = Pages(Api(api), entrance, make_environment(statics))
         app.state.watch = Watch()
         answer_with_pages(app)
-        for router in (static_routes(statics), sign_in.router, dashboard.router):
+        for router in (static_routes(statics), customers.import_pages(), *_ROUTERS):
             app.include_router(router)
         for channel in CHANNELS.values():
             for make in _OF_A_CHANNEL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, MutableMapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -54,8 +54,21 @@ class Api:
         """The answer; a refusal is raised as the `Problem` that the API states."""
         sent = b"" if body is None else json.dumps(body).encode()
         wanted = {name: value for name, value in (query or {}).items() if value not in (None, "")}
-        names = {**headers, "content-type": "application/json", "accept": "application/json"}
-        status, answer_headers, answer = await self._call(client, method, BASE + path, urlencode(wanted), names, sent)
+        return await self.send(client, headers, method, path, "application/json", _single(sent), urlencode(wanted))
+
+    async def send(
+        self,
+        client: Address | None,
+        headers: Mapping[str, str],
+        method: str,
+        path: str,
+        content_type: str,
+        pieces: AsyncIterator[bytes],
+        query: str = "",
+    ) -> Reply:
+        """The answer to a body of any length."""
+        names = {**headers, "content-type": content_type, "accept": "application/json"}
+        status, answer_headers, answer = await self._call(client, method, BASE + path, query, names, pieces)
         is_json = "json" in answer_headers.get("content-type", "")
         document: Json = json.loads(answer) if answer and is_json else {}
         if status >= 400:
@@ -69,7 +82,13 @@ class Api:
         return Reply(status, document)
 
     async def _call(
-        self, client: Address | None, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+        self,
+        client: Address | None,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        pieces: AsyncIterator[bytes],
     ) -> tuple[int, dict[str, str], bytes]:
         scope = {
             "type": "http",
@@ -85,14 +104,17 @@ class Api:
             "client": client and (client.host, client.port),
             "server": None,
         }
-        unread = [body]
+        is_read = False
         head: dict[str, Any] = {}
         answer = bytearray()
 
         async def receive() -> dict[str, Any]:
-            if not unread:
+            nonlocal is_read
+            if is_read:
                 await asyncio.Event().wait()  # the visitor stays until the answer is there
-            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+            piece = await anext(pieces, None)
+            is_read = piece is None
+            return {"type": "http.request", "body": piece or b"", "more_body": not is_read}
 
         async def send(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
@@ -103,3 +125,7 @@ class Api:
         await self.app(scope, receive, send)
         answer_headers = {name.decode().lower(): value.decode("latin-1") for name, value in head["headers"]}
         return head["status"], answer_headers, bytes(answer)
+
+
+async def _single(body: bytes) -> AsyncIterator[bytes]:
+    yield body

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
@@ -84,6 +84,11 @@ class Visit:
         """An unsafe request to the API, with the visitor's token."""
         headers = {**self.headers, "x-csrf-token": self.csrf_token}
         return await self.pages.api.ask(self.request.client, headers, method, path, body=body)
+
+    async def upload(self, path: str, content_type: str, pieces: AsyncIterator[bytes]) -> Reply:
+        """A file of any length to the API."""
+        headers = {**self.headers, "x-csrf-token": self.csrf_token}
+        return await self.pages.api.send(self.request.client, headers, "POST", path, content_type, pieces)
 
     def render(self, page: str, /, **values: Any) -> str:
         """A part of a page."""
