@@ -33,7 +33,7 @@ def document() -> str:
         analytics_url=nowhere,
     )
     unused = cast("Any", None)
-    described = describe(make_app(unused, unused, settings))
+    described = describe(make_app(unused, unused, unused, settings))
     return json.dumps(described, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

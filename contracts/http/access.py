@@ -1,16 +1,20 @@
-"""People of a tenant, and what they may do."""
+"""People and API keys of a tenant, and what they may do."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, StringConstraints
 
+from contracts.http.endpoints import KEY_SCOPES
 from contracts.http.model import NAME_MAX, Model
 
 Role = Literal["viewer", "marketer", "approver", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "marketer", "approver", "admin")
 """viewer: look. marketer: change and send too. approver: also approve what others want to send. admin: everything."""
+
+KeyScope = Literal["read", "write", "send", "admin"]
+"""`contracts.http.endpoints.KEY_SCOPES`, as a type."""
 
 PASSWORD_CHARACTERS_MIN = 12
 PASSWORD_CHARACTERS_MAX = 200
@@ -68,3 +72,32 @@ class InvitationAnswer(Model):
 
     token: Annotated[str, StringConstraints(min_length=20, max_length=100)]
     password: NewPassword
+
+
+OVERLAP_HOURS = 24
+OVERLAP_HOURS_MAX = 168
+
+
+class KeyWrite(Model):
+    """A new API key; without `scopes` it may do everything that a key can."""
+
+    name: Annotated[str, Field(min_length=1, max_length=NAME_MAX)] = "key"
+    scopes: Annotated[list[KeyScope], Field(min_length=1, default_factory=lambda: list(KEY_SCOPES))]
+    expires_at: AwareDatetime | None = None
+
+
+class KeyRotation(Model):
+    """How long the old secret works beside the new one; 0 ends it at once."""
+
+    overlap_hours: Annotated[int, Field(ge=0, le=OVERLAP_HOURS_MAX)] = OVERLAP_HOURS
+
+
+class SettingsChange(Model):
+    """What is to change in the tenant's settings; null is the default.
+
+    `approvalAbove`: a campaign to more recipients than that is only sent when a second person approves; by default no
+    campaign needs it. `requestsPerMinute`: of each key and each session; by default as many as the operator allows.
+    """
+
+    approval_above: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None

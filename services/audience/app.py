@@ -19,11 +19,11 @@ from shared.runtime import Service
 async def build(settings: AudienceSettings) -> AsyncIterator[Service]:
     """The service with its database open."""
     async with open_database(settings.database_url, settings.database_connections_max, "audience") as database:
-        work = asyncio.Event()
+        work, forecasts = asyncio.Event(), asyncio.Event()
         yield Service(
             "audience",
-            only_with_token(make_routes(database, settings), settings.internal_token.get_secret_value()),
+            only_with_token(make_routes(database, settings, forecasts), settings.internal_token.get_secret_value()),
             database,
             subscriptions(database, work.set),
-            jobs(database, settings, work),
+            jobs(database, settings, work, forecasts),
         )

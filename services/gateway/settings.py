@@ -35,6 +35,9 @@ class GatewaySettings(ServiceSettings):
     proxies: int = Field(0, ge=0, le=5)
     session_idle_minutes: int = Field(120, ge=5, le=1440)
     session_hours: int = Field(12, ge=1, le=168)
+    requests_per_minute: int = Field(12_000, ge=60, le=600_000)
+    refusals_per_minute: int = Field(600, ge=10, le=60_000)
+    sign_ins_per_minute: int = Field(120, ge=5, le=6_000)
     invitation_hours: int = Field(72, ge=1, le=720)
 
     @property

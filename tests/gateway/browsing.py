@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from contracts.http.endpoints import BASE
 from deploy.local.fleet import Fleet
@@ -25,7 +26,7 @@ class Browser:
     http: aiohttp.ClientSession
     url: str
     headers: dict[str, str] = field(default_factory=dict)
-    answer: dict[str, str] = field(default_factory=dict)
+    answer: CIMultiDictProxy[str] = field(default_factory=lambda: CIMultiDictProxy(CIMultiDict()))
     """The headers of the last answer."""
 
     async def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
@@ -33,7 +34,7 @@ class Browser:
         given = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.http.request(method, self.url + BASE + path, json=body, headers=given) as answer:
             text = await answer.text()
-            self.answer = dict(answer.headers)
+            self.answer = answer.headers
             return answer.status, json.loads(text) if text else None
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> tuple[int, Any]:

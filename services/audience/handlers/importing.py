@@ -20,6 +20,7 @@ from services.audience.domain.customers import (
     unknown_columns,
 )
 from services.audience.domain.files import BadFile, CsvRows, JsonRows, Row, RowReader
+from services.audience.domain.lots import RECIPIENTS_MAX
 from services.audience.handlers import consent
 from services.audience.store import additions, customers, expansions, imports, preferences
 from services.audience.store.imports import RowError
@@ -36,6 +37,10 @@ Read = TypeVar("Read")
 
 class AlreadyLaunched(Exception):
     """Recipients can be added only before the launch."""
+
+
+class TooManyRecipients(Exception):
+    """A campaign has at most `RECIPIENTS_MAX`."""
 
 
 @dataclass(slots=True)
@@ -104,7 +109,7 @@ def customers_of(user_id: str) -> Kind[Customer]:
 
 
 def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Addition]:
-    """People added to a campaign; saving raises `AlreadyLaunched`."""
+    """People added to a campaign; saving raises `AlreadyLaunched` or `TooManyRecipients`."""
 
     async def save(connection: Connection, batch: Batch[Addition]) -> None:
         await expansions.lock_additions(connection, campaign_id, exclusive=False)
@@ -115,7 +120,9 @@ def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Add
         for number, customer_id in named.items():
             if customer_id not in known:
                 batch.reject(number, [FieldError("customerId", "there is no such customer")])
-        await additions.insert_additions(connection, campaign_id, user_id, channel.name, list(batch.good.values()))
+        rows = list(batch.good.values())
+        if await additions.insert_additions(connection, campaign_id, user_id, channel.name, rows) > RECIPIENTS_MAX:
+            raise TooManyRecipients
 
     def check_header(header: list[str]) -> None:
         if unknown := [name for name in header if not is_known_column(name, channel)]:

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from contracts.channels import Channel
-from services.audience.handlers.importing import AlreadyLaunched, recipients_of, save_list
+from services.audience.handlers.importing import AlreadyLaunched, TooManyRecipients, recipients_of, save_list
 from services.audience.routes.bodies import (
-    already_launched,
     answer_import,
     answer_list,
     campaign_id_of,
+    cannot_be_added,
     read_rows,
 )
 from services.audience.settings import AudienceSettings
@@ -29,8 +29,8 @@ def make_router(database: Database, settings: AudienceSettings, channel: Channel
         rows = await read_rows(request, "recipients")
         try:
             return answer_list(await save_list(database, kind, rows), "recipients")
-        except AlreadyLaunched:
-            raise already_launched() from None
+        except (AlreadyLaunched, TooManyRecipients) as error:
+            raise cannot_be_added(error) from None
 
     @router.post("/{campaign_id}/recipients/import")
     async def import_recipients(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,7 +59,7 @@ async def find_person(database: Database, user_id: str, person_id: UUID) -> Acco
         return await _found(connection, user_id, person_id)
 
 
-async def change_person(database: Database, user_id: str, person_id: UUID, values: Mapping[str, Any]) -> Account:
+async def change_person(database: Database, user_id: str, person_id: UUID, values: dict[str, Any]) -> Account:
     """The account after the change. One who is deactivated is signed out everywhere."""
     if null := [name for name, value in values.items() if value is None]:
         raise Problem(422, "Invalid input", errors=[{"field": name, "message": "cannot be null"} for name in null])

@@ -51,6 +51,7 @@ async def check_token(request: Request, settings: GatewaySettings, cookie: str) 
     check_origin(request, settings)
     given = request.headers.get(CSRF_HEADER, "")
     if not given and request.headers.get("content-type", "").startswith(FORM_TYPES):
+        await request.body()  # kept, so that whoever comes next can read it again
         given = str((await request.form()).get(CSRF_FIELD, ""))
     if not cookie or not is_csrf_token(cookie, given):
         detail = (

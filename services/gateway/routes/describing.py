@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 from typing import Any
 
@@ -41,6 +43,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return document
 
 
+_STYLE = "body{font:16px/1.5 system-ui;margin:2rem;color-scheme:light dark}td{padding:.2rem .8rem}"
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
+
+
 def docs_page(document: dict[str, Any]) -> HTMLResponse:
     """The operations as a page that needs nothing from elsewhere."""
     rows = "".join(
@@ -52,7 +59,8 @@ def docs_page(document: dict[str, Any]) -> HTMLResponse:
     return HTMLResponse(
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{html.escape(document['info']['title'])}</title>"
-        "<style>body{font:16px/1.5 system-ui;margin:2rem;color-scheme:light dark}td{padding:.2rem .8rem}</style>"
+        f"<style>{_STYLE}</style>"
         f"<h1>{html.escape(document['info']['title'])}</h1><p>The whole description: <a href=/openapi.json>openapi.json"
-        f"</a></p><table><tr><th>Method<th>Path<th>Does<th>Scope</tr>{rows}</table></html>"
+        f"</a></p><table><tr><th>Method<th>Path<th>Does<th>Scope</tr>{rows}</table></html>",
+        headers={"Content-Security-Policy": _POLICY},
     )

@@ -12,7 +12,8 @@ from services.gateway.domain.requests import request_hash
 from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
 from services.gateway.routes.entrance import Entrance
-from services.gateway.routes.messages import WRITES, IdempotencyKey, read_body, response_of, target_of
+from services.gateway.routes.messages import WRITES, IdempotencyKey, id_in, read_body, response_of, target_of
+from services.gateway.routes.visits import visit_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.answers import Answer
 from shared.database import Database
@@ -38,7 +39,9 @@ def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, se
 
             once = idempotency_key if endpoint.method in WRITES else None
             digest = request_hash(endpoint.method, target, body)
-            return response_of(await do_once(database, caller.user_id, once, digest, do))
+            answer = await do_once(database, caller.user_id, once, digest, do)
+            visit_of(request).made_id = id_in(answer) if answer.status == 201 else None
+            return response_of(answer)
 
         return forward
 

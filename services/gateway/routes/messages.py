@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from fastapi import Header, Request, Response
@@ -37,3 +38,12 @@ def response_of(answer: Answer) -> Response:
     """An owner's answer, byte for byte."""
     headers = {"content-type": answer.content_type} if answer.content_type else None
     return Response(answer.body if answer.status != 204 else None, answer.status, headers)
+
+
+def id_in(answer: Answer) -> str | None:
+    """The id of the resource in an owner's answer, if it is one resource."""
+    try:
+        data = json.loads(answer.body)["data"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return data.get("id") if isinstance(data, dict) else None

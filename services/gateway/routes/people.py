@@ -18,6 +18,7 @@ from services.gateway.handlers.people import (
     remove_person,
 )
 from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.visits import visit_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.people import Account, find_accounts
 from shared.database import Database
@@ -36,6 +37,7 @@ def people_routes(database: Database, entrance: Entrance) -> APIRouter:
     async def add(body: UserWrite, request: Request) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
         account, invitation = await create_person(database, caller.user_id, body, settings.invitation_hours)
+        visit_of(request).made_id = str(account.id)
         shown = show_account(account)
         return {"data": shown | ({"invitation": show_invitation(settings, invitation)} if invitation else {})}
 

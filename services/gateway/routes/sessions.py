@@ -11,7 +11,7 @@ from contracts.http.endpoints import BASE
 from services.gateway.domain.access import Caller
 from services.gateway.domain.sessions import SignInProblem
 from services.gateway.handlers.people import require_good_password
-from services.gateway.handlers.sessions import accept_invitation, change_password, sign_in, sign_out
+from services.gateway.handlers.sessions import accept_invitation, change_password, sign_out
 from services.gateway.routes.cookies import check_origin, drop_cookie, put_cookie
 from services.gateway.routes.entrance import Entrance
 from shared.database import Database
@@ -28,13 +28,7 @@ def session_routes(database: Database, entrance: Entrance) -> APIRouter:
     @router.post("/session", status_code=201, summary="Sign in; the session is a cookie")
     async def begin(body: SignIn, request: Request, response: Response) -> dict[str, Any]:
         check_origin(request, settings)
-        found = await sign_in(
-            database,
-            settings.session_limits,
-            body.email,
-            body.password.get_secret_value(),
-            entrance.source_of(request),
-        )
+        found = await entrance.sign_in(request, body.email, body.password.get_secret_value())
         if isinstance(found, SignInProblem):
             raise problem_of(found)
         put_cookie(response, settings, found.cookie)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
@@ -13,6 +12,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 
 from services.gateway.domain.access import Person
+from services.gateway.store.rows import assignments, columns_of, insertion
 from shared.database import Connection
 
 
@@ -37,29 +37,26 @@ class Account:
         return Person(self.id, self.user_id, self.email, self.name, self.role)
 
 
-_COLUMNS = sql.SQL(", ").join(sql.Identifier(one.name) for one in fields(Account))
+_COLUMNS = columns_of(Account)
 
 
 class EmailTaken(Exception):
     """Somebody in the fleet has this address already."""
 
 
-async def insert_account(connection: Connection, values: Mapping[str, Any]) -> Account:
+async def insert_account(connection: Connection, values: dict[str, Any]) -> Account:
     """The new account; raises `EmailTaken`."""
-    names = sql.SQL(", ").join(map(sql.Identifier, values))
-    given = sql.SQL(", ").join(map(sql.Placeholder, values))
-    statement = sql.SQL("INSERT INTO people ({}) VALUES ({}) RETURNING {}").format(names, given, _COLUMNS)
+    statement = insertion("people", values) + sql.SQL(" RETURNING ") + _COLUMNS
     try:
         return await _one(connection, statement, values)
     except UniqueViolation:
         raise EmailTaken from None
 
 
-async def update_account(connection: Connection, person_id: UUID, values: Mapping[str, Any]) -> Account:
+async def update_account(connection: Connection, person_id: UUID, values: dict[str, Any]) -> Account:
     """The account after the change."""
-    pairs = [sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in values]
     statement = sql.SQL("UPDATE people SET {}, updated_at = now() WHERE id = %(person_id)s RETURNING {}")
-    composed = statement.format(sql.SQL(", ").join(pairs), _COLUMNS)
+    composed = statement.format(assignments(values), _COLUMNS)
     return await _one(connection, composed, {**values, "person_id": person_id})
 
 
@@ -123,7 +120,7 @@ async def take_invitation(connection: Connection, token_hash: bytes) -> Account 
     return None if row is None else await _one_or_none(connection, "id = %s AND is_active", row)
 
 
-async def _one(connection: Connection, statement: sql.Composed, values: Mapping[str, Any]) -> Account:
+async def _one(connection: Connection, statement: sql.Composed, values: dict[str, Any]) -> Account:
     async with connection.cursor(row_factory=class_row(Account)) as cursor:
         account = await (await cursor.execute(statement, values)).fetchone()
     assert account is not None

@@ -34,18 +34,18 @@ class Client:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def get(self, path: str, **options: Any) -> Answer:
-        return await self._ask("GET", path, **options)
+        return await self.ask("GET", path, **options)
 
     async def post(self, path: str, **options: Any) -> Answer:
-        return await self._ask("POST", path, **options)
+        return await self.ask("POST", path, **options)
 
     async def put(self, path: str, **options: Any) -> Answer:
-        return await self._ask("PUT", path, **options)
+        return await self.ask("PUT", path, **options)
 
     async def delete(self, path: str, **options: Any) -> Answer:
-        return await self._ask("DELETE", path, **options)
+        return await self.ask("DELETE", path, **options)
 
-    async def _ask(
+    async def ask(
         self,
         method: str,
         path: str,

@@ -1,4 +1,4 @@
-"""Commands on campaigns, and what the fleet reports about them."""
+"""Commands on campaigns, and what they tell the fleet."""
 
 from __future__ import annotations
 
@@ -10,24 +10,21 @@ from uuid import UUID
 from contracts import topics
 from contracts.channels import CHANNELS, Channel
 from contracts.events import (
-    AudienceResolved,
     CampaignCancelled,
     CampaignChanged,
-    CampaignHalted,
     CampaignLaunched,
     CampaignPaused,
-    CampaignProgressed,
     CampaignResumed,
     Content,
-    ProviderChanged,
     TemplateChanged,
 )
+from contracts.http.plans import Finding
 from services.campaign import metrics, store
-from services.campaign.domain import Action, NotPossible, Status, body_field, move
-from services.campaign.tables import CAMPAIGNS, TEMPLATES
+from services.campaign.domain.states import Action, Status, move
+from services.campaign.handlers.planning import content_of, plan_of
+from services.campaign.tables import CAMPAIGNS
 from shared.codec import now
 from shared.database import Database, SqlConnection, raw
-from shared.errors import Rejected
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
 
@@ -38,23 +35,11 @@ AT_ONCE_MAX = 100
 
 
 class NotReady(ValueError):
-    """Something that the campaign names is missing; `field` says what to change."""
+    """What the campaign needs is missing; each blocker says what to change."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-
-def content_of(channel: Channel, template: Row) -> Content:
-    """A template as it is sent."""
-    if channel.title_max is None:
-        return Content(body=template[body_field(channel)])
-    return Content(
-        body=template["body"],
-        title=template["title"],
-        image_url=template["image_url"],
-        action_url=template["action_url"],
-    )
+    def __init__(self, blockers: Sequence[Finding]) -> None:
+        super().__init__("; ".join(f"{one.field} {one.message}" for one in blockers))
+        self.blockers = blockers
 
 
 def template_changed(channel: Channel, row: Row, deleted: bool = False) -> Outgoing:
@@ -123,13 +108,10 @@ async def act(
 
 async def _ready(connection: SqlConnection, channel: Channel, row: Row) -> tuple[UUID, Content]:
     """Account and content of a campaign that is to be sent."""
-    template = await store.find_row(connection, TEMPLATES[channel.name], row["user_id"], row["template_id"])
-    if template is None:
-        raise NotReady("templateId", "names no template of this channel")
-    provider_id = await store.find_usable_provider(connection, row["user_id"], channel.name, row["provider_id"])
-    if provider_id is None:
-        raise NotReady("providerId", "names no active provider of this channel")
-    return provider_id, content_of(channel, template)
+    plan = await plan_of(connection, channel, row)
+    if plan.provider_id is None or plan.content is None:
+        raise NotReady(plan.blockers)
+    return plan.provider_id, plan.content
 
 
 def _lifecycle(
@@ -176,51 +158,6 @@ async def send_due(database: Database) -> int:
                 try:
                     await act(connection, channel, row, Action.SEND)
                 except NotReady as error:
-                    await act(connection, channel, row, Action.FAIL, reason=f"{error.field} {error}")
+                    await act(connection, channel, row, Action.FAIL, reason=str(error))
                 started += 1
     return started
-
-
-async def on_audience_resolved(database: Database, events: Sequence[AudienceResolved]) -> None:
-    """Shows how many people the filter found."""
-    for event in events:
-        if event.channel not in CHANNELS:
-            raise Rejected(f"unknown channel {event.channel!r}")
-        async with database.begin() as connection:
-            await store.mark_audience(connection, event.channel, event.campaign_id, event.audience)
-
-
-async def on_campaign_progressed(database: Database, events: Sequence[CampaignProgressed | CampaignHalted]) -> None:
-    """Shows the newest progress; a campaign in which nobody waits any more is sent, a halted one is paused."""
-    for event in events:
-        channel = CHANNELS.get(event.channel)
-        if channel is None:
-            raise Rejected(f"unknown channel {event.channel!r}")
-        async with database.begin() as connection:
-            row = await store.find_campaign_anywhere(connection, channel.name, event.campaign_id)
-            if isinstance(event, CampaignHalted):
-                await _pause_halted(connection, channel, row, event)
-                continue
-            if row is None or row["progress_version"] >= event.version:
-                continue
-            await store.mark_progress(connection, event)
-            if event.final:
-                try:
-                    await act(connection, channel, row, Action.FINISH)
-                except NotPossible:
-                    continue
-
-
-async def _pause_halted(connection: SqlConnection, channel: Channel, row: Row | None, event: CampaignHalted) -> None:
-    """Pauses once; whoever has resumed the campaign since has looked at the reason."""
-    if row is None or row["halted_at"] is not None:
-        return
-    row = await store.update_row(connection, CAMPAIGNS[channel.name], row["id"], {"halted_at": event.occurred_at})
-    if Status(row["status"]) is Status.SENDING:
-        await act(connection, channel, row, Action.PAUSE, event.reason)
-
-
-async def on_providers_changed(database: Database, changes: Sequence[ProviderChanged]) -> None:
-    """Keeps which accounts can be sent with."""
-    async with database.begin() as connection:
-        await store.mark_providers(connection, changes)
