@@ -84,7 +84,7 @@ def make_app(database: Database, keys: Keys, owners: Owners, settings: GatewaySe
     async def docs() -> HTMLResponse:
         return docs_page(document)
 
-    shown = PageApp(app, entrance)
+    shown = PageApp(Front(app, database, settings), entrance)
     for path in (PATH, f"{PATH}/{{rest:path}}"):
         app.router.routes.append(Route(path, shown, include_in_schema=False))
     return app

@@ -83,6 +83,18 @@ class Entrance:
         cookie = request.cookies.get(cookie_name(self.settings), "")
         return await find_session(self.database, cookie) if cookie else None
 
+    async def session_for_page(self, request: Request) -> Session:
+        """Who looks at a page or sent its form; a 401 problem for nobody, 403 for a form that is not ours.
+
+        It is neither counted nor written down: what a page asks the API is.
+        """
+        session = await self.session_of(request)
+        if session is None:
+            raise Problem(401, "Not signed in")
+        if request.method in WRITES:
+            await check_token(request, self.settings, request.cookies[cookie_name(self.settings)])
+        return session
+
     def is_fleet(self, request: Request) -> bool:
         """Whether an operator of the fleet asks, with the fleet's own token."""
         expected = f"Bearer {self.settings.internal_token.get_secret_value()}".encode()

@@ -21,11 +21,11 @@ from services.gateway.routes.pages import (
     templates,
 )
 from services.gateway.routes.pages.api import Api
+from services.gateway.routes.pages.desks import FORM_BYTES_MAX, Pages
 from services.gateway.routes.pages.failing import answer_with_pages
 from services.gateway.routes.pages.live import Watch
 from services.gateway.routes.pages.rendering import make_environment
 from services.gateway.routes.pages.statics import read_statics, static_routes
-from services.gateway.routes.pages.visits import FORM_BYTES_MAX, Pages
 from shared.probes import AsgiApp, Receive, Scope, Send
 
 PATH = "/notification"
@@ -37,9 +37,7 @@ _POLICY = (
 # Without any referrer browsers would not say either that a form comes from our own pages.
 _HEADERS = [
     (b"content-security-policy", _POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
-    (b"cache-control", b"no-store"),
 ]
 
 
@@ -55,8 +53,7 @@ _OF_A_CHANNEL = (
 
 
 class PageApp:
-    """Everything under `/notification`, with headers by which nothing comes from elsewhere or goes elsewhere, and
-    nothing of a tenant stays in a cache."""
+    """Everything under `/notification`, with headers by which nothing comes from elsewhere or goes elsewhere."""
 
     def __init__(self, api: AsgiApp, entrance: Entrance) -> None:
         statics = read_statics()

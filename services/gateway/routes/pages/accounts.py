@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 
 from contracts.channels import CHANNELS, Channel
 from services.gateway.routes.pages.api import Json, path_of
-from services.gateway.routes.pages.visits import Form, Sent, Visit, Visitor, field_errors
+from services.gateway.routes.pages.desks import AtDesk, Desk, Form, Sent, field_errors
 from services.gateway.routes.pages.words import CHANNEL_WORDS
 from shared.http import Problem
 
@@ -127,10 +127,10 @@ VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
 
 
 @router.get("")
-async def list_accounts(visit: Visitor) -> Response:
+async def list_accounts(desk: AtDesk) -> Response:
     """The accounts of all channels."""
-    found = {name: (await visit.get(path_of(name, "providers"), limit=LIST_LIMIT)).data for name in CHANNELS}
-    return visit.show("providers/list.html", accounts=found, vendors=VENDOR_FORMS)
+    found = {name: (await desk.get(path_of(name, "providers"), limit=LIST_LIMIT)).data for name in CHANNELS}
+    return desk.show("providers/list.html", accounts=found, vendors=VENDOR_FORMS)
 
 
 def account_pages(channel: Channel) -> APIRouter:
@@ -140,9 +140,9 @@ def account_pages(channel: Channel) -> APIRouter:
     words, vendors = CHANNEL_WORDS[channel.name], VENDOR_FORMS[channel.name]
 
     def form_page(
-        visit: Visit, vendor: str, values: Json, account: Json | None = None, problem: Problem | None = None
+        desk: Desk, vendor: str, values: Json, account: Json | None = None, problem: Problem | None = None
     ) -> Response:
-        return visit.show(
+        return desk.show(
             "providers/form.html",
             status=200 if problem is None else problem.status,
             words=words,
@@ -159,52 +159,52 @@ def account_pages(channel: Channel) -> APIRouter:
         return vendor
 
     @pages.get("/new")
-    async def begin(visit: Visitor, vendor: str) -> Response:
-        return form_page(visit, known(vendor), {"providerName": vendors[known(vendor)].name, "isActive": "yes"})
+    async def begin(desk: AtDesk, vendor: str) -> Response:
+        return form_page(desk, known(vendor), {"providerName": vendors[known(vendor)].name, "isActive": "yes"})
 
     @pages.post("/new")
-    async def create(visit: Visitor, sent: Sent, vendor: str) -> Response:
+    async def create(desk: AtDesk, sent: Sent, vendor: str) -> Response:
         body = {**_account_of(sent, vendors[known(vendor)]), "providerType": vendor}
         try:
-            made = (await visit.do("POST", at, body)).data
+            made = (await desk.do("POST", at, body)).data
         except Problem as problem:
             if problem.status != 422:
                 raise
-            return form_page(visit, vendor, sent.values, problem=problem)
-        return visit.go(f"/notification{at}/{made['id']}", "The account is saved. Ask the vendor whether it works.")
+            return form_page(desk, vendor, sent.values, problem=problem)
+        return desk.go(f"/notification{at}/{made['id']}", "The account is saved. Ask the vendor whether it works.")
 
     @pages.get("/{account_id}")
-    async def edit(visit: Visitor, account_id: UUID) -> Response:
-        account = (await visit.get(f"{at}/{account_id}")).data
-        return form_page(visit, account["providerType"], _values_of(account, vendors), account)
+    async def edit(desk: AtDesk, account_id: UUID) -> Response:
+        account = (await desk.get(f"{at}/{account_id}")).data
+        return form_page(desk, account["providerType"], _values_of(account, vendors), account)
 
     @pages.post("/{account_id}")
-    async def change(visit: Visitor, sent: Sent, account_id: UUID) -> Response:
-        account = (await visit.get(f"{at}/{account_id}")).data
+    async def change(desk: AtDesk, sent: Sent, account_id: UUID) -> Response:
+        account = (await desk.get(f"{at}/{account_id}")).data
         body = _account_of(sent, vendors[account["providerType"]], account["config"])
         try:
-            await visit.do("PATCH", f"{at}/{account_id}", body)
+            await desk.do("PATCH", f"{at}/{account_id}", body)
         except Problem as problem:
             if problem.status != 422:
                 raise
-            return form_page(visit, account["providerType"], sent.values, account, problem)
-        return visit.go(f"/notification{at}/{account_id}", "The account is saved.")
+            return form_page(desk, account["providerType"], sent.values, account, problem)
+        return desk.go(f"/notification{at}/{account_id}", "The account is saved.")
 
     @pages.post("/{account_id}/verify")
-    async def verify(visit: Visitor, account_id: UUID) -> Response:
-        found = (await visit.do("POST", f"{at}/{account_id}/verify")).data
+    async def verify(desk: AtDesk, account_id: UUID) -> Response:
+        found = (await desk.do("POST", f"{at}/{account_id}/verify")).data
         said = "The vendor says that this account works." if found["works"] else f"It does not work: {found['detail']}"
-        return visit.go(f"/notification{at}/{account_id}", said)
+        return desk.go(f"/notification{at}/{account_id}", said)
 
     @pages.get("/{account_id}/delete")
-    async def ask_before(visit: Visitor, account_id: UUID) -> Response:
-        account = (await visit.get(f"{at}/{account_id}")).data
-        return visit.show("providers/delete.html", words=words, account=account)
+    async def ask_before(desk: AtDesk, account_id: UUID) -> Response:
+        account = (await desk.get(f"{at}/{account_id}")).data
+        return desk.show("providers/delete.html", words=words, account=account)
 
     @pages.post("/{account_id}/delete")
-    async def delete(visit: Visitor, account_id: UUID) -> Response:
-        await visit.do("DELETE", f"{at}/{account_id}")
-        return visit.go("/notification/providers", "The account is deleted.")
+    async def delete(desk: AtDesk, account_id: UUID) -> Response:
+        await desk.do("DELETE", f"{at}/{account_id}")
+        return desk.go("/notification/providers", "The account is deleted.")
 
     return pages
 

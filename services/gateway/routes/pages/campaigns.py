@@ -11,9 +11,9 @@ from fastapi import APIRouter, Response
 from contracts.channels import Channel
 from services.gateway.routes.pages.api import path_of
 from services.gateway.routes.pages.dashboard import LastEventId
+from services.gateway.routes.pages.desks import AtDesk, Desk, Sent
 from services.gateway.routes.pages.live import Watch
 from services.gateway.routes.pages.pictures import curve_of, parts_of, steps_of
-from services.gateway.routes.pages.visits import Sent, Visit, Visitor
 from services.gateway.routes.pages.words import CHANNEL_WORDS, CURVES, STATUSES
 from shared.http import Problem
 
@@ -28,10 +28,10 @@ def campaign_pages(channel: Channel) -> APIRouter:
     words = CHANNEL_WORDS[channel.name]
 
     @router.get("")
-    async def list_campaigns(visit: Visitor, status: str = "", search: str = "", cursor: str = "") -> Response:
+    async def list_campaigns(desk: AtDesk, status: str = "", search: str = "", cursor: str = "") -> Response:
         query = {"status": status, "search": search}
-        found = await visit.get(path_of(channel.name, "campaigns"), **query, cursor=cursor, limit=LIST_LIMIT)
-        return visit.show(
+        found = await desk.get(path_of(channel.name, "campaigns"), **query, cursor=cursor, limit=LIST_LIMIT)
+        return desk.show(
             "campaigns/list.html",
             words=words,
             campaigns=found.data,
@@ -42,39 +42,39 @@ def campaign_pages(channel: Channel) -> APIRouter:
         )
 
     @router.get("/{campaign_id}")
-    async def show_campaign(visit: Visitor, campaign_id: UUID) -> Response:
-        found = await look_up(visit, channel, campaign_id)
-        return visit.show("campaigns/one.html", words=words, **shown(found))
+    async def show_campaign(desk: AtDesk, campaign_id: UUID) -> Response:
+        found = await look_up(desk, channel, campaign_id)
+        return desk.show("campaigns/one.html", words=words, **shown(found))
 
     @router.get("/{campaign_id}/live")
-    async def watch_campaign(visit: Visitor, campaign_id: UUID, last_event_id: LastEventId = None) -> Response:
-        watch: Watch = visit.request.app.state.watch
+    async def watch_campaign(desk: AtDesk, campaign_id: UUID, last_event_id: LastEventId = None) -> Response:
+        watch: Watch = desk.request.app.state.watch
 
         async def ask() -> Any:
-            return await look_up(visit, channel, campaign_id)
+            return await look_up(desk, channel, campaign_id)
 
         def render(data: Any) -> str:
-            return visit.render("campaigns/one_live.html", words=words, **shown(data))
+            return desk.render("campaigns/one_live.html", words=words, **shown(data))
 
-        return watch.stream(visit.caller.user_id, str(campaign_id), ask, render, last_event_id)
+        return watch.stream(desk.caller.user_id, str(campaign_id), ask, render, last_event_id)
 
     @router.get("/{campaign_id}/{action}")
-    async def ask_before(visit: Visitor, campaign_id: UUID, action: str) -> Response:
-        found = await look_up(visit, channel, campaign_id)
-        return visit.show("campaigns/before.html", words=words, action=_known(action), problem=None, **shown(found))
+    async def ask_before(desk: AtDesk, campaign_id: UUID, action: str) -> Response:
+        found = await look_up(desk, channel, campaign_id)
+        return desk.show("campaigns/before.html", words=words, action=_known(action), problem=None, **shown(found))
 
     @router.post("/{campaign_id}/{action}")
-    async def act(visit: Visitor, sent: Sent, campaign_id: UUID, action: str) -> Response:
+    async def act(desk: AtDesk, sent: Sent, campaign_id: UUID, action: str) -> Response:
         at = path_of(channel.name, "campaigns", campaign_id)
         try:
-            await visit.do("POST", f"{at}/{_known(action)}")
+            await desk.do("POST", f"{at}/{_known(action)}")
         except Problem as problem:
             if problem.status not in (409, 422):
                 raise
-            found = await look_up(visit, channel, campaign_id)
+            found = await look_up(desk, channel, campaign_id)
             values = {"words": words, "action": action, "problem": problem, **shown(found)}
-            return visit.show("campaigns/before.html", problem.status, **values)
-        return visit.go(f"/notification{at}", DONE[action])
+            return desk.show("campaigns/before.html", problem.status, **values)
+        return desk.go(f"/notification{at}", DONE[action])
 
     return router
 
@@ -94,22 +94,22 @@ def _known(action: str) -> str:
     return action
 
 
-async def look_up(visit: Visit, channel: Channel, campaign_id: UUID) -> dict[str, Any]:
+async def look_up(desk: Desk, channel: Channel, campaign_id: UUID) -> dict[str, Any]:
     """The campaign, what became of everybody, and how it went over time, as far as they exist."""
     at = path_of(channel.name, "campaigns", campaign_id)
-    campaign = (await visit.get(at)).data
+    campaign = (await desk.get(at)).data
     if campaign["launchedAt"] is None:
         return {"campaign": campaign, "accounting": None, "timeline": None}
     return {
         "campaign": campaign,
-        "accounting": await _unless_missing(visit, f"{at}/accounting"),
-        "timeline": await _unless_missing(visit, f"{at}/timeline"),
+        "accounting": await _unless_missing(desk, f"{at}/accounting"),
+        "timeline": await _unless_missing(desk, f"{at}/timeline"),
     }
 
 
-async def _unless_missing(visit: Visit, path: str) -> Any:
+async def _unless_missing(desk: Desk, path: str) -> Any:
     try:
-        return (await visit.get(path)).data
+        return (await desk.get(path)).data
     except Problem as problem:
         if problem.status == 404:
             return None

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from contracts.channels import CHANNELS
+from services.gateway.routes.pages.desks import AtDesk
 from services.gateway.routes.pages.live import Watch
-from services.gateway.routes.pages.visits import Visitor
 from services.gateway.routes.pages.words import CHANNEL_WORDS
 
 router = APIRouter(prefix="/notification")
@@ -17,23 +17,23 @@ LastEventId = Annotated[str | None, Header(max_length=64)]
 
 
 @router.get("")
-async def show_dashboard(visit: Visitor) -> Response:
+async def show_dashboard(desk: AtDesk) -> Response:
     """The page; `GET /api/notification/dashboard` has the same numbers."""
-    return visit.show("dashboard.html", **_shown((await visit.get("/dashboard")).data))
+    return desk.show("dashboard.html", **_shown((await desk.get("/dashboard")).data))
 
 
 @router.get("/live")
-async def watch_dashboard(visit: Visitor, last_event_id: LastEventId = None) -> Response:
+async def watch_dashboard(desk: AtDesk, last_event_id: LastEventId = None) -> Response:
     """The page's numbers whenever they change."""
-    watch: Watch = visit.request.app.state.watch
+    watch: Watch = desk.request.app.state.watch
 
     async def ask() -> Any:
-        return (await visit.get("/dashboard")).data
+        return (await desk.get("/dashboard")).data
 
     def render(data: Any) -> str:
-        return visit.render("dashboard_live.html", **_shown(data))
+        return desk.render("dashboard_live.html", **_shown(data))
 
-    return watch.stream(visit.caller.user_id, "dashboard", ask, render, last_event_id)
+    return watch.stream(desk.caller.user_id, "dashboard", ask, render, last_event_id)
 
 
 def _shown(data: Any) -> dict[str, Any]:

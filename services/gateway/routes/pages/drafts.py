@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
 from services.gateway.routes.pages.api import Json, path_of
+from services.gateway.routes.pages.desks import AtDesk, Desk, Sent, field_errors
 from services.gateway.routes.pages.filters import (
     FIELD_WORDS,
     FIELDS,
@@ -19,7 +20,6 @@ from services.gateway.routes.pages.filters import (
     choice_of_form,
     filter_of,
 )
-from services.gateway.routes.pages.visits import Sent, Visit, Visitor, field_errors
 from services.gateway.routes.pages.words import CHANNEL_WORDS, POLICIES
 from shared.http import Problem
 
@@ -36,11 +36,11 @@ def draft_pages(channel: Channel) -> APIRouter:
     at = path_of(channel.name, "campaigns")
 
     async def content_page(
-        visit: Visit, values: Json, campaign: Json | None = None, problem: Problem | None = None
+        desk: Desk, values: Json, campaign: Json | None = None, problem: Problem | None = None
     ) -> Response:
-        templates = (await visit.get(path_of(channel.name, "templates"), limit=CHOICES_MAX)).data
-        providers = (await visit.get(path_of(channel.name, "providers"), limit=CHOICES_MAX)).data
-        return visit.show(
+        templates = (await desk.get(path_of(channel.name, "templates"), limit=CHOICES_MAX)).data
+        providers = (await desk.get(path_of(channel.name, "providers"), limit=CHOICES_MAX)).data
+        return desk.show(
             "drafts/content.html",
             status=200 if problem is None else problem.status,
             words=words,
@@ -53,76 +53,76 @@ def draft_pages(channel: Channel) -> APIRouter:
         )
 
     @router.get("/new")
-    async def begin(visit: Visitor, template: str = "") -> Response:
-        return await content_page(visit, {"templateId": template})
+    async def begin(desk: AtDesk, template: str = "") -> Response:
+        return await content_page(desk, {"templateId": template})
 
     @router.post("")
-    async def create(visit: Visitor, sent: Sent) -> Response:
+    async def create(desk: AtDesk, sent: Sent) -> Response:
         try:
-            made = (await visit.do("POST", at, sent.filled(*_FIELDS))).data
+            made = (await desk.do("POST", at, sent.filled(*_FIELDS))).data
         except Problem as problem:
             if problem.status != 422:
                 raise
-            return await content_page(visit, sent.values, problem=problem)
-        return visit.go(f"/notification{at}/{made['id']}/audience")
+            return await content_page(desk, sent.values, problem=problem)
+        return desk.go(f"/notification{at}/{made['id']}/audience")
 
     @router.get("/{campaign_id}/edit")
-    async def edit(visit: Visitor, campaign_id: UUID) -> Response:
-        campaign = (await visit.get(f"{at}/{campaign_id}")).data
-        return await content_page(visit, campaign, campaign)
+    async def edit(desk: AtDesk, campaign_id: UUID) -> Response:
+        campaign = (await desk.get(f"{at}/{campaign_id}")).data
+        return await content_page(desk, campaign, campaign)
 
     @router.post("/{campaign_id}/edit")
-    async def change(visit: Visitor, sent: Sent, campaign_id: UUID) -> Response:
+    async def change(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
         try:
-            await visit.do("PATCH", f"{at}/{campaign_id}", {name: sent[name] or None for name in _FIELDS})
+            await desk.do("PATCH", f"{at}/{campaign_id}", {name: sent[name] or None for name in _FIELDS})
         except Problem as problem:
             if problem.status not in (409, 422):
                 raise
-            campaign = (await visit.get(f"{at}/{campaign_id}")).data
-            return await content_page(visit, sent.values, campaign, problem)
-        return visit.go(f"/notification{at}/{campaign_id}/audience")
+            campaign = (await desk.get(f"{at}/{campaign_id}")).data
+            return await content_page(desk, sent.values, campaign, problem)
+        return desk.go(f"/notification{at}/{campaign_id}/audience")
 
-    async def audience_page(visit: Visit, campaign: Json, choice: Choice, errors: dict[str, str]) -> Response:
-        shown = await counted(visit, choice, errors)
-        return visit.show(
+    async def audience_page(desk: Desk, campaign: Json, choice: Choice, errors: dict[str, str]) -> Response:
+        shown = await counted(desk, choice, errors)
+        return desk.show(
             "drafts/audience.html", 422 if errors else 200, words=words, campaign=campaign, modes=MODES, **shown
         )
 
     @router.get("/{campaign_id}/audience")
-    async def choose(visit: Visitor, campaign_id: UUID) -> Response:
-        campaign = (await visit.get(f"{at}/{campaign_id}")).data
-        return await audience_page(visit, campaign, choice_of_filter(campaign["audienceFilter"]), {})
+    async def choose(desk: AtDesk, campaign_id: UUID) -> Response:
+        campaign = (await desk.get(f"{at}/{campaign_id}")).data
+        return await audience_page(desk, campaign, choice_of_filter(campaign["audienceFilter"]), {})
 
     @router.post("/{campaign_id}/audience/part")
-    async def count(visit: Visitor, sent: Sent, campaign_id: UUID) -> Response:
-        shown = await counted(visit, choice_of_form(sent), {})
-        return Response(visit.render("drafts/choosing.html", modes=MODES, **shown), media_type="text/html")
+    async def count(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
+        shown = await counted(desk, choice_of_form(sent), {})
+        return Response(desk.render("drafts/choosing.html", modes=MODES, **shown), media_type="text/html")
 
     @router.post("/{campaign_id}/audience")
-    async def save(visit: Visitor, sent: Sent, campaign_id: UUID) -> Response:
-        campaign = (await visit.get(f"{at}/{campaign_id}")).data
+    async def save(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
+        campaign = (await desk.get(f"{at}/{campaign_id}")).data
         choice = choice_of_form(sent)
         if sent["intent"] != "save":
-            return await audience_page(visit, campaign, choice, {})
+            return await audience_page(desk, campaign, choice, {})
         try:
-            await visit.do("PATCH", f"{at}/{campaign_id}", {"audienceFilter": filter_of(choice)})
+            await desk.do("PATCH", f"{at}/{campaign_id}", {"audienceFilter": filter_of(choice)})
         except Problem as problem:
             if problem.status not in (409, 422):
                 raise
-            return await audience_page(visit, campaign, choice, field_errors(problem))
+            return await audience_page(desk, campaign, choice, field_errors(problem))
         except ValueError as error:
-            return await audience_page(visit, campaign, choice, {"audienceFilter": f"is not JSON: {error}"})
-        return visit.go(f"/notification{at}/{campaign_id}/review")
+            return await audience_page(desk, campaign, choice, {"audienceFilter": f"is not JSON: {error}"})
+        return desk.go(f"/notification{at}/{campaign_id}/review")
 
     return router
 
 
-async def counted(visit: Visit, choice: Choice, errors: dict[str, str]) -> dict[str, Any]:
+async def counted(desk: Desk, choice: Choice, errors: dict[str, str]) -> dict[str, Any]:
     """The choice with how many people it finds, and some of them; else with what is wrong with it."""
     found: Json | None = None
     try:
         body = {"audienceFilter": filter_of(choice)}
-        found = (await visit.do("POST", "/audience/preview", body)).data
+        found = (await desk.do("POST", "/audience/preview", body)).data
     except Problem as problem:
         if problem.status != 422:
             raise

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from services.gateway.routes.pages.visits import Pages
+from services.gateway.routes.pages.desks import Pages
 from shared.errors import is_transient
 from shared.http import Problem, field_errors
 from shared.logs import logger

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.http.filters import OPERATORS, TEXT_FIELDS, TIME_FIELDS
-from services.gateway.routes.pages.visits import Form
+from services.gateway.routes.pages.desks import Form
 
 CONDITIONS_MAX = 50
 MODES = {

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
 from services.gateway.routes.pages.api import path_of
-from services.gateway.routes.pages.visits import Visitor
+from services.gateway.routes.pages.desks import AtDesk
 from services.gateway.routes.pages.words import CHANNEL_WORDS, EVENTS, OUTCOMES, RECIPIENT_STATUSES, reason_words
 
 LIST_LIMIT = 50
@@ -23,13 +23,13 @@ def recipient_pages(channel: Channel) -> APIRouter:
 
     @router.get("")
     async def list_recipients(
-        visit: Visitor, campaign_id: UUID, status: str = "", outcome: str = "", address: str = "", cursor: str = ""
+        desk: AtDesk, campaign_id: UUID, status: str = "", outcome: str = "", address: str = "", cursor: str = ""
     ) -> Response:
         at = path_of(channel.name, "campaigns", campaign_id)
-        campaign = (await visit.get(at)).data
+        campaign = (await desk.get(at)).data
         filters = {"status": status, "outcome": outcome, channel.address_field: address.strip()}
-        found = await visit.get(f"{at}/recipients", **filters, cursor=cursor, limit=LIST_LIMIT)
-        return visit.show(
+        found = await desk.get(f"{at}/recipients", **filters, cursor=cursor, limit=LIST_LIMIT)
+        return desk.show(
             "campaigns/recipients.html",
             words=words,
             campaign=campaign,
@@ -43,12 +43,12 @@ def recipient_pages(channel: Channel) -> APIRouter:
         )
 
     @router.get("/{recipient_id}")
-    async def explain(visit: Visitor, campaign_id: UUID, recipient_id: UUID) -> Response:
+    async def explain(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
         at = path_of(channel.name, "campaigns", campaign_id)
-        campaign = (await visit.get(at)).data
-        data = (await visit.get(f"{at}/recipients{path_of(recipient_id, 'explain')}")).data
-        events = (await visit.get("/events", campaignId=campaign_id, recipientId=recipient_id, limit=EVENTS_MAX)).data
-        return visit.show(
+        campaign = (await desk.get(at)).data
+        data = (await desk.get(f"{at}/recipients{path_of(recipient_id, 'explain')}")).data
+        events = (await desk.get("/events", campaignId=campaign_id, recipientId=recipient_id, limit=EVENTS_MAX)).data
+        return desk.show(
             "campaigns/recipient.html",
             words=words,
             campaign=campaign,

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Response
 from contracts.channels import Channel
 from services.gateway.routes.pages.api import Json, path_of
 from services.gateway.routes.pages.dashboard import LastEventId
+from services.gateway.routes.pages.desks import AtDesk, Desk, Form, Sent, zone_of
 from services.gateway.routes.pages.live import Watch
 from services.gateway.routes.pages.pictures import Part, laid_out
-from services.gateway.routes.pages.visits import Form, Sent, Visit, Visitor, zone_of
 from services.gateway.routes.pages.words import CHANNEL_WORDS, SAMPLES
 from shared.http import Problem
 
@@ -32,11 +32,11 @@ def review_pages(channel: Channel) -> APIRouter:
     def at(campaign_id: UUID) -> str:
         return path_of(channel.name, "campaigns", campaign_id)
 
-    async def look(visit: Visit, campaign_id: UUID) -> Json:
+    async def look(desk: Desk, campaign_id: UUID) -> Json:
         """The campaign and its forecast, or what stands in its way."""
-        campaign = (await visit.get(at(campaign_id))).data
+        campaign = (await desk.get(at(campaign_id))).data
         try:
-            forecast = (await visit.do("POST", f"{at(campaign_id)}/forecast")).data
+            forecast = (await desk.do("POST", f"{at(campaign_id)}/forecast")).data
         except Problem as problem:
             if problem.status not in NOT_READY:
                 raise
@@ -58,61 +58,61 @@ def review_pages(channel: Channel) -> APIRouter:
             "typed_from": TYPED_FROM,
         }
 
-    async def page(visit: Visit, campaign_id: UUID, errors: Mapping[str, str], wanted: str = "") -> Response:
-        found = await look(visit, campaign_id)
-        return visit.show("drafts/review.html", 422 if errors else 200, errors=errors, **shown(found, wanted))
+    async def page(desk: Desk, campaign_id: UUID, errors: Mapping[str, str], wanted: str = "") -> Response:
+        found = await look(desk, campaign_id)
+        return desk.show("drafts/review.html", 422 if errors else 200, errors=errors, **shown(found, wanted))
 
     @router.get("/review")
-    async def review(visit: Visitor, campaign_id: UUID, sample: str = "") -> Response:
-        return await page(visit, campaign_id, {}, sample)
+    async def review(desk: AtDesk, campaign_id: UUID, sample: str = "") -> Response:
+        return await page(desk, campaign_id, {}, sample)
 
     @router.get("/review/live")
-    async def watch(visit: Visitor, campaign_id: UUID, last_event_id: LastEventId = None) -> Response:
-        watching: Watch = visit.request.app.state.watch
+    async def watch(desk: AtDesk, campaign_id: UUID, last_event_id: LastEventId = None) -> Response:
+        watching: Watch = desk.request.app.state.watch
 
         async def ask() -> Any:
-            return await look(visit, campaign_id)
+            return await look(desk, campaign_id)
 
         def render(data: Any) -> str:
-            return visit.render("drafts/forecast.html", **shown(data))
+            return desk.render("drafts/forecast.html", **shown(data))
 
-        return watching.stream(visit.caller.user_id, f"forecast of {campaign_id}", ask, render, last_event_id)
+        return watching.stream(desk.caller.user_id, f"forecast of {campaign_id}", ask, render, last_event_id)
 
-    async def act(visit: Visit, campaign_id: UUID, action: str, body: Json | None, said: str) -> Response:
+    async def act(desk: Desk, campaign_id: UUID, action: str, body: Json | None, said: str) -> Response:
         try:
-            reply = await visit.do("POST", f"{at(campaign_id)}/{action}", body)
+            reply = await desk.do("POST", f"{at(campaign_id)}/{action}", body)
         except Problem as problem:
             if problem.status not in NOT_READY:
                 raise
             errors = {error["field"]: error["message"] for error in problem.errors}
-            return await page(visit, campaign_id, errors or {"": problem.detail or problem.title})
+            return await page(desk, campaign_id, errors or {"": problem.detail or problem.title})
         if "approval" in reply.data:
             said = "Somebody else has to approve this before it goes out. They see it under Approvals."
-        return visit.go(f"/notification{at(campaign_id)}", said)
+        return desk.go(f"/notification{at(campaign_id)}", said)
 
-    async def unless_mistyped(visit: Visit, campaign_id: UUID, sent: Form) -> Response | None:
+    async def unless_mistyped(desk: Desk, campaign_id: UUID, sent: Form) -> Response | None:
         """The page again when a large number was not typed as it is."""
-        forecast = (await look(visit, campaign_id))["forecast"]
+        forecast = (await look(desk, campaign_id))["forecast"]
         number = forecast["recipients"] if forecast else 0
         if number < TYPED_FROM or sent["recipients"].replace(",", "").replace(" ", "") == str(number):
             return None
-        return await page(visit, campaign_id, {"recipients": f"type {number:,} to show that you mean this many people"})
+        return await page(desk, campaign_id, {"recipients": f"type {number:,} to show that you mean this many people"})
 
     @router.post("/send")
-    async def send(visit: Visitor, sent: Sent, campaign_id: UUID) -> Response:
-        return await unless_mistyped(visit, campaign_id, sent) or await act(
-            visit, campaign_id, "send", None, "Sending has begun."
+    async def send(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
+        return await unless_mistyped(desk, campaign_id, sent) or await act(
+            desk, campaign_id, "send", None, "Sending has begun."
         )
 
     @router.post("/schedule")
-    async def schedule(visit: Visitor, sent: Sent, campaign_id: UUID) -> Response:
+    async def schedule(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
         try:
-            at_time = datetime.fromisoformat(sent["scheduledSendTime"]).replace(tzinfo=zone_of(visit.request))
+            at_time = datetime.fromisoformat(sent["scheduledSendTime"]).replace(tzinfo=zone_of(desk.request))
         except ValueError:
-            return await page(visit, campaign_id, {"scheduledSendTime": "choose a day and a time"})
+            return await page(desk, campaign_id, {"scheduledSendTime": "choose a day and a time"})
         body = {"scheduledSendTime": at_time.astimezone(UTC).isoformat()}
-        return await unless_mistyped(visit, campaign_id, sent) or await act(
-            visit, campaign_id, "schedule", body, "The campaign is scheduled."
+        return await unless_mistyped(desk, campaign_id, sent) or await act(
+            desk, campaign_id, "schedule", body, "The campaign is scheduled."
         )
 
     return router

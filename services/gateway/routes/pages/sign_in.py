@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from services.gateway.domain.sessions import SignInProblem
-from services.gateway.handlers.sessions import sign_in, sign_out
+from services.gateway.handlers.sessions import sign_out
 from services.gateway.routes.cookies import begin_form, check_form, drop_cookie, put_cookie
-from services.gateway.routes.pages.visits import Pages, Sent, Visitor, field_errors, read_form
+from services.gateway.routes.pages.desks import AtDesk, Pages, Sent, field_errors, read_form
 from shared.http import Problem
 
 HOME = "/notification"
@@ -43,16 +43,17 @@ async def ask_for_password(request: Request, next: str = HOME) -> Response:
 async def begin(request: Request) -> Response:
     """A new session, or the form again with the reason."""
     pages: Pages = request.app.state.pages
-    settings, form = pages.entrance.settings, await read_form(request)
-    next_path = local_path(form["next"])
+    settings = pages.entrance.settings
+    refused = ""
     try:
         await check_form(request, settings)
     except Problem:
         refused = "The form was too old, or your browser keeps no cookies. Please try again."
+    form = await read_form(request)
+    next_path = local_path(form["next"])
+    if refused:
         return _ask(request, "sign_in.html", 403, next=next_path, email=form["email"], refused=refused)
-    source = pages.entrance.source_of(request)
-    password = form.values.get("password", "")
-    found = await sign_in(pages.entrance.database, settings.session_limits, form["email"], password, source)
+    found = await pages.entrance.sign_in(request, form["email"], form.values.get("password", ""))
     if isinstance(found, SignInProblem):
         status = 429 if found.retry_after_seconds else 401
         refused = f"{found.reason[:1].upper()}{found.reason[1:]}."
@@ -63,12 +64,12 @@ async def begin(request: Request) -> Response:
 
 
 @router.post("/sign-out")
-async def end(visit: Visitor) -> Response:
+async def end(desk: AtDesk) -> Response:
     """The session is over, here and on the server."""
-    entrance = visit.pages.entrance
-    if session := await entrance.session_of(visit.request):
+    entrance = desk.pages.entrance
+    if session := await entrance.session_of(desk.request):
         await sign_out(entrance.database, session)
-    response = visit.go(f"{HOME}/sign-in", "You are signed out.")
+    response = desk.go(f"{HOME}/sign-in", "You are signed out.")
     drop_cookie(response, entrance.settings)
     return response
 
@@ -83,8 +84,8 @@ async def ask_for_new_password(request: Request, token: str) -> Response:
 async def accept(request: Request, token: str) -> Response:
     """Sets the password, once."""
     pages: Pages = request.app.state.pages
-    form = await read_form(request)
     await check_form(request, pages.entrance.settings)
+    form = await read_form(request)
     try:
         body = {"token": token, "password": form.values.get("password", "")}
         await pages.api.ask(request.client, {}, "POST", "/invitations", body=body)
@@ -94,22 +95,22 @@ async def accept(request: Request, token: str) -> Response:
 
 
 @router.get("/account")
-async def show_account(visit: Visitor) -> Response:
+async def show_account(desk: AtDesk) -> Response:
     """One's own account."""
-    return visit.show("account.html", errors={})
+    return desk.show("account.html", errors={})
 
 
 @router.post("/account")
-async def change_password(visit: Visitor, sent: Sent) -> Response:
+async def change_password(desk: AtDesk, sent: Sent) -> Response:
     """A new password; other browsers are signed out."""
     names = ("currentPassword", "newPassword")
     try:
-        await visit.do("POST", "/session/password", {name: sent.values.get(name, "") for name in names})
+        await desk.do("POST", "/session/password", {name: sent.values.get(name, "") for name in names})
     except Problem as problem:
         if problem.status != 422:
             raise
-        return visit.show("account.html", 422, errors=field_errors(problem))
-    return visit.go(f"{HOME}/account", "The password is changed. Other browsers are signed out.")
+        return desk.show("account.html", 422, errors=field_errors(problem))
+    return desk.go(f"{HOME}/account", "The password is changed. Other browsers are signed out.")
 
 
 def _on(path: str) -> Response:

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Response
 from contracts.channels import Channel
 from contracts.http.templates import TEMPLATE_WRITES
 from services.gateway.routes.pages.api import path_of
+from services.gateway.routes.pages.desks import AtDesk, Desk, Form, Sent, field_errors
 from services.gateway.routes.pages.previews import SAMPLE_LIMIT, preview_of, text_field
-from services.gateway.routes.pages.visits import Form, Sent, Visit, Visitor, field_errors
 from services.gateway.routes.pages.words import CHANNEL_WORDS, SAMPLES
 from shared.http import Problem
 
@@ -26,12 +26,12 @@ def template_pages(channel: Channel) -> APIRouter:
     fields = tuple(str(field.alias) for field in TEMPLATE_WRITES[channel.name].model_fields.values())
 
     async def form_page(
-        visit: Visit, values: dict[str, Any], problem: Problem | None = None, template: dict[str, Any] | None = None
+        desk: Desk, values: dict[str, Any], problem: Problem | None = None, template: dict[str, Any] | None = None
     ) -> Response:
         errors = {} if problem is None else field_errors(problem)
         status = 200 if problem is None else problem.status
-        shown = await previewed(visit, values)
-        return visit.show(
+        shown = await previewed(desk, values)
+        return desk.show(
             "templates/form.html",
             status,
             words=words,
@@ -43,17 +43,17 @@ def template_pages(channel: Channel) -> APIRouter:
             **shown,
         )
 
-    async def previewed(visit: Visit, values: dict[str, Any]) -> dict[str, Any]:
-        customers = (await visit.get("/customers", limit=SAMPLE_LIMIT)).data
+    async def previewed(desk: Desk, values: dict[str, Any]) -> dict[str, Any]:
+        customers = (await desk.get("/customers", limit=SAMPLE_LIMIT)).data
         preview = preview_of(channel, {name: value or "" for name, value in values.items()}, customers)
         wanted = values.get("sample") or "next"
         return {"preview": preview, "samples": SAMPLES, "sample": wanted if wanted in preview.people else "next"}
 
     @router.get("")
-    async def list_templates(visit: Visitor, search: str = "", cursor: str = "") -> Response:
+    async def list_templates(desk: AtDesk, search: str = "", cursor: str = "") -> Response:
         query = {"search": search}
-        found = await visit.get(at, **query, cursor=cursor, limit=LIST_LIMIT)
-        return visit.show(
+        found = await desk.get(at, **query, cursor=cursor, limit=LIST_LIMIT)
+        return desk.show(
             "templates/list.html",
             words=words,
             templates=found.data,
@@ -64,62 +64,62 @@ def template_pages(channel: Channel) -> APIRouter:
         )
 
     @router.get("/new")
-    async def begin(visit: Visitor) -> Response:
-        return await form_page(visit, {})
+    async def begin(desk: AtDesk) -> Response:
+        return await form_page(desk, {})
 
     @router.post("/part")
-    async def show_part(visit: Visitor, sent: Sent) -> Response:
-        shown = await previewed(visit, sent.values)
-        html = visit.render("templates/preview.html", words=words, channel=channel, **shown)
+    async def show_part(desk: AtDesk, sent: Sent) -> Response:
+        shown = await previewed(desk, sent.values)
+        html = desk.render("templates/preview.html", words=words, channel=channel, **shown)
         return Response(html, media_type="text/html")
 
     @router.post("")
-    async def create(visit: Visitor, sent: Sent) -> Response:
+    async def create(desk: AtDesk, sent: Sent) -> Response:
         if sent["intent"] == "preview":
-            return await form_page(visit, sent.values)
+            return await form_page(desk, sent.values)
         try:
-            made = (await visit.do("POST", at, sent.filled(*fields))).data
+            made = (await desk.do("POST", at, sent.filled(*fields))).data
         except Problem as problem:
             if problem.status != 422:
                 raise
-            return await form_page(visit, sent.values, problem)
-        return visit.go(f"/notification{at}/{made['id']}", "The template is saved.")
+            return await form_page(desk, sent.values, problem)
+        return desk.go(f"/notification{at}/{made['id']}", "The template is saved.")
 
     @router.get("/{template_id}")
-    async def edit(visit: Visitor, template_id: UUID) -> Response:
-        template = (await visit.get(f"{at}/{template_id}")).data
-        return await form_page(visit, template, template=template)
+    async def edit(desk: AtDesk, template_id: UUID) -> Response:
+        template = (await desk.get(f"{at}/{template_id}")).data
+        return await form_page(desk, template, template=template)
 
     @router.post("/{template_id}")
-    async def change(visit: Visitor, sent: Sent, template_id: UUID) -> Response:
-        template = (await visit.get(f"{at}/{template_id}")).data
+    async def change(desk: AtDesk, sent: Sent, template_id: UUID) -> Response:
+        template = (await desk.get(f"{at}/{template_id}")).data
         if sent["intent"] == "preview":
-            return await form_page(visit, sent.values, template=template)
+            return await form_page(desk, sent.values, template=template)
         try:
-            await visit.do("PATCH", f"{at}/{template_id}", changed(sent))
+            await desk.do("PATCH", f"{at}/{template_id}", changed(sent))
         except Problem as problem:
             if problem.status not in (409, 422):
                 raise
-            return await form_page(visit, sent.values, problem, template)
-        return visit.go(f"/notification{at}/{template_id}", "The template is saved. Campaigns sent later use it.")
+            return await form_page(desk, sent.values, problem, template)
+        return desk.go(f"/notification{at}/{template_id}", "The template is saved. Campaigns sent later use it.")
 
     def changed(sent: Form) -> dict[str, Any]:
         return {name: sent[name] or None for name in fields if name in sent.values}
 
     @router.get("/{template_id}/delete")
-    async def ask_before(visit: Visitor, template_id: UUID) -> Response:
-        template = (await visit.get(f"{at}/{template_id}")).data
-        return visit.show("templates/delete.html", words=words, template=template, problem=None)
+    async def ask_before(desk: AtDesk, template_id: UUID) -> Response:
+        template = (await desk.get(f"{at}/{template_id}")).data
+        return desk.show("templates/delete.html", words=words, template=template, problem=None)
 
     @router.post("/{template_id}/delete")
-    async def delete(visit: Visitor, sent: Sent, template_id: UUID) -> Response:
-        template = (await visit.get(f"{at}/{template_id}")).data
+    async def delete(desk: AtDesk, sent: Sent, template_id: UUID) -> Response:
+        template = (await desk.get(f"{at}/{template_id}")).data
         try:
-            await visit.do("DELETE", f"{at}/{template_id}")
+            await desk.do("DELETE", f"{at}/{template_id}")
         except Problem as problem:
             if problem.status != 409:
                 raise
-            return visit.show("templates/delete.html", 409, words=words, template=template, problem=problem)
-        return visit.go(f"/notification{at}", "The template is deleted.")
+            return desk.show("templates/delete.html", 409, words=words, template=template, problem=problem)
+        return desk.go(f"/notification{at}", "The template is deleted.")
 
     return router

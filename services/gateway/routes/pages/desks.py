@@ -1,4 +1,4 @@
-"""One visit of a page: who looks, what they may, what they sent, and what they get to see."""
+"""Where a signed-in person works: what they may, what they ask the API, what they sent, and what they get to see."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ class Pages:
     def render(self, request: Request, template: str, values: Mapping[str, Any]) -> str:
         """The template as the viewer of this request is to see it."""
         zone = zone_of(request)
+        desk = getattr(request.state, "desk", None)
         return self.environment.get_template(template).render(
-            {"path": request.url.path, "moment": moment(zone), "zone": str(zone), "visit": None, **values}
+            {"desk": desk, "path": request.url.path, "moment": moment(zone), "zone": str(zone), **values}
         )
 
     def show(self, request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
@@ -62,7 +63,7 @@ def zone_of(request: Request) -> ZoneInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class Desk:
     """A signed-in person on a page."""
 
     request: Request
@@ -92,11 +93,11 @@ class Visit:
 
     def render(self, page: str, /, **values: Any) -> str:
         """A part of a page."""
-        return self.pages.render(self.request, page, {"visit": self, **values})
+        return self.pages.render(self.request, page, values)
 
     def show(self, page: str, /, status: int = 200, **values: Any) -> HTMLResponse:
         """A page."""
-        return self.pages.show(self.request, page, {"visit": self, **values}, status)
+        return self.pages.show(self.request, page, values, status)
 
     def go(self, path: str, said: str | None = None) -> Response:
         """The next page, which says what was done."""
@@ -114,16 +115,15 @@ class Visit:
         return response
 
 
-async def _visit(request: Request) -> Visit:
+async def _visit(request: Request) -> Desk:
     pages: Pages = request.app.state.pages
-    caller = await pages.entrance.caller_of(request)
-    if caller.person is None or caller.csrf_token is None:
-        raise Problem(401, "Not signed in")
+    session = await pages.entrance.session_for_page(request)
     passed = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-    return Visit(request, pages, passed, caller, caller.person, caller.csrf_token)
+    request.state.desk = desk = Desk(request, pages, passed, session.caller, session.person, session.csrf_token)
+    return desk
 
 
-Visitor = Annotated[Visit, Depends(_visit)]
+AtDesk = Annotated[Desk, Depends(_visit)]
 """The person who looks; somebody who is not signed in is sent to do so first, and a form that was not made for them is
 refused."""
 
