@@ -11,6 +11,7 @@ from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from shared.errors import is_transient
@@ -50,12 +51,13 @@ def problem_response(problem: Problem) -> Response:
     return Response(content, problem.status, problem.headers, media_type="application/problem+json")
 
 
-def field_errors(error: RequestValidationError) -> list[dict[str, str]]:
+def field_errors(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
     """The fields that are wrong, by path, without the values that were sent."""
     found = []
     for entry in error.errors():
         if entry["type"] == "json_invalid":
-            found.append({"field": "", "message": f"is not JSON, at character {entry['loc'][-1]}"})
+            place = f", at character {entry['loc'][-1]}" if entry["loc"] else ""
+            found.append({"field": "", "message": f"is not JSON{place}"})
             continue
         path = [str(part) for part in entry["loc"] if part not in ("body", "query", "path")]
         found.append({"field": ".".join(path), "message": str(entry["msg"]).removeprefix("Value error, ")})

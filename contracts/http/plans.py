@@ -33,3 +33,18 @@ class CampaignPlan(Record, frozen=True, kw_only=True):
     audience_filter: dict[str, Any] | None = None
     blockers: list[Finding] = msgspec.field(default_factory=list)
     warnings: list[Finding] = msgspec.field(default_factory=list)
+
+
+class Addressee(Record, frozen=True, kw_only=True):
+    """Whom a test goes to: a customer, or an address with the values of the placeholders."""
+
+    customer_id: str | None = None
+    address: str | None = None
+    variables: dict[str, str] | None = None
+
+
+class Trial(Record, frozen=True, kw_only=True):
+    """A plan that is to be tried on few."""
+
+    plan: CampaignPlan
+    recipients: list[Addressee]

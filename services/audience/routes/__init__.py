@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from contracts.channels import CHANNELS
-from services.audience.routes import customers, forecasts, preferences, recipients
+from services.audience.routes import customers, explaining, forecasts, preferences, recipients, testing
 from services.audience.settings import AudienceSettings
 from shared.database import Database
 from shared.http import internal_app
@@ -22,4 +22,6 @@ def make_routes(database: Database, settings: AudienceSettings, work: asyncio.Ev
     for channel in CHANNELS.values():
         app.include_router(recipients.make_router(database, settings, channel), prefix=BASE)
         app.include_router(forecasts.make_router(database, settings, channel, work))
+        app.include_router(testing.make_router(database, channel))
+        app.include_router(explaining.make_router(database, channel))
     return app

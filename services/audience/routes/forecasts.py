@@ -18,7 +18,7 @@ from services.audience.handlers.forecasting import forecast_campaign, wait_for_f
 from services.audience.routes.bodies import read_json
 from services.audience.settings import AudienceSettings
 from services.audience.store.filters import FilterError, compile_filter
-from services.audience.store.forecasts import Forecast, mark_cancelled
+from services.audience.store.forecasts import Forecast
 from shared.database import Database
 from shared.http import CurrentUser, Problem
 
@@ -40,13 +40,6 @@ def make_router(database: Database, settings: AudienceSettings, channel: Channel
             raise Problem(409, "Not possible", "the forecast was cancelled, or another one took its place; ask again")
         body = msgspec.json.encode({"data": _as_json(found)})
         return Response(body, 202 if found.finished_at is None else 200, media_type="application/json")
-
-    @router.delete("/{campaign_id}/forecast", status_code=204)
-    async def cancel_forecast(campaign_id: UUID, user_id: CurrentUser) -> Response:
-        async with database.transaction() as connection:
-            if not await mark_cancelled(connection, campaign_id, user_id):
-                raise Problem(404, "No forecast of this campaign is running")
-        return Response(status_code=204)
 
     return router
 

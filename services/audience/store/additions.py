@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
+from psycopg.rows import dict_row
 
+from contracts.channels import Channel
 from services.audience.domain.additions import Addition
 from shared.database import Connection
 
@@ -56,3 +59,19 @@ async def count_added(connection: Connection, campaign_id: UUID, user_id: str, c
     )
     row = await cursor.fetchone()
     return 0 if row is None else int(row[0])
+
+
+async def find_additions(
+    connection: Connection, campaign_id: UUID, user_id: str, channel: Channel, after: UUID | None, rows_max: int
+) -> list[dict[str, Any]]:
+    """Those who were added to a campaign, in a lasting order, from after a digest."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(
+            """
+            SELECT digest, campaign_id, customer_id, address, recipient_name, personalization_data FROM additions
+            WHERE campaign_id = %b AND user_id = %b AND channel = %b AND (%b::uuid IS NULL OR digest > %b)
+            ORDER BY digest LIMIT %b
+            """,
+            (campaign_id, user_id, channel.name, after, after, rows_max),
+        )
+        return await cursor.fetchall()

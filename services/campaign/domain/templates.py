@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.channels import Channel
-from contracts.content import ContentError, Segments, Template, count_segments, parse
+from contracts.content import SAMPLE_VALUES, ContentError, Segments, Template, count_segments, parse
 from contracts.http.plans import Finding
 from services.campaign.domain.images import Image
 
@@ -27,16 +27,6 @@ _SENDER = re.compile(
     r"^\W*\w[^:{}]{0,39}:\s|\b(?:from|von|your|ihr|dein)\s+[A-ZÄÖÜ]|[-–—~]\s*[A-ZÄÖÜ][\w&' .]{1,39}$|\bteam\b", re.M
 )
 """A name in front of a colon, behind a dash at the end of a line, or behind a word that introduces one."""
-
-SAMPLE = {
-    "firstName": "Alexandra",
-    "lastName": "Lindqvist",
-    "fullName": "Alexandra Lindqvist",
-    "customerId": "C-1001",
-    "email": "alexandra@example.com",
-    "country": "SE",
-    "locale": "en-SE",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +80,7 @@ def check_template(channel: Channel, values: Mapping[Any, Any], image: Image | N
 def _sample_text(template: Template | None, source: str) -> str:
     if template is None:
         return source
-    return template.render({name: SAMPLE.get(name, "sample") for name in template.variables})
+    return template.render({name: SAMPLE_VALUES.get(name, "sample") for name in template.variables})
 
 
 def _warn(code: str, field: str, message: str) -> Finding:

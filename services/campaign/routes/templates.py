@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from contracts.channels import Channel
-from contracts.content import MissingVariable, count_segments, parse
+from contracts.content import SAMPLE_VALUES, MissingVariable, count_segments, parse
 from contracts.http.model import Model
 from contracts.http.templates import TEMPLATE_CHANGES, TEMPLATE_WRITES, TemplatePreview
 from services.campaign import store
 from services.campaign.domain.images import Image
-from services.campaign.domain.templates import SAMPLE, Checked, body_field, check_template
+from services.campaign.domain.templates import Checked, body_field, check_template
 from services.campaign.handlers.lifecycle import template_changed
 from services.campaign.images import Images
 from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, read_sort
@@ -105,7 +105,7 @@ def template_routes(channel: Channel, database: Database, images: Images) -> API
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
-        values = SAMPLE | (body.variables or {})
+        values = SAMPLE_VALUES | (body.variables or {})
         rendered: dict[str, Any] = {}
         for name in (body_field(channel), "title", "image_url", "action_url"):
             if row.get(name) is not None:

@@ -14,7 +14,19 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.store.answers import Answer
 from shared.http import Problem
 
+DOWNLOAD_PIECE_BYTES = 64 * 1024
+
 _PASSED_ON = ("content-type", "accept", "accept-language")
+_HANDED_ON = ("Content-Type", "Content-Disposition")
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An owner's answer of which the body is still to come."""
+
+    status: int
+    headers: dict[str, str]
+    pieces: AsyncIterator[bytes]
 
 
 @dataclass(slots=True)
@@ -43,6 +55,21 @@ class Owners:
         """The same for a body of any length, passed on as it comes."""
         async with self._request(owner, method, target, user_id, headers, body, self.settings.import_seconds) as found:
             return Answer(found.status, found.headers.get("Content-Type", ""), await found.read())
+
+    async def download(self, owner: str, target: str, user_id: str, headers: Mapping[str, str]) -> Download:
+        """An answer of any length, passed on as it comes; the connection breaks where the owner's does."""
+        asking = self._request(owner, "GET", target, user_id, headers, b"", self.settings.import_seconds)
+        found = await asking.__aenter__()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                async for piece in found.content.iter_chunked(DOWNLOAD_PIECE_BYTES):
+                    yield piece
+            finally:
+                await asking.__aexit__(None, None, None)
+
+        kept = {name: found.headers[name] for name in _HANDED_ON if name in found.headers}
+        return Download(found.status, kept, pieces())
 
     async def forward(
         self, owner: str, method: str, target: str, headers: list[tuple[str, str]], body: bytes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -15,8 +15,10 @@ from shared.ids import new_id
 from shared.outbox import Outgoing, put
 
 
-async def request_sends(database: Database, user_id: str, body: SendWrite) -> list[dict[str, str]]:
-    """Publishes one `SendRequested` per message; returns their request ids in order."""
+async def request_sends(
+    database: Database, user_id: str, body: SendWrite, test_of: UUID | None = None
+) -> list[dict[str, str]]:
+    """Publishes one `SendRequested` per message, of a test where it is one; returns their request ids in order."""
     records, shown = [], []
     for message in body.messages:
         request_id = message.request_id or str(uuid4())
@@ -37,6 +39,7 @@ async def request_sends(database: Database, user_id: str, body: SendWrite) -> li
             category=message.category,
             provider_id=message.provider_id,
             expires_at=message.expires_at,
+            test_of=test_of,
         )
         records.append(Outgoing(topics.SEND_REQUESTS, user_id, event))
         shown.append({"requestId": request_id, "status": "accepted"})

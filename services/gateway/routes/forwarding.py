@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint
 from services.gateway.domain.requests import request_hash
+from services.gateway.handlers.composing import Asked, compose, require_campaign
 from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
 from services.gateway.routes.entrance import Entrance
@@ -23,10 +25,19 @@ def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, se
     """Every endpoint that another service answers."""
     router = APIRouter(prefix=BASE)
 
+    def asked(request: Request, user_id: str, body: bytes) -> Asked:
+        query = request.url.query
+        return Asked(database, owners, user_id, request.url.path, request.path_params, query, body)
+
     def route(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
         async def forward(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
             caller = await entrance.enter(request, endpoint.scope)
             target, headers = target_of(request), request.headers
+            if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
+                return response_of(absent)
+            if endpoint.downloads:
+                download = await owners.download(endpoint.owner, target, caller.user_id, headers)
+                return StreamingResponse(download.pieces, download.status, download.headers)
             if endpoint.streams:
                 pieces: AsyncIterator[bytes] = request.stream()
                 return response_of(
@@ -35,6 +46,8 @@ def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, se
             body = await read_body(request, settings.body_bytes_max)
 
             async def do() -> Answer:
+                if endpoint.composed:
+                    return await compose(endpoint.composed, asked(request, caller.user_id, body))
                 return await owners.ask(endpoint.owner, endpoint.method, target, caller.user_id, headers, body)
 
             once = idempotency_key if endpoint.method in WRITES else None

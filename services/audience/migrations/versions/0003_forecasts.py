@@ -1,4 +1,4 @@
-"""Forecasts of campaigns, and how many recipients were added to each."""
+"""What is asked of campaigns before they are sent: forecasts, tests, and how many recipients were added."""
 
 from alembic import op
 
@@ -49,3 +49,4 @@ def upgrade() -> None:
     op.execute(
         "INSERT INTO addition_counts SELECT campaign_id, user_id, channel, count(*) FROM additions GROUP BY 1, 2, 3"
     )
+    op.execute("ALTER TABLE send_requests ADD COLUMN test_of uuid")
