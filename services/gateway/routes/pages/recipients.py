@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,17 +12,17 @@ from contracts.channels import Channel
 from services.gateway.routes.pages.api import path_of
 from services.gateway.routes.pages.desks import AtDesk
 from services.gateway.routes.pages.words import CHANNEL_WORDS, EVENTS, OUTCOMES, RECIPIENT_STATUSES, reason_words
+from shared.http import Problem
 
 LIST_LIMIT = 50
-EVENTS_MAX = 100
 
 
 def recipient_pages(channel: Channel) -> APIRouter:
-    """The pages under `/{channel}/campaigns/{id}/recipients`."""
-    router = APIRouter(prefix=f"/notification/{channel.name}/campaigns/{{campaign_id}}/recipients")
+    """The pages of one campaign that are about single people."""
+    router = APIRouter(prefix=f"/notification/{channel.name}/campaigns/{{campaign_id}}")
     words = CHANNEL_WORDS[channel.name]
 
-    @router.get("")
+    @router.get("/recipients")
     async def list_recipients(
         desk: AtDesk, campaign_id: UUID, status: str = "", outcome: str = "", address: str = "", cursor: str = ""
     ) -> Response:
@@ -42,32 +43,53 @@ def recipient_pages(channel: Channel) -> APIRouter:
             outcomes=OUTCOMES,
         )
 
-    @router.get("/{recipient_id}")
+    @router.get("/recipients/{recipient_id}")
     async def explain(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
         at = path_of(channel.name, "campaigns", campaign_id)
         campaign = (await desk.get(at)).data
         data = (await desk.get(f"{at}/recipients{path_of(recipient_id, 'explain')}")).data
-        events = (await desk.get("/events", campaignId=campaign_id, recipientId=recipient_id, limit=EVENTS_MAX)).data
         return desk.show(
             "campaigns/recipient.html",
             words=words,
             campaign=campaign,
             recipient=data["recipient"],
             address=data["recipient"][channel.address_field],
-            story=story_of(data, events),
+            rules=data["rules"],
+            story=story_of(data),
+        )
+
+    @router.get("/explain")
+    async def explain_customer(desk: AtDesk, campaign_id: UUID, customer: str) -> Response:
+        at = path_of(channel.name, "campaigns", campaign_id)
+        campaign = (await desk.get(at)).data
+        customer_id = customer.strip()
+        found: Any = None
+        if customer_id:
+            try:
+                found = (await desk.get(f"{at}/explain", customerId=customer_id)).data
+            except Problem as problem:
+                if problem.status != 404:
+                    raise
+        return desk.show(
+            "campaigns/customer.html",
+            words=words,
+            campaign=campaign,
+            customer_id=customer_id,
+            found=found,
+            address_field=channel.address_field,
         )
 
     return router
 
 
-def story_of(explained: dict[str, Any], events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every attempt and every report about it, in the order in which they happened."""
     recipient = explained["recipient"]
     told = [
         {"at": attempt["startedAt"], "kind": "waiting", "words": f"Attempt {number} was handed to the provider"}
         for number, attempt in enumerate(explained["attempts"], 1)
     ]
-    for event in events:
+    for event in explained["events"]:
         words, kind = EVENTS.get(event["eventType"], (event["eventType"].replace("_", " ").capitalize(), "accepted"))
         metadata = event["metadata"] or {}
         if event["eventType"] in ("failed", "bounced") and metadata.get("error_class"):
