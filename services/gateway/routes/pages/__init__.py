@@ -11,6 +11,7 @@ from contracts.channels import CHANNELS
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.pages import (
     accounts,
+    approvals,
     campaigns,
     customers,
     dashboard,
@@ -18,6 +19,7 @@ from services.gateway.routes.pages import (
     recipients,
     review,
     sign_in,
+    team,
     templates,
 )
 from services.gateway.routes.pages.api import Api
@@ -41,7 +43,7 @@ _HEADERS = [
 ]
 
 
-_ROUTERS = (sign_in.router, dashboard.router, accounts.router, customers.router)
+_ROUTERS = (sign_in.router, dashboard.router, accounts.router, customers.router, approvals.router, team.router)
 _OF_A_CHANNEL = (
     templates.template_pages,
     drafts.draft_pages,

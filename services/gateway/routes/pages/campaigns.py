@@ -102,18 +102,9 @@ async def look_up(desk: Desk, channel: Channel, campaign_id: UUID) -> dict[str, 
         return {"campaign": campaign, "accounting": None, "timeline": None}
     return {
         "campaign": campaign,
-        "accounting": await _unless_missing(desk, f"{at}/accounting"),
-        "timeline": await _unless_missing(desk, f"{at}/timeline"),
+        "accounting": await desk.unless_missing(f"{at}/accounting"),
+        "timeline": await desk.unless_missing(f"{at}/timeline"),
     }
-
-
-async def _unless_missing(desk: Desk, path: str) -> Any:
-    try:
-        return (await desk.get(path)).data
-    except Problem as problem:
-        if problem.status == 404:
-            return None
-        raise
 
 
 def shown(found: Mapping[str, Any]) -> dict[str, Any]:

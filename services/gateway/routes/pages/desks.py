@@ -81,6 +81,15 @@ class Desk:
         """What the API answers; a `Problem` for a refusal."""
         return await self.pages.api.ask(self.request.client, self.headers, "GET", path, query)
 
+    async def unless_missing(self, path: str, **query: object) -> Any:
+        """What is there; None where nothing is."""
+        try:
+            return (await self.get(path, **query)).data
+        except Problem as problem:
+            if problem.status == 404:
+                return None
+            raise
+
     async def do(self, method: str, path: str, body: Json | None = None) -> Reply:
         """An unsafe request to the API, with the visitor's token."""
         headers = {**self.headers, "x-csrf-token": self.csrf_token}

@@ -12,7 +12,6 @@ from contracts.channels import Channel
 from services.gateway.routes.pages.api import path_of
 from services.gateway.routes.pages.desks import AtDesk
 from services.gateway.routes.pages.words import CHANNEL_WORDS, EVENTS, OUTCOMES, RECIPIENT_STATUSES, reason_words
-from shared.http import Problem
 
 LIST_LIMIT = 50
 
@@ -63,13 +62,7 @@ def recipient_pages(channel: Channel) -> APIRouter:
         at = path_of(channel.name, "campaigns", campaign_id)
         campaign = (await desk.get(at)).data
         customer_id = customer.strip()
-        found: Any = None
-        if customer_id:
-            try:
-                found = (await desk.get(f"{at}/explain", customerId=customer_id)).data
-            except Problem as problem:
-                if problem.status != 404:
-                    raise
+        found = await desk.unless_missing(f"{at}/explain", customerId=customer_id) if customer_id else None
         return desk.show(
             "campaigns/customer.html",
             words=words,

@@ -16,6 +16,7 @@ from contracts.channels import CHANNELS
 from contracts.masked import masked_phone_number
 from services.gateway.routes.pages.statics import Statics
 from services.gateway.routes.pages.words import (
+    APPROVAL_STATES,
     CHANNEL_WORDS,
     CURVES,
     NAVIGATION,
@@ -66,6 +67,7 @@ def make_environment(statics: Statics) -> Environment:
         "curve_kinds": {name: kind for name, (_, kind) in CURVES.items()},
         "status_badge": badge_of(STATUSES),
         "recipient_badge": badge_of(RECIPIENT_STATUSES),
+        "approval_badge": badge_of(APPROVAL_STATES),
         "outcome_badge": badge_of(OUTCOMES),
     }
     return environment

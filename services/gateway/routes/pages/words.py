@@ -134,8 +134,46 @@ NAVIGATION: tuple[tuple[str, str, str], ...] = (
     ("/notification/push/templates", "Push templates", "read"),
     ("/notification/customers", "Customers", "read"),
     ("/notification/providers", "Providers", "read"),
+    ("/notification/approvals", "Approvals", "read"),
+    ("/notification/users", "People", "admin"),
+    ("/notification/api-keys", "API keys", "admin"),
+    ("/notification/settings", "Settings", "admin"),
+    ("/notification/audit", "Audit log", "admin"),
 )
 """Address, name, and the scope that one needs."""
+
+APPROVAL_STATES: Mapping[str, Badge] = MappingProxyType(
+    {
+        "pending": Badge("Waiting", "waits"),
+        "approved": Badge("Approved", "good"),
+        "done": Badge("Approved", "good"),
+        "rejected": Badge("Rejected", "bad"),
+        "void": Badge("No longer valid", "draft"),
+        "failed": Badge("Failed", "bad"),
+    }
+)
+
+DECISIONS: Mapping[str, str] = MappingProxyType(
+    {"approve": "Approved. The campaign goes out as it was asked for.", "reject": "Rejected. Nothing is sent."}
+)
+
+ROLE_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "viewer": "Viewer: looks",
+        "marketer": "Marketer: writes and sends",
+        "approver": "Approver: also approves what others send",
+        "admin": "Admin: everything, also accounts and people",
+    }
+)
+
+SCOPE_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "read": "Look at everything",
+        "write": "Change templates, campaigns and customers",
+        "send": "Let messages go out",
+        "admin": "Provider accounts, people and keys",
+    }
+)
 
 SAMPLES: Mapping[str, str] = MappingProxyType(
     {
