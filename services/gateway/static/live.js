@@ -6,12 +6,31 @@ const FAILURES_BEFORE_ASKING = 2;
 
 export function keepCurrent(status) {
   const live = document.getElementById("live");
+  const words = status.firstElementChild;
+  let stream;
   let failures = 0;
   let asking = 0;
 
   const say = (state, text) => {
     status.dataset.state = state;
-    if (status.textContent !== text) status.firstElementChild.textContent = text;
+    if (words.textContent !== text) words.textContent = text;
+  };
+
+  const open = () => {
+    stream = new EventSource(status.dataset.stream);
+    stream.addEventListener("open", () => {
+      failures = 0;
+      clearInterval(asking);
+      asking = 0;
+      say("live", "Live");
+    });
+    stream.addEventListener("message", (event) => patch(live, JSON.parse(event.data)));
+    stream.addEventListener("error", () => {
+      failures += 1;
+      if (asking || (failures < FAILURES_BEFORE_ASKING && stream.readyState !== EventSource.CLOSED)) return;
+      asking = setInterval(ask, ASK_MS);
+      ask();
+    });
   };
 
   const ask = async () => {
@@ -24,23 +43,9 @@ export function keepCurrent(status) {
     } catch {
       say("lost", "Not current: the server does not answer");
     }
+    if (stream.readyState === EventSource.CLOSED) open();
   };
 
-  const stream = new EventSource(status.dataset.stream);
-  stream.addEventListener("open", () => {
-    failures = 0;
-    clearInterval(asking);
-    asking = 0;
-    say("live", "Live");
-  });
-  stream.addEventListener("message", (event) => patch(live, JSON.parse(event.data)));
-  stream.addEventListener("error", () => {
-    failures += 1;
-    if (stream.readyState === EventSource.CLOSED || (failures >= FAILURES_BEFORE_ASKING && !asking)) {
-      clearInterval(asking);
-      asking = setInterval(ask, ASK_MS);
-      ask();
-    }
-  });
+  open();
   addEventListener("pagehide", () => stream.close());
 }
