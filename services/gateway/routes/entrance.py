@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from contracts.http.endpoints import SCOPES
+from contracts.http.endpoints import QUESTIONS, SCOPES
 from services.gateway.domain.access import Caller
 from services.gateway.domain.addresses import shown, source_of
 from services.gateway.domain.audit import Deed, Origin, actor_of, actor_of_person, deed_of
@@ -59,9 +59,11 @@ class Entrance:
         if request.method in WRITES:
             if caller.csrf_token is not None:
                 await check_token(request, self.settings, request.cookies[cookie_name(self.settings)])
-            deed = deed_of(request.method, request.scope["route"].path, request.path_params)
-            visit = visit_of(request)
-            visit.entry_id = await begin_deed(self.database, actor_of(caller), deed, self.origin_of(request))
+            path = request.scope["route"].path
+            if path not in QUESTIONS:
+                deed = deed_of(request.method, path, request.path_params)
+                visit = visit_of(request)
+                visit.entry_id = await begin_deed(self.database, actor_of(caller), deed, self.origin_of(request))
         return caller
 
     async def sign_in(self, request: Request, email: str, password: str) -> SignedIn | SignInProblem:
