@@ -15,7 +15,7 @@ from services.gateway.routes.pages.dashboard import LastEventId
 from services.gateway.routes.pages.desks import AtDesk, Desk, Form, Sent, zone_of
 from services.gateway.routes.pages.live import Watch
 from services.gateway.routes.pages.pictures import Part, laid_out
-from services.gateway.routes.pages.words import CHANNEL_WORDS, SAMPLES
+from services.gateway.routes.pages.words import CHANNEL_WORDS, SAMPLES, reason_words
 from shared.http import Problem
 
 TYPED_FROM = 1_000
@@ -115,7 +115,30 @@ def review_pages(channel: Channel) -> APIRouter:
             desk, campaign_id, "schedule", body, "The campaign is scheduled."
         )
 
+    @router.post("/test")
+    async def test(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
+        people = [_person(one) for one in sent["people"].replace(",", "\n").split("\n") if one.strip()]
+        try:
+            found = (await desk.do("POST", f"{at(campaign_id)}/test", {"recipients": people})).data["messages"]
+        except Problem as problem:
+            if problem.status not in NOT_READY:
+                raise
+            errors = {"people": "; ".join(error["message"] for error in problem.errors) or str(problem.detail)}
+            return await page(desk, campaign_id, errors)
+        left_out = [reason_words(one["reason"]) for one in found if one["status"] != "accepted"]
+        said = f"The test goes to {len(found) - len(left_out)} of {len(found)}."
+        return desk.go(
+            f"/notification{at(campaign_id)}/review",
+            f"{said} Left out: {', '.join(left_out)}." if left_out else said,
+        )
+
     return router
+
+
+def _person(text: str) -> dict[str, str]:
+    """A phone number begins with a plus; anything else is a customer's number."""
+    name = "address" if text.strip().startswith("+") else "customerId"
+    return {name: text.strip()}
 
 
 def _people(outliers: Mapping[str, Any]) -> dict[str, Any]:
