@@ -83,6 +83,7 @@ prove-%: $(READY) ## a long proof of one claim, such as prove-crashes (SIZE=, SE
 contracts: $(READY) ## write the documents that are generated from contracts/
 	@$(BIN)/python -m contracts.generate
 	@$(BIN)/python -m deploy.openapi
+	@$(BIN)/python -m deploy.typescript
 
 lock: $(READY) ## choose newer packages and write the lock files
 	@$(PYTHON) -m venv .local/lock

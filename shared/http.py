@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from shared.database import ask_for
 from shared.errors import is_transient
 from shared.logs import logger
 from shared.probes import AsgiApp, Receive, Scope, Send
@@ -113,11 +114,18 @@ def only_with_token(app: AsgiApp, token: str) -> AsgiApp:
 
 
 async def _current_user(x_user_id: Annotated[str, Header(min_length=1, max_length=100)]) -> str:
+    ask_for(x_user_id)
     return x_user_id
 
 
 CurrentUser = Annotated[str, Depends(_current_user)]
-"""The tenant on whose behalf the gateway asks."""
+"""The tenant on whose behalf the gateway asks; a route that does not take it sees no rows."""
+
+
+def camel(name: str) -> str:
+    """A column's name as JSON spells it."""
+    head, *tail = name.split("_")
+    return head + "".join(part.title() for part in tail)
 
 
 def page(data: Sequence[Any], next_cursor: str | None) -> dict[str, Any]:

@@ -13,19 +13,19 @@ from contracts.channels import CHANNELS
 from services.analytics.domain import RECENT_MAX, dashboard
 from services.analytics.store.dashboard import find_campaigns, find_events, find_numbers
 from services.analytics.store.events import count_ends, count_events, find_costs, find_totals
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 
 
-def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) -> APIRouter:
+def analytics_routes(database: TenantDatabase, exchange_rates: Mapping[str, float]) -> APIRouter:
     """Dashboard, events, and the sums that a verification compares."""
     router = APIRouter()
 
     @router.get("/api/notification/dashboard")
     async def read_dashboard(user_id: CurrentUser) -> dict[str, Any]:
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             numbers = await find_numbers(connection, user_id)
             lists = {
                 f"{name}_{channel}": await find_campaigns(connection, user_id, channel, best, RECENT_MAX)
@@ -45,7 +45,7 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
         limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
         cursor: str | None = None,
     ) -> dict[str, Any]:
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             rows = await find_events(
                 connection,
                 user_id,
@@ -62,9 +62,9 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
         )
 
     @router.get("/internal/event-totals/{campaign_id}")
-    async def read_totals(campaign_id: UUID) -> dict[str, Any]:
+    async def read_totals(campaign_id: UUID, _user_id: CurrentUser) -> dict[str, Any]:
         """What log and aggregates say about a campaign, each by itself."""
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             aggregates = await find_totals(connection, campaign_id)
             costs = await find_costs(connection, campaign_id)

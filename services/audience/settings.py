@@ -29,3 +29,5 @@ class AudienceSettings(ServiceSettings):
     forecast_fresh_seconds: float = Field(600, ge=0, le=86_400)
     """How long a forecast answers for an unchanged campaign."""
     forecasts_kept_seconds: float = Field(86_400, ge=0, le=30 * 86_400)
+    import_errors_kept_seconds: float = Field(7 * 86_400, ge=0, le=365 * 86_400)
+    """How long the rows that an import refused can be read."""

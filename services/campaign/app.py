@@ -11,7 +11,7 @@ from services.campaign.images import open_images
 from services.campaign.jobs import run_schedule
 from services.campaign.routes import make_routes
 from services.campaign.settings import CampaignSettings
-from shared.database import open_database
+from shared.database import TenantDatabase, open_database
 from shared.http import only_with_token
 from shared.runtime import Job, Service
 
@@ -27,7 +27,9 @@ async def build(settings: CampaignSettings) -> AsyncIterator[Service]:
     ):
         yield Service(
             name=NAME,
-            routes=only_with_token(make_routes(database, images), settings.internal_token.get_secret_value()),
+            routes=only_with_token(
+                make_routes(TenantDatabase(database), images), settings.internal_token.get_secret_value()
+            ),
             database=database,
             subscriptions=subscriptions(database),
             jobs=[Job("schedule", partial(run_schedule, database, settings.schedule_seconds))],

@@ -57,6 +57,7 @@ def _campaigns(channel: Channel) -> Table:
         Column("progress", JSONB(none_as_null=True)),
         Column("progress_version", BigInteger),
         Column("halted_at", DateTime(timezone=True)),
+        Column("agreed_plan", String),
     )
 
 

@@ -20,10 +20,13 @@ MICROS_MAX = 1_000_000 * 1_000_000
 """No message costs a million."""
 
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
 def decoded(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape | None:
     """The body in the decoder's shape, None for anything else."""
     try:
-        return decoder.decode(body)
+        return decoder.decode(body.removeprefix(_BYTE_ORDER_MARK))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

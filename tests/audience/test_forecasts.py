@@ -226,6 +226,7 @@ def internal(tenant: Tenant, base: str = "/internal/sms/campaigns") -> Client:
 def plan(**fields: Any) -> dict[str, Any]:
     return {
         "campaignId": str(uuid4()),
+        "status": "draft",
         "category": "marketing",
         "content": {"body": "Hi {{firstName}}"},
         "audienceFilter": EVERYBODY,

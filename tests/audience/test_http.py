@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import json
 from uuid import uuid4
 
 import pytest
@@ -100,9 +102,8 @@ async def test_a_csv_file_is_imported_but_for_its_bad_rows(client, tenant):
     lines = ["customerId,phoneNumber,country,smsOptedIn,deviceToken,attributes.plan"]
     lines += [f"f{n},0151 {n:08d},DE,true,t{n},gold" for n in range(45)]
     lines += ["g1,12,DE,true,,", "g2,0151 00000099,DE,perhaps,,", ",0151 00000098,DE,true,,", "too,few"]
-    answer = await client.post(
-        "/customers/import?format=csv", content="\n".join(lines).encode(), headers={"Content-Type": "text/csv"}
-    )
+    content = "\n".join(lines).encode()
+    answer = await client.post("/customers/import?format=csv", content=content, headers={"Content-Type": "text/csv"})
     data = answer.json()["data"]
     assert (data["imported"], data["rejected"]) == (45, 4)
     assert [(e["row"], e["field"]) for e in data["errors"]] == [
@@ -113,9 +114,16 @@ async def test_a_csv_file_is_imported_but_for_its_bad_rows(client, tenant):
     ]
     file = await client.get(data["errorFile"].removeprefix(BASE))
     assert file.headers["content-type"].startswith("text/csv")
-    assert file.text.splitlines()[1] == '47,phoneNumber,"not a valid phone number of its country"'
-    assert (await client.get(f"/customers/imports/{data['importId']}/errors?format=jsonl")).text.count("\n") == 4
-    assert (await client.get(f"/customers/imports/{data['importId']}")).json()["data"]["state"] == "done"
+    lines = list(csv.reader(file.text.splitlines()))
+    assert lines[0] == ["row", "field", "message", "original"]
+    assert lines[1][:3] == ["47", "phoneNumber", "not a valid phone number of its country"]
+    assert json.loads(lines[1][3])["customerId"] == "g1"
+    assert lines[4] == ["50", "row", "has 2 columns instead of 6", "too,few"]
+    assert lines[5] == ["# complete: 4 rows"]
+    assert (await client.get(f"/customers/imports/{data['importId']}/errors?format=jsonl")).text.count("\n") == 5
+    shown = (await client.get(f"/customers/imports/{data['importId']}")).json()["data"]
+    assert (shown["state"], shown["rowsRead"], shown["bytesRead"]) == ("done", 49, len(content))
+    assert (await client.get("/customers/imports")).json()["data"] == [shown]
     assert (await client.get(f"/customers/imports/{uuid4()}/errors")).status_code == 404
     assert (await tenant.reach("sms"))[0].recipients == 45
 
@@ -194,4 +202,23 @@ async def test_a_file_in_another_encoding_is_refused_in_words(client):
     for content in ("customerId,phoneNumber\na,+4915112345678\n".encode("utf-16"), b"\xff\xfe\x00a"):
         answer = await client.post("/customers/import?format=csv", content=content)
         assert answer.status_code == 422
-        assert answer.json()["detail"] == "the file is not UTF-8: save it with that encoding"
+        assert answer.json()["detail"].startswith("the file is not UTF-8: save it with that encoding")
+
+
+async def test_an_import_has_the_id_that_was_chosen_for_it_once(client):
+    import_id = uuid4()
+    path = f"/customers/import?format=csv&importId={import_id}"
+    assert (await client.post(path, content=b"customerId\na")).json()["data"]["importId"] == str(import_id)
+    assert (await client.post(path, content=b"customerId\nb")).status_code == 409
+
+
+async def test_a_file_that_breaks_half_way_leaves_what_was_good(client):
+    import_id = uuid4()
+    content = b"customerId,firstName\na,Ada\nb," + b"B" * 400_000
+    answer = await client.post(f"/customers/import?format=csv&importId={import_id}", content=content)
+    assert answer.status_code == 422
+    assert f"imports/{import_id}" in answer.json()["detail"]
+    shown = (await client.get(f"/customers/imports/{import_id}")).json()["data"]
+    assert (shown["state"], shown["imported"]) == ("failed", 1)
+    assert shown["problem"] == "row 3 is longer than 262144 bytes"
+    assert (await client.get("/customers/a")).status_code == 200

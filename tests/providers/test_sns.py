@@ -69,7 +69,9 @@ def client_of(url: str) -> Any:
     st.text(st.characters(codec="utf-8"), max_size=200),
     st.sampled_from(["", "session-token"]),
     st.sampled_from(["us-east-1", "cn-north-1"]),
-    st.sampled_from([BASE, "https://sns.us-east-1.amazonaws.com", "http://[::1]:8080"]),
+    st.sampled_from(
+        [BASE, "https://sns.us-east-1.amazonaws.com", "http://[::1]:8080", f"{BASE}/a/~b.c//with%20space/"]
+    ),
 )
 def test_requests_are_signed_as_botocore_signs(text: str, token: str, region: str, base: str) -> None:
     values = {**VALUES, "config": {**VALUES["config"], "region": region, "sessionToken": token, "baseUrl": base}}

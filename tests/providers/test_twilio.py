@@ -24,12 +24,15 @@ from shared.providers.provider import (
     CallbackRequest,
     Found,
     HttpAnswer,
+    Price,
     Refused,
+    Sought,
     Unclear,
 )
 from tests.providers.samples import PHONE, SECRET, TEXT, message_of, values_of
 
 ACCOUNT = twilio.account(values_of("twilio", "http://127.0.0.1:9"))
+MESSAGES = "http://127.0.0.1:9/2010-04-01/Accounts/AC0123456789abcdef/Messages"
 URL = "https://notify.example/api/notification/callbacks/twilio/1?ref=abc"
 TYPE = "application/x-www-form-urlencoded"
 
@@ -170,6 +173,42 @@ def listed(sid: str, body: str = TEXT, seconds: int = 1, **fields: Any) -> dict[
 def test_the_answer_to_the_question(messages: list[Any], more: str | None, expected: object) -> None:
     answer = HttpAnswer(200, msgspec.json.encode({"messages": messages, "next_page_uri": more}))
     assert twilio.finding(ACCOUNT, message_of("twilio"), NOW, {"SMother"}, answer) == expected
+
+
+def test_one_price_is_asked_for_by_its_sid_and_several_by_the_time_of_sending() -> None:
+    one, other = (Sought(sid, NOW, NOW + timedelta(seconds=seconds)) for sid, seconds in (("SM1", 10), ("SM2", 70)))
+    alone = twilio.price_question(ACCOUNT, [one])
+    together = twilio.price_question(ACCOUNT, [one, other])
+    assert (alone.method, alone.url) == ("GET", f"{MESSAGES}/SM1.json")
+    assert (together.method, together.url.partition("?")[0]) == ("GET", f"{MESSAGES}.json")
+    assert dict(parse_qsl(together.url.partition("?")[2])) == {
+        "DateSent>": "2026-11-24T11:59:55Z",
+        "DateSent<": "2026-11-24T12:01:15Z",
+        "PageSize": "1000",
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, {"sid": "SM1", "price": "-0.00750", "price_unit": "usd"}, {"SM1": Price(7500, "USD")}),
+        (200, {"sid": "SM1", "price": None, "price_unit": "USD"}, {"SM1": None}),
+        (200, {"sid": "SM1", "price": "soon", "price_unit": "USD"}, {"SM1": None}),
+        (200, {"sid": "SM1", "price": "-0.1"}, {"SM1": None}),
+        (
+            200,
+            {"messages": [{"sid": "SM1", "price": "-0.1", "price_unit": "EUR"}, {"sid": "SM2"}]},
+            {"SM1": Price(100_000, "EUR"), "SM2": None},
+        ),
+        (200, {"messages": []}, {}),
+        (404, {"code": 20404}, {}),
+        (429, {"code": 20429}, None),
+        (500, {}, None),
+        (200, [], None),
+    ],
+)
+def test_the_price_is_what_the_account_was_charged(status: int, body: object, expected: object) -> None:
+    assert twilio.prices(ACCOUNT, HttpAnswer(status, msgspec.json.encode(body))) == expected
 
 
 def test_an_answer_that_is_no_list_proves_nothing() -> None:

@@ -17,13 +17,13 @@ from services.audience.store import additions, forecasts
 from services.audience.store.forecasts import Forecast
 from services.audience.store.walking import FINISHED
 from shared.codec import now
-from shared.database import Database
+from shared.database import Database, Transactions
 
 POLL_SECONDS = 0.1
 
 
 async def forecast_campaign(
-    database: Database,
+    database: Transactions,
     campaign_id: UUID,
     user_id: str,
     channel: Channel,
@@ -51,7 +51,7 @@ def _is_fresh(forecast: Forecast, fresh_seconds: float) -> bool:
 
 
 async def wait_for_forecast(
-    database: Database, campaign_id: UUID, user_id: str, wait_seconds: float
+    database: Transactions, campaign_id: UUID, user_id: str, wait_seconds: float
 ) -> Forecast | None:
     """The campaign's newest forecast once it is done, or as far as it is after so long; None where it was cancelled."""
     give_up = time.monotonic() + wait_seconds

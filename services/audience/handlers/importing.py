@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from contracts.channels import Channel
 from services.audience import metrics
 from services.audience.domain.additions import Addition, is_known_column, read_addition
@@ -19,16 +21,17 @@ from services.audience.domain.customers import (
     read_customer,
     unknown_columns,
 )
-from services.audience.domain.files import BadFile, CsvRows, JsonRows, Row, RowReader
+from services.audience.domain.files import BadFile, CsvRows, JsonRows, Malformed, Row, RowReader
 from services.audience.domain.lots import RECIPIENTS_MAX
 from services.audience.handlers import consent
 from services.audience.store import additions, customers, expansions, imports, preferences
 from services.audience.store.imports import RowError
 from shared.codec import now
-from shared.database import Connection, Database
-from shared.ids import new_id
+from shared.database import Connection, Transactions
 
 ERRORS_SHOWN_MAX = 100
+ORIGINAL_LENGTH_MAX = 1_000
+"""Characters of a refused row that the error file shows."""
 ANALYZE_FROM_ROWS = 5_000
 FORMATS = ("csv", "jsonl")
 
@@ -37,6 +40,10 @@ Read = TypeVar("Read")
 
 class AlreadyLaunched(Exception):
     """Recipients can be added only before the launch."""
+
+
+class AlreadyImported(Exception):
+    """There is an import of this id."""
 
 
 class TooManyRecipients(Exception):
@@ -59,16 +66,19 @@ class Batch(Generic[Read]):
     good: dict[int, Read] = field(default_factory=dict)
     rejected: int = 0
     errors: list[RowError] = field(default_factory=list)
+    originals: dict[int, str] = field(default_factory=dict)
 
     def take(self, rows: Iterable[Row], read: Callable[[dict[str, Any]], Read]) -> None:
         """Reads the rows."""
         for number, values in rows:
-            if isinstance(values, str):
-                self.reject(number, [FieldError("row", values)])
+            if isinstance(values, Malformed):
+                self.originals[number] = values.original
+                self.reject(number, [FieldError("row", values.reason)])
                 continue
             try:
                 self.good[number] = read(values)
             except InvalidRow as row:
+                self.originals[number] = msgspec.json.encode(values).decode()
                 self.reject(number, row.errors)
 
     def reject(self, number: int, errors: Sequence[FieldError]) -> None:
@@ -77,9 +87,20 @@ class Batch(Generic[Read]):
         self.rejected += 1
         self.errors.extend((number, error) for error in errors)
 
+    def stored_errors(self) -> list[tuple[int, str, str, str | None]]:
+        """(row, field, reason, the beginning of the row) of every error."""
+        return [(row, one.field, one.reason, _storable(self.originals.get(row))) for row, one in self.errors]
+
     @property
     def rows(self) -> int:
         return len(self.good) + self.rejected
+
+
+def _storable(text: str | None) -> str | None:
+    """The beginning of a row as PostgreSQL can hold it; it has no NUL, and no halves of characters."""
+    if text is None:
+        return None
+    return text[:ORIGINAL_LENGTH_MAX].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +174,7 @@ async def save_customers(connection: Connection, user_id: str, rows: Sequence[Cu
     await consent.say_incoming(connection, user_id, before)
 
 
-async def save_list(database: Database, kind: Kind[Any], rows: Sequence[Row]) -> Imported:
+async def save_list(database: Transactions, kind: Kind[Any], rows: Sequence[Row]) -> Imported:
     """Saves the good ones of a list in one transaction."""
     batch: Batch[Any] = Batch()
     batch.take(rows, kind.read)
@@ -165,47 +186,57 @@ async def save_list(database: Database, kind: Kind[Any], rows: Sequence[Row]) ->
 
 
 async def import_file(
-    database: Database,
+    database: Transactions,
     user_id: str,
+    import_id: UUID,
     kind: Kind[Any],
     file_format: str,
     pieces: AsyncIterator[bytes],
     batch_rows: int,
     row_bytes_max: int,
-) -> tuple[UUID, Imported]:
-    """Saves the good rows of a file, batch by batch, in memory bounded by a batch; returns the import's id.
+) -> Imported:
+    """Saves the good rows of a file, batch by batch, in memory bounded by a batch.
 
-    Raises `BadFile` when the file cannot be read from some row on; what came before is kept.
+    Raises `BadFile` when the file cannot be read from some row on; what came before is kept. Raises `AlreadyImported`.
     """
     reader: RowReader = CsvRows(kind.check_header, row_bytes_max) if file_format == "csv" else JsonRows(row_bytes_max)
-    import_id, result, batch = new_id(), Imported(), Batch[Any]()
     async with database.transaction() as connection:
-        await imports.insert_import(connection, import_id, user_id, kind.name, kind.campaign_id)
+        if not await imports.insert_import(connection, import_id, user_id, kind.name, kind.campaign_id):
+            raise AlreadyImported
+    result, batch, bytes_read = Imported(), Batch[Any](), 0
     state = "failed"
+    problem: str | None = "this is a fault of ours and is in our log"
     try:
         async for piece in pieces:
+            bytes_read += len(piece)
             batch.take(reader.feed(piece), kind.read)
             if batch.rows >= batch_rows:
-                await _save_batch(database, kind, import_id, batch, result)
+                await _save_batch(database, kind, import_id, batch, bytes_read, result)
                 batch = Batch()
         batch.take(reader.finish(), kind.read)
-        await _save_batch(database, kind, import_id, batch, result)
-        state = "done"
+        await _save_batch(database, kind, import_id, batch, bytes_read, result)
+        state, problem = "done", None
+    except BadFile as error:
+        problem = str(error)
+        await _save_batch(database, kind, import_id, batch, bytes_read, result)
+        raise
     finally:
         async with database.transaction() as connection:
-            await imports.mark_finished(connection, import_id, state)
+            await imports.mark_finished(connection, import_id, state, problem)
     if result.imported >= ANALYZE_FROM_ROWS:
-        async with database.transaction() as connection:
+        async with database.whole_fleet.transaction() as connection:
             await customers.analyze(connection)
-    return import_id, result
+    return result
 
 
 async def _save_batch(
-    database: Database, kind: Kind[Any], import_id: UUID, batch: Batch[Any], result: Imported
+    database: Transactions, kind: Kind[Any], import_id: UUID, batch: Batch[Any], bytes_read: int, result: Imported
 ) -> None:
     async with database.transaction() as connection:
         await kind.save(connection, batch)
-        await imports.mark_batch(connection, import_id, len(batch.good), batch.rejected, batch.errors)
+        await imports.mark_batch(
+            connection, import_id, len(batch.good), batch.rejected, bytes_read, batch.stored_errors()
+        )
     _count(result, kind, batch)
 
 
@@ -217,7 +248,7 @@ def _count(result: Imported, kind: Kind[Any], batch: Batch[Any]) -> None:
     metrics.IMPORTED_ROWS.labels(kind.name, "rejected").inc(batch.rejected)
 
 
-async def add_device(database: Database, user_id: str, customer_id: str, device: Device) -> bool:
+async def add_device(database: Transactions, user_id: str, customer_id: str, device: Device) -> bool:
     """Adds a device to a customer, or notes that it was seen; False when there is no such customer."""
     seen_at = device.last_seen_at = device.last_seen_at or now()
     async with database.transaction() as connection:

@@ -7,14 +7,14 @@ import asyncio
 from contracts.channels import CHANNELS
 from services.audience.routes import customers, explaining, forecasts, preferences, recipients, testing
 from services.audience.settings import AudienceSettings
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import internal_app
 from shared.probes import AsgiApp
 
 BASE = "/api/notification"
 
 
-def make_routes(database: Database, settings: AudienceSettings, work: asyncio.Event) -> AsgiApp:
+def make_routes(database: TenantDatabase, settings: AudienceSettings, work: asyncio.Event) -> AsgiApp:
     """The app, without its guard; `work` is set when there may be something to forecast."""
     app = internal_app("audience")
     app.include_router(customers.make_router(database, settings), prefix=BASE)

@@ -16,11 +16,11 @@ from services.audience.handlers.explaining import Explanation, explain_customer
 from services.audience.routes.bodies import read_json
 from services.audience.store.explaining import Launch
 from shared.codec import now
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem
 
 
-def make_router(database: Database, channel: Channel) -> APIRouter:
+def make_router(database: TenantDatabase, channel: Channel) -> APIRouter:
     """The route `/internal/{channel}/campaigns/{id}/explain`."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 

@@ -1,4 +1,4 @@
-"""Forecasts of campaigns; the gateway asks, with the plan that the campaign's service has told it."""
+"""Forecasts and sizes of campaigns; the gateway asks, with the plan that the campaign's service has told it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from contracts.events import Content
 from contracts.http.plans import CampaignPlan
 from services.audience.domain.forecasts import Texts
 from services.audience.handlers.forecasting import forecast_campaign, wait_for_forecast
-from services.audience.routes.bodies import read_json
+from services.audience.routes.bodies import read_filter, read_json, read_object
 from services.audience.settings import AudienceSettings
+from services.audience.store.additions import count_added
+from services.audience.store.customers import count_matching
 from services.audience.store.filters import FilterError, compile_filter
 from services.audience.store.forecasts import Forecast
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem
 
 
-def make_router(database: Database, settings: AudienceSettings, channel: Channel, work: asyncio.Event) -> APIRouter:
+def make_router(
+    database: TenantDatabase, settings: AudienceSettings, channel: Channel, work: asyncio.Event
+) -> APIRouter:
     """The routes under `/internal/{channel}/campaigns/{id}/forecast`; `work` is set when there is one to run."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 
@@ -40,6 +44,14 @@ def make_router(database: Database, settings: AudienceSettings, channel: Channel
             raise Problem(409, "Not possible", "the forecast was cancelled, or another one took its place; ask again")
         body = msgspec.json.encode({"data": _as_json(found)})
         return Response(body, 202 if found.finished_at is None else 200, media_type="application/json")
+
+    @router.post("/{campaign_id}/size")
+    async def read_size(request: Request, campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        condition = read_filter((await read_object(request)).get("audienceFilter"))
+        async with database.transaction() as connection:
+            added = await count_added(connection, campaign_id, user_id, channel.name)
+            found, _ = (0, []) if condition is None else await count_matching(connection, user_id, condition, 0)
+        return {"data": {"found": found, "added": added}}
 
     return router
 

@@ -22,13 +22,13 @@ from services.audience.routes.bodies import (
 from services.audience.settings import AudienceSettings
 from services.audience.store import additions
 from services.audience.store.forecasts import mark_cancelled
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, keyset_cursor, page, read_keyset
 
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 
 
-def make_router(database: Database, settings: AudienceSettings, channel: Channel) -> APIRouter:
+def make_router(database: TenantDatabase, settings: AudienceSettings, channel: Channel) -> APIRouter:
     """The routes under `/{channel}/campaigns/{id}/recipients`."""
     router = APIRouter(prefix=f"/{channel.name}/campaigns")
 
@@ -53,10 +53,14 @@ def make_router(database: Database, settings: AudienceSettings, channel: Channel
 
     @router.post("/{campaign_id}/recipients/import")
     async def import_recipients(
-        request: Request, campaign_id: str, user_id: CurrentUser, format: str | None = None
+        request: Request,
+        campaign_id: str,
+        user_id: CurrentUser,
+        format: str | None = None,
+        import_id: Annotated[UUID | None, Query(alias="importId")] = None,
     ) -> JSONResponse:
         kind = recipients_of(user_id, channel, campaign_id_of(campaign_id))
-        return await answer_import(request, database, settings, user_id, kind, format)
+        return await answer_import(request, database, settings, user_id, kind, format, import_id)
 
     @router.delete("/{campaign_id}/forecast", status_code=204)
     async def cancel_forecast(campaign_id: UUID, user_id: CurrentUser) -> Response:

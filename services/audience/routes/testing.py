@@ -13,11 +13,11 @@ from contracts.content import ContentError
 from contracts.http.plans import Trial
 from services.audience.handlers.testing import Tested, try_on
 from services.audience.routes.bodies import read_json
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem
 
 
-def make_router(database: Database, channel: Channel) -> APIRouter:
+def make_router(database: TenantDatabase, channel: Channel) -> APIRouter:
     """The route `/internal/{channel}/campaigns/{id}/test`."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 

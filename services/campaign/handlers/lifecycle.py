@@ -42,6 +42,13 @@ class NotReady(ValueError):
         self.blockers = blockers
 
 
+class PlanChanged(ValueError):
+    """What would be sent is not what was agreed to; the text says so to people."""
+
+    def __init__(self) -> None:
+        super().__init__("what it would send was changed after it was agreed to")
+
+
 def template_changed(channel: Channel, row: Row, deleted: bool = False) -> Outgoing:
     """The template's present state for those who keep a copy."""
     event = TemplateChanged(
@@ -84,17 +91,20 @@ async def act(
     action: Action,
     reason: str | None = None,
     scheduled_send_time: datetime | None = None,
+    agreed: str | None = None,
 ) -> Row:
-    """Does one thing to a locked campaign and says so; raises `NotPossible` or `NotReady`, and then changes nothing."""
+    """Does one thing to a locked campaign and says so; raises `NotPossible`, `NotReady` or `PlanChanged`, and then
+    changes nothing. `agreed` is the digest of the only plan that may be sent, now or at the time it is scheduled for.
+    """
     status = move(Status(row["status"]), action)
     values: dict[str, Any] = {"status": status.value, "status_reason": reason}
     launch: tuple[UUID, Content] | None = None
     if action is Action.SEND:
-        launch = await _ready(connection, channel, row)
+        launch = await _ready(connection, channel, row, agreed or row["agreed_plan"])
         values |= {"launched_at": now(), "provider_id": launch[0]}
     elif action is Action.SCHEDULE:
-        await _ready(connection, channel, row)
-        values["scheduled_send_time"] = scheduled_send_time
+        await _ready(connection, channel, row, agreed)
+        values |= {"scheduled_send_time": scheduled_send_time, "agreed_plan": agreed}
     elif action is Action.FINISH:
         values["sent_at"] = now()
     changed = await store.update_row(connection, CAMPAIGNS[channel.name], row["id"], values)
@@ -106,11 +116,13 @@ async def act(
     return changed
 
 
-async def _ready(connection: SqlConnection, channel: Channel, row: Row) -> tuple[UUID, Content]:
+async def _ready(connection: SqlConnection, channel: Channel, row: Row, agreed: str | None) -> tuple[UUID, Content]:
     """Account and content of a campaign that is to be sent."""
     plan = await plan_of(connection, channel, row)
     if plan.provider_id is None or plan.content is None:
         raise NotReady(plan.blockers)
+    if agreed is not None and plan.digest != agreed:
+        raise PlanChanged
     return plan.provider_id, plan.content
 
 
@@ -157,7 +169,7 @@ async def send_due(database: Database) -> int:
                     break
                 try:
                     await act(connection, channel, row, Action.SEND)
-                except NotReady as error:
+                except (NotReady, PlanChanged) as error:
                     await act(connection, channel, row, Action.FAIL, reason=str(error))
                 started += 1
     return started

@@ -46,7 +46,9 @@ async def plan_of(connection: SqlConnection, channel: Channel, row: Row) -> Camp
     return CampaignPlan(
         campaign_id=row["id"],
         status=row["status"],
+        scheduled_send_time=row["scheduled_send_time"],
         category=row["category"],
+        unknown_policy=row["unknown_policy"],
         content=None if template is None else content_of(channel, template),
         provider_id=provider_id,
         audience_filter=row["audience_filter"],

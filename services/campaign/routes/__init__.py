@@ -6,12 +6,12 @@ from contracts.channels import CHANNELS
 from services.campaign.images import Images
 from services.campaign.routes.campaigns import campaign_routes, internal_routes
 from services.campaign.routes.templates import template_routes
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import internal_app
 from shared.probes import AsgiApp
 
 
-def make_routes(database: Database, images: Images) -> AsgiApp:
+def make_routes(database: TenantDatabase, images: Images) -> AsgiApp:
     """The app, without its guard."""
     app = internal_app("campaign")
     for channel in CHANNELS.values():

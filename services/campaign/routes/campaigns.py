@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import AwareDatetime
 
 from contracts.channels import Channel
@@ -17,17 +17,19 @@ from contracts.http.campaigns import CampaignChange, CampaignSchedule, CampaignW
 from contracts.http.filters import filter_problems
 from services.campaign import store
 from services.campaign.domain.states import DELETABLE, EDITABLE, Action, NotPossible, Status
-from services.campaign.handlers.lifecycle import NotReady, act, campaign_changed
+from services.campaign.handlers.lifecycle import NotReady, PlanChanged, act, campaign_changed
 from services.campaign.handlers.planning import plan_of
 from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, read_sort
 from services.campaign.routes.showing import refuse_nulls, show, show_campaign, show_findings
 from services.campaign.store.lists import CAMPAIGN_ORDERS, Wanted, find_listed
 from services.campaign.tables import CAMPAIGNS, TEMPLATES
 from shared.codec import encode, now
-from shared.database import Database, SqlConnection, raw
+from shared.database import SqlConnection, TenantDatabase, raw
 from shared.http import CurrentUser, Problem, page
 from shared.ids import new_id
 from shared.outbox import put
+
+AgreedPlan = Annotated[str | None, Header(description="`digest` of the only plan that may be sent; 412 for another.")]
 
 NEWS_SECONDS = 2.0
 """How long a command waits for news of an account that was made a moment ago; it comes by Kafka."""
@@ -35,7 +37,7 @@ NEWS_SECONDS = 2.0
 NEWS_POLL_SECONDS = 0.05
 
 
-def campaign_routes(channel: Channel, database: Database) -> APIRouter:
+def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     """Create, read, change, delete, and what moves a campaign from state to state."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
     table = CAMPAIGNS[channel.name]
@@ -85,13 +87,13 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
     ) -> dict[str, Any]:
         place = read_sort(CAMPAIGN_ORDERS[channel.name], sort, cursor)
         wanted = Wanted(search, status or (), created_from, created_to, scheduled_from, scheduled_to)
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             rows = await find_listed(connection, table, user_id, wanted, place, limit + 1)
         return page([show(row) for row in rows[:limit]], next_cursor(rows, limit))
 
     @router.get("/{campaign_id}")
     async def read_campaign(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await found(connection, user_id, campaign_id)
             return {"data": show_campaign(row, await plan_of(connection, channel, row))}
 
@@ -108,8 +110,14 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
                 check_time(given["scheduled_send_time"])
             await check(connection, user_id, given)
             changed = await store.update_row(connection, table, campaign_id, given)
+            plan = await plan_of(connection, channel, changed)
+            if row["agreed_plan"] not in (None, plan.digest):
+                detail = (
+                    "somebody has agreed to what this campaign will send: clone it, change the copy, cancel this one"
+                )
+                raise Problem(409, "Not possible", detail)
             await put(await raw(connection), [campaign_changed(channel, changed)])
-            return {"data": show_campaign(changed, await plan_of(connection, channel, changed))}
+            return {"data": show_campaign(changed, plan)}
 
     @router.delete("/{campaign_id}", status_code=204)
     async def remove_campaign(campaign_id: UUID, user_id: CurrentUser) -> Response:
@@ -130,6 +138,8 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
                     return {"data": show(await act(connection, channel, row, action, **details))}
             except NotPossible as error:
                 raise Problem(409, "Not possible", str(error)) from None
+            except PlanChanged as error:
+                raise Problem(412, "Changed meanwhile", str(error)) from None
             except NotReady as error:
                 is_provider = all(one.field == "providerId" for one in error.blockers)
                 if not is_provider or time.monotonic() > give_up:
@@ -137,13 +147,16 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
             await asyncio.sleep(NEWS_POLL_SECONDS)
 
     @router.post("/{campaign_id}/schedule")
-    async def schedule(campaign_id: UUID, body: CampaignSchedule, user_id: CurrentUser) -> dict[str, Any]:
+    async def schedule(
+        campaign_id: UUID, body: CampaignSchedule, user_id: CurrentUser, if_match: AgreedPlan = None
+    ) -> dict[str, Any]:
         check_time(body.scheduled_send_time)
-        return await do(user_id, campaign_id, Action.SCHEDULE, scheduled_send_time=body.scheduled_send_time)
+        at = body.scheduled_send_time
+        return await do(user_id, campaign_id, Action.SCHEDULE, scheduled_send_time=at, agreed=if_match)
 
     @router.post("/{campaign_id}/send")
-    async def send(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        return await do(user_id, campaign_id, Action.SEND)
+    async def send(campaign_id: UUID, user_id: CurrentUser, if_match: AgreedPlan = None) -> dict[str, Any]:
+        return await do(user_id, campaign_id, Action.SEND, agreed=if_match)
 
     @router.post("/{campaign_id}/pause")
     async def pause(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
@@ -171,13 +184,13 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
     return router
 
 
-def internal_routes(channel: Channel, database: Database) -> APIRouter:
+def internal_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     """What the gateway asks before it asks others about a campaign."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 
     @router.get("/{campaign_id}/plan")
     async def read_plan(campaign_id: UUID, user_id: CurrentUser) -> Response:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await store.find_row(connection, CAMPAIGNS[channel.name], user_id, campaign_id)
             if row is None:
                 raise Problem(404, "No such campaign")

@@ -21,13 +21,13 @@ from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, r
 from services.campaign.routes.showing import refuse_nulls, show_findings, show_template
 from services.campaign.store.lists import TEMPLATE_ORDERS, Wanted, find_listed
 from services.campaign.tables import TEMPLATES
-from shared.database import Database, raw
+from shared.database import TenantDatabase, raw
 from shared.http import CurrentUser, Problem, page
 from shared.ids import new_id
 from shared.outbox import put
 
 
-def template_routes(channel: Channel, database: Database, images: Images) -> APIRouter:
+def template_routes(channel: Channel, database: TenantDatabase, images: Images) -> APIRouter:
     """Create, read, change, delete and preview."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/templates")
     table = TEMPLATES[channel.name]
@@ -64,13 +64,13 @@ def template_routes(channel: Channel, database: Database, images: Images) -> API
         sort: str = "-createdAt",
     ) -> dict[str, Any]:
         place = read_sort(TEMPLATE_ORDERS[channel.name], sort, cursor)
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             rows = await find_listed(connection, table, user_id, Wanted(search), place, limit + 1)
         return page([show_template(channel, row) for row in rows[:limit]], next_cursor(rows, limit))
 
     @router.get("/{template_id}")
     async def read_template(template_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
@@ -101,7 +101,7 @@ def template_routes(channel: Channel, database: Database, images: Images) -> API
 
     @router.post("/{template_id}/preview")
     async def preview_template(template_id: UUID, body: TemplatePreview, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")

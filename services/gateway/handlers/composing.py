@@ -21,7 +21,7 @@ from contracts.http.sending import SendContent, SendMessage, SendWrite
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.sending import request_sends
 from services.gateway.store.answers import Answer
-from shared.database import Database
+from shared.database import Transactions
 from shared.http import Problem, field_errors
 
 UNLAUNCHED = ("draft", "scheduled")
@@ -33,7 +33,7 @@ EVENTS_MAX = 100
 class Asked:
     """A request about one campaign. `names` are the parts of its path, `query` as it was sent."""
 
-    database: Database
+    database: Transactions
     owners: Owners
     user_id: str
     path: str

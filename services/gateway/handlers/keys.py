@@ -10,7 +10,7 @@ from services.gateway.domain.keys import ApiKey, hash_secret, join_key, make_pre
 from services.gateway.handlers.recent import Recent
 from services.gateway.store import keys as store
 from shared.codec import now
-from shared.database import Connection, Database
+from shared.database import Connection, Database, TenantDatabase
 from shared.http import Problem
 from shared.ids import new_id
 
@@ -42,9 +42,9 @@ class Keys:
         return parts is None or self._recent.has(parts[0])
 
     async def create(
-        self, user_id: str, name: str, scopes: list[str], expires_at: datetime | None
+        self, user_id: str, people: frozenset[UUID], name: str, scopes: list[str], expires_at: datetime | None
     ) -> tuple[ApiKey, str]:
-        """The new key, and what to hand out, which cannot be read again."""
+        """The new key, and what to hand out to these people, which cannot be read again."""
         secret = make_secret()
         values = {
             "id": new_id(),
@@ -54,15 +54,18 @@ class Keys:
             "secret_hash": hash_secret(secret),
             "scopes": scopes,
             "expires_at": expires_at,
+            "holders": sorted(people),
         }
-        async with self.database.transaction() as connection:
+        async with TenantDatabase(self.database).transaction() as connection:
             key = await store.insert_key(connection, values)
         return key, join_key(key.prefix, secret)
 
-    async def rotate(self, user_id: str, key_id: UUID, overlap: timedelta) -> tuple[ApiKey, str]:
+    async def rotate(
+        self, user_id: str, people: frozenset[UUID], key_id: UUID, overlap: timedelta
+    ) -> tuple[ApiKey, str]:
         """The same key with a new secret. The secret of before works so long; the one before that works no more."""
         secret = make_secret()
-        async with self.database.transaction() as connection:
+        async with TenantDatabase(self.database).transaction() as connection:
             key = await _locked(connection, user_id, key_id)
             if not key.is_open(now()):
                 raise Problem(409, "Not possible", "a key that is revoked or expired cannot be rotated: make a new one")
@@ -70,6 +73,7 @@ class Keys:
                 "secret_hash": hash_secret(secret),
                 "previous_secret_hash": key.secret_hash,
                 "previous_until": now() + overlap,
+                "holders": sorted(people.union(key.holders)),
             }
             await store.update_key(connection, key_id, values)
             rotated = await _locked(connection, user_id, key_id)
@@ -78,7 +82,7 @@ class Keys:
 
     async def revoke(self, user_id: str, key_id: UUID) -> None:
         """The key opens nothing any more."""
-        async with self.database.transaction() as connection:
+        async with TenantDatabase(self.database).transaction() as connection:
             key = await _locked(connection, user_id, key_id)
             await store.update_key(connection, key_id, {"revoked_at": key.revoked_at or now()})
         self._recent.forget(key.prefix)

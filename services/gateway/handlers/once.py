@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 
 from services.gateway.store import answers as store
 from services.gateway.store.answers import Answer
-from shared.database import Database
+from shared.database import Transactions
 from shared.http import Problem
 
 KEY_MAX = 200
 
 
 async def do_once(
-    database: Database, user_id: str, key: str | None, request_hash: bytes, do: Callable[[], Awaitable[Answer]]
+    database: Transactions, user_id: str, key: str | None, request_hash: bytes, do: Callable[[], Awaitable[Answer]]
 ) -> Answer:
     """Does it, or repeats the answer that it had. Without a key it is simply done."""
     if key is None:
@@ -44,6 +44,6 @@ async def do_once(
     return answer
 
 
-async def _forget(database: Database, user_id: str, key: str) -> None:
+async def _forget(database: Transactions, user_id: str, key: str) -> None:
     async with database.transaction() as connection:
         await store.delete_claim(connection, user_id, key)

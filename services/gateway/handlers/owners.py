@@ -16,7 +16,7 @@ from shared.http import Problem
 
 DOWNLOAD_PIECE_BYTES = 64 * 1024
 
-_PASSED_ON = ("content-type", "accept", "accept-language")
+_PASSED_ON = ("content-type", "accept", "accept-language", "if-match")
 _HANDED_ON = ("Content-Type", "Content-Disposition")
 
 

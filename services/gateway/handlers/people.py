@@ -15,7 +15,7 @@ from services.gateway.store import people as store
 from services.gateway.store import sessions
 from services.gateway.store.people import Account, EmailTaken
 from shared.codec import now
-from shared.database import Connection, Database
+from shared.database import Connection, Transactions
 from shared.http import Problem
 from shared.ids import new_id
 
@@ -29,7 +29,7 @@ class Invitation:
 
 
 async def create_person(
-    database: Database, user_id: str, body: UserWrite, invitation_hours: int
+    database: Transactions, user_id: str, body: UserWrite, invitation_hours: int
 ) -> tuple[Account, Invitation | None]:
     """The new account, with an invitation when no password was given."""
     values = {"id": new_id(), "user_id": user_id, "email": body.email, "name": body.name, "role": body.role}
@@ -46,20 +46,20 @@ async def create_person(
     return account, invitation
 
 
-async def invite(database: Database, user_id: str, person_id: UUID, invitation_hours: int) -> Invitation:
+async def invite(database: Transactions, user_id: str, person_id: UUID, invitation_hours: int) -> Invitation:
     """A new link to set a password; older ones work no more."""
     async with database.transaction() as connection:
         account = await _found(connection, user_id, person_id)
         return await _invite(connection, account.id, invitation_hours)
 
 
-async def find_person(database: Database, user_id: str, person_id: UUID) -> Account:
+async def find_person(database: Transactions, user_id: str, person_id: UUID) -> Account:
     """One account; a 404 problem when the tenant has none."""
-    async with database.pool.connection() as connection:
+    async with database.transaction() as connection:
         return await _found(connection, user_id, person_id)
 
 
-async def change_person(database: Database, user_id: str, person_id: UUID, values: dict[str, Any]) -> Account:
+async def change_person(database: Transactions, user_id: str, person_id: UUID, values: dict[str, Any]) -> Account:
     """The account after the change. One who is deactivated is signed out everywhere."""
     if null := [name for name, value in values.items() if value is None]:
         raise Problem(422, "Invalid input", errors=[{"field": name, "message": "cannot be null"} for name in null])
@@ -75,7 +75,7 @@ async def change_person(database: Database, user_id: str, person_id: UUID, value
         return changed
 
 
-async def remove_person(database: Database, user_id: str, person_id: UUID) -> None:
+async def remove_person(database: Transactions, user_id: str, person_id: UUID) -> None:
     """Deletes the account with its sessions."""
     async with database.transaction() as connection:
         await _keep_an_admin(connection, await _found(connection, user_id, person_id, lock=True))

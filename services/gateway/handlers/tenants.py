@@ -8,7 +8,7 @@ from typing import Any
 from services.gateway.domain.tenants import TenantSettings
 from services.gateway.handlers.recent import Recent
 from services.gateway.store import tenants as store
-from shared.database import Database
+from shared.database import Database, TenantDatabase
 
 
 @dataclass(slots=True)
@@ -24,13 +24,13 @@ class Tenants:
 
     async def read(self, user_id: str) -> TenantSettings:
         """The tenant's settings of this moment."""
-        async with self.database.pool.connection() as connection:
+        async with TenantDatabase(self.database).transaction() as connection:
             return await store.find_settings(connection, user_id)
 
     async def change(self, user_id: str, values: dict[str, Any]) -> TenantSettings:
         """The settings after the change."""
         if not values:
             return await self.read(user_id)
-        async with self.database.transaction() as connection:
+        async with TenantDatabase(self.database).transaction() as connection:
             changed = await store.put_settings(connection, user_id, values)
         return self._recent.put(user_id, changed)

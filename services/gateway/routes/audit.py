@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 from contracts.http.endpoints import BASE
 from services.gateway.routes.entrance import Entrance
 from services.gateway.store.audit import find_deeds
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
@@ -18,7 +18,7 @@ LIMIT_MAX = 1000
 Text = Annotated[str | None, Query(max_length=300)]
 
 
-def audit_routes(database: Database, entrance: Entrance) -> APIRouter:
+def audit_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     """The audit log of a tenant, for its admins."""
     router = APIRouter(prefix=BASE, tags=["audit"])
 
@@ -44,7 +44,7 @@ def audit_routes(database: Database, entrance: Entrance) -> APIRouter:
             "to": until,
         }
         given = {name: value for name, value in filters.items() if value is not None}
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             found = await find_deeds(connection, caller.user_id, given, read_cursor(cursor), limit + 1)
         shown = [show_deed(entry) for entry in found[:limit]]
         return page(shown, cursor_of(found[limit - 1]["id"]) if len(found) > limit else None)

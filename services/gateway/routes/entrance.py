@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -22,7 +23,7 @@ from services.gateway.routes.cookies import check_token, cookie_name
 from services.gateway.routes.messages import WRITES
 from services.gateway.routes.visits import visit_of
 from services.gateway.settings import GatewaySettings
-from shared.database import Database
+from shared.database import Database, ask_for
 from shared.http import Problem
 
 OPERATOR_SCOPES = frozenset(SCOPES)
@@ -54,6 +55,7 @@ class Entrance:
         A 401 problem for nobody, 403 for a form that is not ours, 429 beyond the limit.
         """
         caller, subject = await self._identify(request)
+        ask_for(caller.user_id)
         tenant = await self.tenants.recent(caller.user_id)
         await self._count(request, subject, tenant.requests_per_minute or self.settings.requests_per_minute)
         if request.method in WRITES:
@@ -68,9 +70,15 @@ class Entrance:
 
     async def sign_in(self, request: Request, email: str, password: str) -> SignedIn | SignInProblem:
         """A new session for the right password; a 429 problem for an address from which too many try."""
-        source = self.source_of(request)
-        await self._count(request, f"sign-in {source}", self.settings.sign_ins_per_minute)
-        found = await sign_in(self.database, self.settings.session_limits, email, password, source)
+        source, limits = self.source_of(request), self.settings.session_limits
+        return await self.attempt_sign_in(request, lambda: sign_in(self.database, limits, email, password, source))
+
+    async def attempt_sign_in(
+        self, request: Request, attempt: Callable[[], Awaitable[SignedIn | SignInProblem]]
+    ) -> SignedIn | SignInProblem:
+        """The same for another way to sign in."""
+        await self._count(request, f"sign-in {self.source_of(request)}", self.settings.sign_ins_per_minute)
+        found = await attempt()
         if isinstance(found, SignedIn):
             actor = actor_of_person(found.session.person)
             await record_deed(self.database, actor, Deed("sign in", "session"), self.origin_of(request))
@@ -123,7 +131,9 @@ class Entrance:
         if self.keys.is_recent(authorization) or not self.limits.is_empty(nobody):
             key = await self.keys.find(authorization)
             if key is not None:
-                return Caller(key.user_id, frozenset(key.scopes), key_prefix=key.prefix), f"key {key.prefix}"
+                people = frozenset(key.holders)
+                caller = Caller(key.user_id, frozenset(key.scopes), key_prefix=key.prefix, people=people)
+                return caller, f"key {key.prefix}"
         await self._count(request, nobody, self.settings.refusals_per_minute)
         detail = "send Authorization: Bearer <api key>, with a key that is neither revoked nor expired"
         raise Problem(401, "Not signed in", detail, headers={"WWW-Authenticate": "Bearer"})

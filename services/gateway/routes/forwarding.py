@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint
 from services.gateway.domain.requests import request_hash
+from services.gateway.handlers.approvals import Approvals, Launch
 from services.gateway.handlers.composing import Asked, compose, require_campaign
 from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
+from services.gateway.routes.approvals import answer_of
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import WRITES, IdempotencyKey, id_in, read_body, response_of, target_of
 from services.gateway.routes.visits import visit_of
-from services.gateway.settings import GatewaySettings
 from services.gateway.store.answers import Answer
-from shared.database import Database
+from shared.database import TenantDatabase
+from shared.http import Problem
 
 
-def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, settings: GatewaySettings) -> APIRouter:
+def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owners, approvals: Approvals) -> APIRouter:
     """Every endpoint that another service answers."""
     router = APIRouter(prefix=BASE)
 
@@ -35,6 +37,8 @@ def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, se
             target, headers = target_of(request), request.headers
             if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
                 return response_of(absent)
+            if endpoint.of_campaign and endpoint.method == "POST":
+                await approvals.check_addition(caller.user_id, *campaign_of(request))
             if endpoint.downloads:
                 download = await owners.download(endpoint.owner, target, caller.user_id, headers)
                 return StreamingResponse(download.pieces, download.status, download.headers)
@@ -43,9 +47,12 @@ def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, se
                 return response_of(
                     await owners.stream(endpoint.owner, endpoint.method, target, caller.user_id, headers, pieces)
                 )
-            body = await read_body(request, settings.body_bytes_max)
+            body = await read_body(request, entrance.settings.body_bytes_max)
 
             async def do() -> Answer:
+                if endpoint.launches:
+                    action = endpoint.path.rpartition("/")[2]
+                    return answer_of(await approvals.launch(caller, Launch(*campaign_of(request), action, body)))
                 if endpoint.composed:
                     return await compose(endpoint.composed, asked(request, caller.user_id, body))
                 return await owners.ask(endpoint.owner, endpoint.method, target, caller.user_id, headers, body)
@@ -65,35 +72,16 @@ def forwarding_routes(database: Database, entrance: Entrance, owners: Owners, se
             methods=[endpoint.method],
             status_code=endpoint.status,
             summary=endpoint.summary,
-            tags=[endpoint.tag],
-            operation_id=_operation(endpoint),
-            openapi_extra=_described(endpoint),
             response_class=Response,
         )
     return router
 
 
-def _operation(endpoint: Endpoint) -> str:
-    words = [part.strip("{}") for part in endpoint.path.split("/") if part]
-    return "_".join([endpoint.method.lower(), *words])
-
-
-def _described(endpoint: Endpoint) -> dict[str, Any]:
-    described: dict[str, Any] = {"security": [{"apiKey": []}], "x-scope": endpoint.scope}
-    names = [part[1:-1] for part in endpoint.path.split("/") if part.startswith("{")]
-    if names:
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
-    if endpoint.streams:
-        content = {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "application/x-ndjson")}
-        described["requestBody"] = {"required": True, "content": content}
-    elif endpoint.body is not None:
-        schema = {"$ref": f"#/components/schemas/{endpoint.body.__name__}"}
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    answers = {"401": "Not signed in", "403": "Not allowed", "404": "Not there", "422": "Invalid input"}
-    described["responses"] = {
-        status: {"description": text, "content": problem} for status, text in (answers | {"503": "Try again"}).items()
-    }
-    return described
+def campaign_of(request: Request) -> tuple[str, UUID]:
+    """(channel, id) of the campaign that a path names; a 422 problem for what is no id."""
+    channel = request.scope["route"].path.removeprefix(BASE).split("/")[1]
+    try:
+        return channel, UUID(request.path_params["id"])
+    except ValueError:
+        errors = [{"field": "id", "message": "is not the id of a campaign"}]
+        raise Problem(422, "Invalid input", errors=errors) from None

@@ -15,13 +15,13 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.visits import visit_of
 from services.gateway.store.keys import find_keys
 from shared.codec import now
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import Problem, cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 
 
-def key_routes(database: Database, entrance: Entrance) -> APIRouter:
+def key_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     """List, make, rotate, revoke."""
     router = APIRouter(prefix=f"{BASE}/api-keys", tags=["api-keys"])
 
@@ -30,7 +30,7 @@ def key_routes(database: Database, entrance: Entrance) -> APIRouter:
         request: Request, limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100, cursor: str | None = None
     ) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             found = await find_keys(connection, caller.user_id, read_cursor(cursor), limit + 1)
         return page(
             [show_key(key) for key in found[:limit]], cursor_of(found[limit - 1].id) if len(found) > limit else None
@@ -40,14 +40,17 @@ def key_routes(database: Database, entrance: Entrance) -> APIRouter:
     async def add(body: KeyWrite, request: Request) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
         check_expiry(body)
-        key, shown_once = await entrance.keys.create(caller.user_id, body.name, list(body.scopes), body.expires_at)
+        key, shown_once = await entrance.keys.create(
+            caller.user_id, caller.people, body.name, list(body.scopes), body.expires_at
+        )
         visit_of(request).made_id = str(key.id)
         return {"data": show_key(key) | {"apiKey": shown_once}}
 
     @router.post("/{id}/rotate", summary="Give an API key a new secret; the old one works on for a while")
     async def rotate(id: UUID, body: KeyRotation, request: Request) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
-        key, shown_once = await entrance.keys.rotate(caller.user_id, id, timedelta(hours=body.overlap_hours))
+        overlap = timedelta(hours=body.overlap_hours)
+        key, shown_once = await entrance.keys.rotate(caller.user_id, caller.people, id, overlap)
         return {"data": show_key(key) | {"apiKey": shown_once}}
 
     @router.delete("/{id}", status_code=204, summary="Revoke an API key")

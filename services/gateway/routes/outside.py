@@ -13,6 +13,7 @@ from services.gateway.handlers.owners import Owners
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.keys import check_expiry, show_key
 from services.gateway.routes.messages import read_body, response_of, target_of
+from shared.database import ask_for
 from shared.http import Problem
 
 CALLBACK_BYTES_MAX = 65_536
@@ -44,7 +45,10 @@ def outside_routes(entrance: Entrance, owners: Owners) -> APIRouter:
     async def add_key(body: OperatorsKeyWrite, request: Request) -> dict[str, Any]:
         fleet_only(request)
         check_expiry(body)
-        key, shown_once = await entrance.keys.create(body.user_id, body.name, list(body.scopes), body.expires_at)
+        ask_for(body.user_id)
+        key, shown_once = await entrance.keys.create(
+            body.user_id, frozenset(), body.name, list(body.scopes), body.expires_at
+        )
         return {"data": show_key(key) | {"apiKey": shown_once}}
 
     @router.post("/internal/reconcile", include_in_schema=False)

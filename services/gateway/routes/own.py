@@ -17,10 +17,10 @@ from services.gateway.handlers.sending import request_sends
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import IdempotencyKey, response_of
 from services.gateway.store.answers import Answer
-from shared.database import Database
+from shared.database import TenantDatabase
 
 
-def own_routes(database: Database, entrance: Entrance, owners: Owners) -> APIRouter:
+def own_routes(database: TenantDatabase, entrance: Entrance, owners: Owners) -> APIRouter:
     """What the gateway answers itself."""
     router = APIRouter()
 

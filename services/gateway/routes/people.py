@@ -21,14 +21,14 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.visits import visit_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.people import Account, find_accounts
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 INVITATION_PATH = "/notification/invitations"
 
 
-def people_routes(database: Database, entrance: Entrance) -> APIRouter:
+def people_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     """Create, read, change, invite, remove."""
     router = APIRouter(prefix=f"{BASE}/users", tags=["users"])
     settings = entrance.settings
@@ -46,7 +46,7 @@ def people_routes(database: Database, entrance: Entrance) -> APIRouter:
         request: Request, limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100, cursor: str | None = None
     ) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             found = await find_accounts(connection, caller.user_id, read_cursor(cursor), limit + 1)
         shown = [show_account(one) for one in found[:limit]]
         return page(shown, cursor_of(found[limit - 1].id) if len(found) > limit else None)

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from contracts.masked import Secret
 from shared.providers.forms import form_quoted
@@ -50,6 +50,7 @@ class Account:
 
     base_url: str
     authority: str
+    path: str
     region: str
     access_key: str = field(repr=False)
     secret: Secret = field(repr=False)
@@ -87,7 +88,7 @@ class Account:
             headers["x-amz-security-token"] = self.session_token
         names = ";".join(headers)
         lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-        canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+        canonical = f"POST\n{self.path}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{stamp[:8]}/{self.region}/sns/aws4_request"
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(self._key_of(stamp[:8]), text.encode(), "sha256").hex()
@@ -144,6 +145,7 @@ def account(values: Mapping[str, Any]) -> Account:
     return Account(
         base_url=base_url,
         authority=_authority_of(base_url),
+        path=_path_of(base_url),
         region=region,
         access_key=text_of(values, "apiKey"),
         secret=Secret(text_of(values, "apiSecret")),
@@ -167,6 +169,13 @@ def _authority_of(url: str) -> str:
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     return host if port in (None, {"https": 443, "http": 80}.get(parts.scheme)) else f"{host}:{port}"
+
+
+def _path_of(url: str) -> str:
+    """The path as it is signed: AWS encodes what is encoded already once more, and leaves out what means nothing."""
+    _, _, rest = url.partition("://")
+    steps = [quote(step, safe="~") for step in rest.split("/")[1:] if step]
+    return "/" + "".join(f"{step}/" for step in steps)
 
 
 def attribute_parameters(attributes: Mapping[str, tuple[str, str]]) -> list[tuple[str, str]]:
