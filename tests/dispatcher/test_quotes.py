@@ -22,7 +22,7 @@ from services.dispatcher.domain import (
 from services.dispatcher.routes.quotes import quote_routes
 from services.dispatcher.store.rates import mark_throttled
 from shared.http import internal_app
-from tests.audience.asking import Client
+from tests.asking import Client
 from tests.dispatcher.conftest import Scene
 from tests.dispatcher.desk import Desk, allow, desk
 from tests.provider_simulator.conftest import simulated

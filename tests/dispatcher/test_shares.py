@@ -68,8 +68,8 @@ async def test_one_process_has_all_and_makes_room_for_another(database):
 
 async def test_what_a_dead_process_held_comes_back_after_its_lease(database):
     account, dead, living = uuid4(), uuid4(), uuid4()
-    assert await claim(database, account, dead, seconds=0.3) == 10
     expired = boottime() + 0.3
+    assert await claim(database, account, dead, seconds=0.3) == 10
     assert await claim(database, account, living) == 0
 
     async def is_free() -> bool:

@@ -20,6 +20,8 @@ from shared.database.tenancy import NOBODY
 CLOSED = {
     "alembic_version": "the history of the schema",
     "inbox": "ids of events",
+    "message_parts": "receipts of parts of long texts; read where receipts are joined",
+    "shares": "requests that processes may have under way; read by senders",
     "expansion_addresses": "digests that only the expansion reads",
     "callback_batches": "one row for many tenants' callbacks",
     "rejections": "callbacks that could not be read; read by a job",
