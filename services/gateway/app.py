@@ -95,7 +95,7 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     async def docs() -> HTMLResponse:
         return docs_page(document)
 
-    shown = PageApp(Front(app, database, settings), entrance)
+    shown = PageApp(Front(app, database, entrance.settings), entrance)
     for path in (PATH, f"{PATH}/{{rest:path}}"):
         app.router.routes.append(Route(path, shown, include_in_schema=False))
     return app

@@ -111,7 +111,6 @@ async def test_a_campaign_from_the_text_to_the_last_recipient(window: Window, te
         page = watched.page
         await write_template(watched, name)
         await draft_campaign(watched, name, name)
-        await watched.press("Add a condition")
         await page.get_by_label("What").first.select_option("country")
         await page.get_by_label("Value").first.fill("DE")
         await watched.press("Count again")
@@ -220,6 +219,7 @@ async def test_one_customer_can_be_looked_up(window: Window, tenant: Tenant) -> 
         await watched.go(f"/notification{at}")
         await watched.page.get_by_label("Phone number").fill(one["phoneNumber"])
         await watched.press("Show")
+        await expect(watched.page.locator("tbody a")).to_have_count(1)
         await watched.page.locator("tbody a").click()
         await expect(watched.page.locator("main")).to_contain_text("What happened")
         assert one["phoneNumber"] not in await watched.page.content()

@@ -38,6 +38,7 @@ PAGES = {
     "before-erasing": "/notification/customers/C0000001/erase",
     "import": "/notification/customers/import",
     "account": "/notification/account",
+    "approvals": "/notification/approvals?state=",
     "users": "/notification/users",
     "api-keys": "/notification/api-keys",
     "settings": "/notification/settings",

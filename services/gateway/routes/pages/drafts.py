@@ -16,6 +16,7 @@ from services.gateway.routes.pages.filters import (
     MODES,
     OPERATOR_WORDS,
     Choice,
+    Unfinished,
     choice_of_filter,
     choice_of_form,
     filter_of,
@@ -111,7 +112,7 @@ def draft_pages(channel: Channel) -> APIRouter:
                 raise
             return await audience_page(desk, campaign, choice, field_errors(problem))
         except ValueError as error:
-            return await audience_page(desk, campaign, choice, {"audienceFilter": f"is not JSON: {error}"})
+            return await audience_page(desk, campaign, choice, {"audienceFilter": str(error)})
         return desk.go(f"/notification{at}/{campaign_id}/review")
 
     return router
@@ -127,8 +128,10 @@ async def counted(desk: Desk, choice: Choice, errors: dict[str, str]) -> dict[st
         if problem.status != 422:
             raise
         errors = errors or field_errors(problem)
+    except Unfinished:
+        pass
     except ValueError as error:
-        errors = errors or {"audienceFilter": f"is not JSON: {error}"}
+        errors = errors or {"audienceFilter": str(error)}
     sample = found["sample"] if found else []
     attributes = sorted({f"attributes.{name}" for one in sample for name in one["attributes"] or {}})
     used = [line.field for line in choice.conditions if line.field.startswith("attributes.")]

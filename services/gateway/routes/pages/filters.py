@@ -68,6 +68,10 @@ class Choice:
     text: str = ""
 
 
+class Unfinished(ValueError):
+    """Nothing was chosen yet."""
+
+
 def choice_of_form(form: Form) -> Choice:
     """The form as it was sent, after the button that was pressed: a line more, or one less."""
     mode = form["mode"] if form["mode"] in MODES else "all"
@@ -82,7 +86,9 @@ def choice_of_form(form: Form) -> Choice:
 
 
 def choice_of_filter(audience_filter: Mapping[str, Any] | None) -> Choice:
-    """The filter as lines, or as JSON where it is deeper than lines are."""
+    """The filter as lines, or as JSON where it is deeper than lines are; an empty line where there is none yet."""
+    if audience_filter is None:
+        return Choice("all", [Condition()])
     if not audience_filter:
         return Choice("added")
     if audience_filter == {"all": []}:
@@ -96,17 +102,23 @@ def choice_of_filter(audience_filter: Mapping[str, Any] | None) -> Choice:
 
 
 def filter_of(choice: Choice) -> dict[str, Any]:
-    """The API's filter; raises `ValueError` for JSON that is none."""
+    """The API's filter; raises `ValueError` for JSON that is none, and `Unfinished` where nothing was chosen."""
     if choice.mode == "everybody":
         return {"all": []}
     if choice.mode == "added":
         return {}
     if choice.mode == "expert":
-        found = json.loads(choice.text)
+        try:
+            found = json.loads(choice.text)
+        except ValueError as error:
+            raise ValueError(f"is not JSON: {error}") from None
         if not isinstance(found, dict):
             raise ValueError("must be an object")
         return found
-    return {choice.mode: [_node_of(one) for one in choice.conditions if one.field]}
+    nodes = [_node_of(one) for one in choice.conditions if one.field]
+    if not nodes:
+        raise Unfinished("choose a condition, or choose everybody")
+    return {choice.mode: nodes}
 
 
 def _is_line(node: Any) -> bool:

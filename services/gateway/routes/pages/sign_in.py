@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from services.gateway.domain.paths import HOME, local_path
 from services.gateway.domain.sessions import SignInProblem
 from services.gateway.handlers.sessions import sign_out
 from services.gateway.routes.cookies import begin_form, check_form, drop_cookie, put_cookie
 from services.gateway.routes.pages.desks import AtDesk, Pages, Sent, field_errors, read_form
 from shared.http import Problem
 
-HOME = "/notification"
+PROBLEM_MAX = 200
+"""Characters of what an identity provider's visit came to."""
+
 router = APIRouter(prefix=HOME)
-
-
-def local_path(wanted: str) -> str:
-    """The page to go on to; only one of ours."""
-    ours = wanted == HOME or wanted.startswith((f"{HOME}/", f"{HOME}?"))
-    return wanted if ours and "\\" not in wanted and wanted.isprintable() else HOME
 
 
 def _ask(request: Request, template: str, status: int = 200, **values: object) -> Response:
@@ -25,18 +22,23 @@ def _ask(request: Request, template: str, status: int = 200, **values: object) -
     pages: Pages = request.app.state.pages
     cookies = Response()
     token = begin_form(request, cookies, pages.entrance.settings)
-    page = pages.show(request, template, {"csrf_token": token, **values}, status)
+    page = pages.show(
+        request,
+        template,
+        {"csrf_token": token, "provider": bool(pages.entrance.settings.oidc_issuer), **values},
+        status,
+    )
     page.raw_headers.extend(one for one in cookies.raw_headers if one[0] == b"set-cookie")
     return page
 
 
 @router.get("/sign-in")
-async def ask_for_password(request: Request, next: str = HOME) -> Response:
+async def ask_for_password(request: Request, next: str = HOME, problem: str = "") -> Response:
     """The form; whoever is signed in goes on."""
     pages: Pages = request.app.state.pages
     if await pages.entrance.session_of(request):
         return _on(local_path(next))
-    return _ask(request, "sign_in.html", next=local_path(next), email="", refused=None)
+    return _ask(request, "sign_in.html", next=local_path(next), email="", refused=_sentence(problem[:PROBLEM_MAX]))
 
 
 @router.post("/sign-in")
@@ -56,7 +58,7 @@ async def begin(request: Request) -> Response:
     found = await pages.entrance.sign_in(request, form["email"], form.values.get("password", ""))
     if isinstance(found, SignInProblem):
         status = 429 if found.retry_after_seconds else 401
-        refused = f"{found.reason[:1].upper()}{found.reason[1:]}."
+        refused = _sentence(found.reason)
         return _ask(request, "sign_in.html", status, next=next_path, email=form["email"], refused=refused)
     response = _on(next_path)
     put_cookie(response, settings, found.cookie)
@@ -111,6 +113,10 @@ async def change_password(desk: AtDesk, sent: Sent) -> Response:
             raise
         return desk.show("account.html", 422, errors=field_errors(problem))
     return desk.go(f"{HOME}/account", "The password is changed. Other browsers are signed out.")
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:]}." if reason else ""
 
 
 def _on(path: str) -> Response:
