@@ -9,7 +9,9 @@ import pytest
 from playwright.async_api import expect
 
 from deploy.local.fleet import Fleet
-from tests.browser.conftest import Tenant, Watched, Window, add_person
+from tests.browser.conftest import Window
+from tests.browser.tenants import Tenant, add_person
+from tests.browser.windows import PASSWORD, Watched
 
 NUMBER = re.compile(r"[\d,]+")
 SENT_MS = 60_000
@@ -32,7 +34,7 @@ async def test_nobody_sees_a_page_without_signing_in(window: Window, tenant: Ten
         await watched.page.get_by_label("Password").fill("something else entirely")
         await watched.page.get_by_role("button", name="Sign in").click()
         await expect(watched.page.get_by_role("alert")).to_contain_text("E-mail address or password is wrong")
-        await watched.page.get_by_label("Password").fill("correct horse battery staple")
+        await watched.page.get_by_label("Password").fill(PASSWORD)
         await watched.page.get_by_role("button", name="Sign in").click()
         await expect(watched.page).to_have_url(re.compile("/notification/customers[?]search=Ada"))
         await watched.page.get_by_role("button", name="Sign out").first.click()
