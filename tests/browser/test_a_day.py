@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from deploy.local.fleet import Fleet
 from tests.browser.conftest import Window
 from tests.browser.tenants import Tenant, add_person
-from tests.browser.windows import PASSWORD, Watched
+from tests.browser.windows import PASSWORD, ZONE, Watched
 
 NUMBER = re.compile(r"[\d,]+")
 SENT_MS = 60_000
@@ -189,6 +189,45 @@ async def test_pause_resume_and_cancel_say_first_what_will_happen(window: Window
         await watched.go(f"/notification/sms/campaigns/{campaign['id']}/pause")
         await watched.press("Pause now")
         await expect(watched.page.get_by_role("alert")).to_contain_text("cannot pause")
+
+
+async def test_a_second_person_lets_a_large_campaign_go(window: Window, tenant: Tenant) -> None:
+    people = {}
+    for role in ("marketer", "approver"):
+        people[role] = f"{role}-{uuid4().hex[:6]}@example.com"
+        await add_person(tenant.api, people[role], role.title(), role)
+    name = f"Large {uuid4().hex[:6]}"
+    body = {"campaignName": name, "templateId": tenant.templates["sms"], "providerId": tenant.accounts["sms"]}
+    filtered = {"audienceFilter": {"all": [{"field": "country", "op": "eq", "value": "FR"}]}}
+    draft = await tenant.api.data("POST", "/sms/campaigns", body | filtered)
+    await tenant.api.data("PATCH", "/settings", {"approvalAbove": 1})
+    try:
+        async with window(email=people["marketer"]) as watched:
+            await watched.go(f"/notification/sms/campaigns/{draft['id']}/review")
+            await watched.press(f"Send now to {await number_in(watched, '#recipients'):,} people")
+            await expect(watched.page.get_by_role("status").first).to_contain_text("Somebody else has to approve")
+        async with window(email=people["approver"]) as watched:
+            await watched.go("/notification/approvals")
+            await watched.page.locator("main li", has_text=name).get_by_role("button", name="Approve").click()
+            await expect(watched.page.get_by_role("status").first).to_contain_text("Approved")
+            await watched.go(f"/notification/sms/campaigns/{draft['id']}")
+            await expect(watched.page.locator("main .badge").first).to_have_text("Sent", timeout=SENT_MS)
+    finally:
+        await tenant.api.data("PATCH", "/settings", {"approvalAbove": None})
+
+
+async def test_a_time_is_the_viewers_own(window: Window, tenant: Tenant) -> None:
+    body = {"campaignName": "Later", "templateId": tenant.templates["sms"], "providerId": tenant.accounts["sms"]}
+    filtered = {"audienceFilter": {"all": [{"field": "country", "op": "eq", "value": "BR"}]}}
+    draft = await tenant.api.data("POST", "/sms/campaigns", body | filtered)
+    async with window() as watched:
+        await watched.go(f"/notification/sms/campaigns/{draft['id']}/review")
+        await watched.page.get_by_label(f"Day and time in {ZONE}").fill("2032-07-01T10:00")
+        await watched.press("Schedule")
+        await expect(watched.page.locator("main")).to_contain_text("goes out Jul 1, 2032, 10:00 CEST")
+    found = await tenant.api.data("GET", f"/sms/campaigns/{draft['id']}")
+    assert (found["status"], found["scheduledSendTime"]) == ("scheduled", "2032-07-01T08:00:00Z")
+    await tenant.api.data("POST", f"/sms/campaigns/{draft['id']}/cancel")
 
 
 # --- people ----------------------------------------------------------------------------------------------------------

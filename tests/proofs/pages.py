@@ -68,7 +68,8 @@ def main() -> None:
     text = f"""
 Every page in Chromium, in {len(KINDS)} kinds of windows: light and dark, 1280 and 400 px wide. Bytes are of the page
 without scripts and styles, at most {PAGE_BYTES_MAX:,}; the first paint is the median; violations are those that axe
-calls serious or critical; complaints are what the browser writes to its console. Requests to other hosts: {len(elsewhere)}.
+calls serious or critical; complaints are what the browser writes to its console. Requests to other hosts:
+{len(elsewhere)}.
 
 {markdown_table(head, rows)}
 """
