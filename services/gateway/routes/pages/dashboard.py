@@ -38,4 +38,5 @@ async def watch_dashboard(desk: AtDesk, last_event_id: LastEventId = None) -> Re
 
 def _shown(data: Any) -> dict[str, Any]:
     recent = {name: data[f"recent{CHANNEL_WORDS[name].title}Campaigns"] for name in CHANNELS}
-    return {"data": data, "recent": recent, "cost_currency": data.get("currency")}
+    costs = data.get("smsSendCostByCurrency", {})
+    return {"data": data, "recent": recent, "costs": costs, "cost_currency": next(iter(costs), None)}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from contracts.waiting import describe_waiting
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelWords:
@@ -89,23 +91,6 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "content": "this message was refused",
         "config": "the account was refused",
         "unknown": "no reason given",
-    }
-)
-
-WAITING: Mapping[str, str] = MappingProxyType(
-    {
-        "paused": "Paused. Nobody further is contacted until it is resumed.",
-        "paused by a person": "Paused by a person. Nobody further is contacted until it is resumed.",
-        "rate_limited": "Going as fast as the provider account allows.",
-        "throttled": "The provider asked for a slower pace.",
-        "transient": "The provider is not answering well. It is tried again shortly.",
-        "config": "The provider refuses the account. Check its credentials, then resume.",
-        "provider_missing": "The provider account is gone. Choose another one, then resume.",
-        "provider_inactive": "The provider account is switched off. Switch it on, then resume.",
-        "provider_configuration": "The provider account cannot be used as it is set up.",
-        "too_many_dead_addresses": "Stopped, because far too many addresses look dead. Check the account's project and "
-        "environment before resuming.",
-        "template_unknown": "Waiting for the text of the campaign.",
     }
 )
 
@@ -202,6 +187,5 @@ def reason_words(code: str | None) -> str:
 
 def waiting_words(reason: str | None) -> str | None:
     """Why a campaign does not move, as a sentence."""
-    if reason is None:
-        return None
-    return WAITING.get(reason) or reason.replace("_", " ").capitalize().rstrip(".") + "."
+    words = describe_waiting(reason)
+    return words and f"{words[0].upper()}{words[1:].replace('_', ' ')}."
