@@ -22,7 +22,7 @@ from services.gateway.routes.pages.filters import (
 )
 from services.gateway.routes.pages.pictures import curve_of, parts_of, steps_of
 from services.gateway.routes.pages.previews import preview_of
-from services.gateway.routes.pages.rendering import amount, duration, masked
+from services.gateway.routes.pages.rendering import amount, duration, masked, number
 
 counts = st.integers(0, 1_000_000)
 by_reason = st.dictionaries(st.sampled_from(["opted_out", "duplicate", "transient", "new_reason"]), counts)
@@ -150,6 +150,7 @@ def test_a_preview_names_what_is_wrong() -> None:
 
 def test_values_are_shown_for_people() -> None:
     assert [duration(s) for s in (0.2, 59, 3_660, 90_061)] == ["less than 1 s", "59 s", "1 h 1 min", "1 d 1 h"]
+    assert [number(n) for n in (1_234_567, 326.8486, 2.0, None)] == ["1,234,567", "326.8", "2", "–"]
     assert [amount(12.5, "EUR"), amount(0.0074, "USD"), amount(3, "CHF")] == ["€12.50", "$0.0074", "CHF 3.00"]
     assert masked("+4366412345678") == "+43•••••••••78"
     assert masked("fcm-token-abcdef") == "…abcdef"

@@ -84,8 +84,8 @@ def options(table: Mapping[str, Badge]) -> list[tuple[str, str]]:
 
 
 def number(value: float | None) -> str:
-    """With commas; a dash for what is not known."""
-    return "–" if value is None else f"{value:,}"
+    """With commas, and at most one decimal; a dash for what is not known."""
+    return "–" if value is None else f"{value:,.1f}".removesuffix(".0")
 
 
 def percent(value: float) -> str:
