@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright, expect
 
 from deploy.local.state import ROOT
 
@@ -35,6 +35,7 @@ async def chromium() -> AsyncIterator[Browser]:
     """The Chromium of this machine, without a screen."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     assert found, "Chromium is missing: apt install chromium (make tests does it as root on Debian)"
+    expect.set_options(timeout=WAIT_MS)
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         yield started
