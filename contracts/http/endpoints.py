@@ -139,3 +139,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/dashboard", "analytics", "read", "The dashboard's numbers"),
     Endpoint("GET", "/events", "analytics", "read", "The event log"),
 )
+
+QUESTIONS = frozenset(f"{BASE}{one.path}" for one in ENDPOINTS if one.method == "POST" and one.scope == "read")
+"""Paths that only ask, with a body: nothing is changed there."""

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
+from starlette.routing import Route
 
 from services.gateway.handlers.approvals import Approvals
 from services.gateway.handlers.keys import Keys
@@ -28,6 +29,7 @@ from services.gateway.routes.keys import key_routes
 from services.gateway.routes.oidc import oidc_routes
 from services.gateway.routes.outside import outside_routes
 from services.gateway.routes.own import own_routes
+from services.gateway.routes.pages import PATH, PageApp
 from services.gateway.routes.people import people_routes
 from services.gateway.routes.preference_page import preference_page_routes
 from services.gateway.routes.sessions import session_routes
@@ -97,4 +99,7 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     async def docs() -> HTMLResponse:
         return docs_page(document)
 
+    shown = PageApp(Front(app, database, entrance.settings), entrance)
+    for path in (PATH, f"{PATH}/{{rest:path}}"):
+        app.router.routes.append(Route(path, shown, include_in_schema=False))
     return app

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from contracts.http.endpoints import SCOPES
+from contracts.http.endpoints import QUESTIONS, SCOPES
 from services.gateway.domain.access import Caller
 from services.gateway.domain.addresses import shown, source_of
 from services.gateway.domain.audit import Deed, Origin, actor_of, actor_of_person, deed_of
@@ -61,9 +61,11 @@ class Entrance:
         if request.method in WRITES:
             if caller.csrf_token is not None:
                 await check_token(request, self.settings, request.cookies[cookie_name(self.settings)])
-            deed = deed_of(request.method, request.scope["route"].path, request.path_params)
-            visit = visit_of(request)
-            visit.entry_id = await begin_deed(self.database, actor_of(caller), deed, self.origin_of(request))
+            path = request.scope["route"].path
+            if path not in QUESTIONS:
+                deed = deed_of(request.method, path, request.path_params)
+                visit = visit_of(request)
+                visit.entry_id = await begin_deed(self.database, actor_of(caller), deed, self.origin_of(request))
         return caller
 
     async def sign_in(self, request: Request, email: str, password: str) -> SignedIn | SignInProblem:
@@ -94,6 +96,18 @@ class Entrance:
         """Who is signed in in this browser; says nothing about whether a form of theirs was sent."""
         cookie = request.cookies.get(cookie_name(self.settings), "")
         return await find_session(self.database, cookie) if cookie else None
+
+    async def session_for_page(self, request: Request) -> Session:
+        """Who looks at a page or sent its form; a 401 problem for nobody, 403 for a form that is not ours.
+
+        It is neither counted nor written down: what a page asks the API is.
+        """
+        session = await self.session_of(request)
+        if session is None:
+            raise Problem(401, "Not signed in")
+        if request.method in WRITES:
+            await check_token(request, self.settings, request.cookies[cookie_name(self.settings)])
+        return session
 
     def is_fleet(self, request: Request) -> bool:
         """Whether an operator of the fleet asks, with the fleet's own token."""
