@@ -245,11 +245,13 @@ def _list(simulator: Simulator, account: str, query: dict[str, str]) -> bytes:
     listed = (
         one for one in takewhile(lambda one: since <= one[0].time, requests) if _is_listed(one[0], account, until)
     )
-    messages = [_resource(simulator, *one) for one in islice(listed, limit + 1)]
+    page = int(query["Page"]) if query.get("Page", "").isdecimal() else 0
+    messages = [_resource(simulator, *one) for one in islice(listed, page * limit, (page + 1) * limit + 1)]
+    following = "&".join(f"{form_quoted(name)}={form_quoted(value)}" for name, value in query.items() if name != "Page")
     body = b'{"messages":[%b],"page":0,"page_size":%d,"next_page_uri":%b,"first_page_uri":"","uri":""}' % (
         b",".join(messages[:limit]),
         limit,
-        b'"%b%b/Messages.json?Page=1"' % (ROOT.encode(), account.encode()) if len(messages) > limit else b"null",
+        _quoted(f"{ROOT}{account}/Messages.json?{following}&Page={page + 1}") if len(messages) > limit else b"null",
     )
     return answer_bytes(200, body)
 

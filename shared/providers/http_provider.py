@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from shared.providers.provider import (
     HttpRequest,
     Message,
     Outcome,
-    Price,
+    Prices,
     Refused,
     Sought,
     Tls,
@@ -138,14 +138,14 @@ class HttpProvider:
             return Unclear(answer.kind)
         return self._vendor.finding(self._account, message, attempted_at, others, answer)
 
-    async def ask_prices(self, sought: Sequence[Sought]) -> Mapping[str, Price | None] | Unclear:
+    async def ask_prices(self, sought: Sequence[Sought], page: HttpRequest | None = None) -> Prices | Unclear:
         """See `Provider.ask_prices`."""
         if self.capabilities.price != "later":
             return Unclear("cannot_be_asked")
         if await self._authorize(None) is not None:
             return Unclear("unauthorized")
         vendor = cast("PricingVendor", self._vendor)
-        answer = await self._exchange(vendor.price_question(self._account, sought))
+        answer = await self._exchange(page or vendor.price_question(self._account, sought))
         if isinstance(answer, Fault):
             return Unclear(answer.kind)
         prices = vendor.prices(self._account, answer)

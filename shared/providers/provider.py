@@ -139,6 +139,13 @@ class Price(msgspec.Struct, frozen=True, gc=False):
     currency: str
 
 
+class Prices(msgspec.Struct, frozen=True, gc=False):
+    """Prices by the vendor's id of the message, None for a message that has none yet; `more` asks for the next page."""
+
+    known: Mapping[str, Price | None] = {}
+    more: HttpRequest | None = None
+
+
 class Verification(msgspec.Struct, frozen=True):
     """Whether the vendor takes the credentials; `detail` is for the account's owner and holds no secret."""
 
@@ -368,8 +375,8 @@ class Provider(Protocol):
     async def ask(self, message: Message, attempted_at: datetime, others: Collection[str] = ()) -> Finding:
         """Whether the vendor has a message that was attempted at that time (UTC)."""
 
-    async def ask_prices(self, sought: Sequence[Sought]) -> Mapping[str, Price | None] | Unclear:
-        """One request for the prices of these messages, by the vendor's id: see `PricingVendor.prices`."""
+    async def ask_prices(self, sought: Sequence[Sought], page: HttpRequest | None = None) -> Prices | Unclear:
+        """One request for the prices of these messages, or for a further page of an earlier answer."""
 
     async def verify(self) -> Verification:
         """Whether the vendor takes the credentials."""

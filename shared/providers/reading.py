@@ -94,6 +94,17 @@ def seen_before(time: datetime | None, earliest: datetime) -> bool:
     return time is not None and time < earliest
 
 
+def is_plain_url(url: str) -> bool:
+    """An http(s) URL of a host and perhaps a port and a path, to which a path can be added."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    has_more = parts.username is not None or any(character in url for character in "?#\\ ") or not url.isprintable()
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not has_more
+
+
 def host_of(url: str) -> str:
     """The host in lower case, or "" for what is no http(s) URL."""
     try:

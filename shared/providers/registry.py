@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from shared.providers import apns, fcm, nexmo, onesignal, sinch, twilio
 from shared.providers.http_provider import HttpProvider
 from shared.providers.provider import InvalidField, Problem, Provider, Tls
-from shared.providers.reading import config_of, host_of, text_of
+from shared.providers.reading import config_of, host_of, is_plain_url, text_of
 from shared.providers.sns import push as sns_push
 from shared.providers.sns import sms as sns_sms
 from shared.providers.vendor import Vendor
@@ -67,10 +67,6 @@ def concurrency_of(values: Mapping[str, Any]) -> int | None:
     return most if _is_concurrency(most) else None
 
 
-def _has_more(url: str) -> bool:
-    return bool(set("?#@") & set(url))
-
-
 def _is_rate(rate: object) -> TypeGuard[float]:
     return isinstance(rate, int | float) and not isinstance(rate, bool) and RATE_MIN <= rate <= RATE_MAX
 
@@ -102,10 +98,10 @@ def _read_account(
         for field, host in hosts
         if host not in official | allowed_hosts
     ]
-    problems += [
+    problems = problems or [
         Problem(field, "must be a scheme, a host, and perhaps a port and a path")
         for field, url in urls
-        if _has_more(url)
+        if not is_plain_url(url)
     ]
     if ca_file := text_of(config_of(values), "caFile"):
         if any(host in official for _, host in hosts):

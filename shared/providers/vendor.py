@@ -17,7 +17,7 @@ from shared.providers.provider import (
     HttpRequest,
     Message,
     Outcome,
-    Price,
+    Prices,
     Problem,
     Refused,
     Sought,
@@ -116,11 +116,8 @@ class PricingVendor(Vendor, Protocol):
         Of more than one message it may ask in a way that finds only some: the others are asked for one by one.
         """
 
-    def prices(self, account: Any, answer: HttpAnswer) -> Mapping[str, Price | None] | None:
-        """The prices by the vendor's id of the message, None for a message that has none yet; of any messages.
-
-        None in place of all where the answer is none to the question.
-        """
+    def prices(self, account: Any, answer: HttpAnswer) -> Prices | None:
+        """What the answer says, also of messages that nobody asked for; None where it is none to the question."""
 
 
 class RepeatingVendor(Vendor, Protocol):

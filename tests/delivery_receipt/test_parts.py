@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from itertools import permutations
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from shared.codec import now
 from shared.ids import new_id
 from shared.providers.nexmo.signatures import signature, signed_text
 from tests.delivery_receipt.conftest import Scene, post
+from tests.faults import every_step
 from tests.providers.samples import SECRET, values_of
 from tests.waiting import until_blocked
 
@@ -148,9 +150,26 @@ async def test_two_parts_that_come_at_the_same_time_do_not_miss_each_other(vonag
     async with scene.database.transaction() as connection:
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s::text, 3))", (scene.account_id,))
         both = asyncio.gather(*(handlers.record_callbacks(scene.database, group) for group in groups))
-        await until_blocked(scene.database)
+        await until_blocked(scene.database, 2)
     await both
     assert await vonage.heard() == [("one two", "other")]
+
+
+async def test_a_crash_at_any_step_leaves_a_part_to_be_told_again(vonage: Vonage, monkeypatch) -> None:
+    scene, groups = vonage.scene, []
+    monkeypatch.setattr(scene.intake, "put", lambda callback, answer: groups.append([callback]) or answer(True) or True)
+    deaths = 0
+    async for crashing in every_step(monkeypatch, at_least=6):
+        deaths += 1
+        groups.clear()
+        await vonage.tell("one ", ref=deaths, part=1, total=2)
+        await vonage.tell("two", ref=deaths, part=2, total=2)
+        for group in groups:
+            run = partial(handlers.record_callbacks, scene.database, group)
+            await crashing(run)
+            await run()
+            await run()
+        assert (await vonage.heard(), await vonage.waiting()) == ([("one two", "other")] * deaths, 0)
 
 
 async def test_the_last_part_may_meet_the_end_of_the_wait(vonage: Vonage) -> None:

@@ -62,11 +62,11 @@ class Desk:
             return await cursor.fetchone() == (lots,)
 
     async def price(self) -> int:
-        """Asks for prices until nothing is due; says how many requests that took."""
-        pricing, requests = Pricing(self.sending), 0
-        while await pricing.ask_once():
-            requests += 1
-        return requests
+        """Asks for prices until nothing is due; says how many questions that took."""
+        pricing, questions = Pricing(self.sending), 0
+        while await pricing.ask_once(JobContext(asyncio.Event(), Heartbeat("prices", 60))):
+            questions += 1
+        return questions
 
     async def resolve(self, **options: object) -> Resolved:
         return await resolve_once(self.sending, self.scene.channel, 0.0, **options)

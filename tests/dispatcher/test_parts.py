@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import permutations
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from services.dispatcher.store.parts import delete_parts, mark_segments
 from shared.codec import now
 from tests.dispatcher.conftest import Scene
 from tests.dispatcher.desk import Desk, desk
+from tests.faults import every_step
 from tests.provider_simulator.conftest import simulated
 from tests.waiting import until_blocked
 
@@ -159,9 +161,26 @@ async def test_two_parts_that_are_heard_at_the_same_time_do_not_miss_each_other(
     async with scene.database.transaction() as connection:
         await connection.execute("SELECT FROM sms_campaign_recipients WHERE id = %s FOR UPDATE", (one,))
         both = asyncio.gather(*(say(scene, one, f"delivered {part}") for part in (1, 2)))
-        await until_blocked(scene.database)
+        await until_blocked(scene.database, 2)
     await both
     assert await status(scene, one) == ("delivered", "accepted")
+
+
+@only_sms
+async def test_a_crash_at_any_step_leaves_a_part_to_be_heard_again(scene: Scene, monkeypatch) -> None:
+    async for crashing in every_step(monkeypatch, at_least=5):
+        other = Scene(scene.database, scene.channel)
+        lot, micro_lot, (one,) = await attempted(other)
+        await say(other, one, "delivered 1")
+        await crashing(partial(answer, other, lot, micro_lot, "accepted", 2))
+        await answer(other, lot, micro_lot, "accepted", 2)
+        last = partial(say, other, one, "delivered 2")
+        await crashing(last)
+        await last()
+        await last()
+        assert await status(other, one) == ("delivered", "accepted")
+        assert await other.events() == [(str(one), "delivered")]
+        assert (await other.terms())["balanced"]
 
 
 @only_sms

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
@@ -12,13 +14,19 @@ from pydantic import SecretStr
 from contracts.events import NotificationsRecorded
 from services.analytics.handlers import on_notifications_recorded
 from services.analytics.store.events import create_partitions, find_costs
+from services.dispatcher.accounts import open_accounts
 from services.dispatcher.jobs import pricing
 from services.dispatcher.jobs.pricing import Pricing
 from services.dispatcher.store.prices import claim_price_questions
 from shared.codec import now
 from shared.database import open_database
+from shared.probes import Heartbeat
+from shared.providers.twilio import records
+from shared.providers.wire import Wire
+from shared.runtime import JobContext
 from tests.dispatcher.conftest import Scene
 from tests.dispatcher.desk import Desk, desk
+from tests.faults import every_step
 from tests.provider_simulator.conftest import simulated
 
 PRICE_MICROS = 7500
@@ -100,12 +108,29 @@ async def test_a_price_that_is_not_known_yet_is_asked_for_again_later(desk: Desk
     assert (await desk.price(), await costs(desk.scene)) == (1, {"USD": 2 * PRICE_MICROS})
 
 
-async def test_what_a_page_does_not_show_is_asked_for_alone(desk: Desk) -> None:
+async def test_all_pages_are_read_and_whatever_they_price_is_taken(desk: Desk, monkeypatch) -> None:
+    monkeypatch.setattr(records, "_LISTED_MAX", 2)
+    monkeypatch.setattr(pricing, "ASKED_TOGETHER_MAX", 3)
+    ids = await sent(desk, 7)
+    await delivered(desk.scene, ids)
+    assert (await desk.price(), await questions(desk.scene)) == (1, 0)
+    assert await costs(desk.scene) == {"USD": 7 * PRICE_MICROS}
+
+
+async def test_what_the_pages_do_not_show_is_asked_for_alone(desk: Desk) -> None:
     ids = await sent(desk, 3)
     await delivered(desk.scene, ids)
     async with desk.scene.database.transaction() as connection:
         await connection.execute("UPDATE price_questions SET final_at = final_at - interval '1 hour'")
     assert (await desk.price(), await costs(desk.scene)) == (4, {"USD": 3 * PRICE_MICROS})
+
+
+async def test_a_page_that_is_too_large_is_asked_for_message_by_message(desk: Desk) -> None:
+    await delivered(desk.scene, await sent(desk, 5))
+    wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=2, answer_bytes_max=2_000)
+    async with open_accounts(desk.scene.database, desk.sending.accounts.seal, wire) as accounts:
+        narrow = Desk(desk.scene, desk.simulated, replace(desk.sending, accounts=accounts))
+        assert (await narrow.price(), await costs(desk.scene)) == (6, {"USD": 5 * PRICE_MICROS})
 
 
 async def test_a_worker_that_dies_with_the_question_leaves_it_to_the_next(desk: Desk) -> None:
@@ -116,6 +141,27 @@ async def test_a_worker_that_dies_with_the_question_leaves_it_to_the_next(desk: 
     assert (len(claimed.questions), await desk.price()) == (2, 0)
     await make_due(desk.scene)
     assert (await desk.price(), await questions(desk.scene)) == (1, 0)
+
+
+async def test_a_crash_at_any_step_means_to_ask_again(desk: Desk, monkeypatch) -> None:
+    await desk.simulated.set_faults(price_seconds=0)
+    deaths = 0
+    async for crashing in every_step(monkeypatch, at_least=5):
+        deaths += 1
+        scene = Scene(desk.scene.database, desk.scene.channel, desk.scene.user_id, provider_id=desk.scene.provider_id)
+        lot = scene.lot(2, start=2 * deaths)
+        await scene.arrive(lot)
+        await scene.launch()
+        await desk.work(deaths)
+        ids = [one.recipient_id for one in lot.recipients]
+        await delivered(scene, ids)
+        await crashing(desk.price)
+        await make_due(scene)
+        await desk.price()
+        assert (await costs(scene), await questions(scene)) == ({"USD": 2 * PRICE_MICROS}, 0)
+        said = {recipient_id for recipient_id, _ in await repricings(scene)}
+        assert said >= {str(one) for one in ids}
+    assert len(await repricings(desk.scene)) == 2 * deaths
 
 
 async def test_two_workers_do_not_ask_for_the_same(desk: Desk) -> None:
@@ -130,13 +176,12 @@ async def test_two_workers_do_not_ask_for_the_same(desk: Desk) -> None:
 
 async def test_a_vendor_without_an_answer_is_left_alone_and_asked_again(desk: Desk) -> None:
     await delivered(desk.scene, await sent(desk, 2))
-    await desk.scene.database.pool.wait()
     async with desk.scene.database.transaction() as connection:
         await connection.execute("UPDATE sms_providers SET is_active = false WHERE id = %s", (desk.scene.provider_id,))
-    asking = Pricing(desk.sending)
-    assert await asking.ask_once()
+    asking, context = Pricing(desk.sending), JobContext(asyncio.Event(), Heartbeat("prices", 60))
+    assert await asking.ask_once(context)
     await make_due(desk.scene)
-    assert (await asking.ask_once(), list(asking.held)) == (False, [desk.scene.user_id])
+    assert (await asking.ask_once(context), list(asking.held)) == (False, [desk.scene.user_id])
     assert await questions(desk.scene) == 2
 
 

@@ -118,6 +118,8 @@ async def test_twilios_own_client_reads_the_price_some_time_later(simulated: Sim
     later = datetime.now(UTC) + timedelta(seconds=1)
     assert await asyncio.to_thread(listed, later) == [(long.sid, "-0.01500", "USD"), (short.sid, "-0.00750", "USD")]
     assert await asyncio.to_thread(listed, started) == []
+    one_by_one = await asyncio.to_thread(client.messages.list, to="+4915112345678", page_size=1)
+    assert [one.sid for one in one_by_one] == [long.sid, short.sid]
 
 
 async def test_twilios_own_client_understands_the_errors(simulated: Simulated) -> None:

@@ -25,6 +25,7 @@ from shared.providers.provider import (
     Found,
     HttpAnswer,
     Price,
+    Prices,
     Refused,
     Sought,
     Unclear,
@@ -184,7 +185,7 @@ def test_one_price_is_asked_for_by_its_sid_and_several_by_the_time_of_sending() 
     assert dict(parse_qsl(together.url.partition("?")[2])) == {
         "DateSent>": "2026-11-24T11:59:55Z",
         "DateSent<": "2026-11-24T12:01:15Z",
-        "PageSize": "1000",
+        "PageSize": "50",
     }
 
 
@@ -207,8 +208,29 @@ def test_one_price_is_asked_for_by_its_sid_and_several_by_the_time_of_sending() 
         (200, [], None),
     ],
 )
-def test_the_price_is_what_the_account_was_charged(status: int, body: object, expected: object) -> None:
-    assert twilio.prices(ACCOUNT, HttpAnswer(status, msgspec.json.encode(body))) == expected
+def test_the_price_is_what_the_account_was_charged(status: int, body: object, expected: Any) -> None:
+    prices = twilio.prices(ACCOUNT, HttpAnswer(status, msgspec.json.encode(body)))
+    assert prices == (None if expected is None else Prices(expected))
+
+
+@pytest.mark.parametrize(
+    ("uri", "url"),
+    [
+        (
+            "/2010-04-01/Accounts/AC0123456789abcdef/Messages.json?Page=1&PageToken=PASM1",
+            f"{MESSAGES}.json?Page=1&PageToken=PASM1",
+        ),
+        ("/2010-04-01/Accounts/ACanother/Messages.json?Page=1", None),
+        ("@evil.example/", None),
+        ("https://evil.example/", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_only_pages_of_our_own_messages_are_read(uri: str | None, url: str | None) -> None:
+    prices = twilio.prices(ACCOUNT, HttpAnswer(200, msgspec.json.encode({"messages": [], "next_page_uri": uri})))
+    assert prices is not None
+    assert (prices.more and prices.more.url) == url
 
 
 def test_an_answer_that_is_no_list_proves_nothing() -> None:

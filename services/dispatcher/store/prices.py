@@ -88,6 +88,20 @@ async def claim_price_questions(
     return PriceQuestions(channel, user_id, account_id, [PriceQuestion(*row[3:]) for row in rows])
 
 
+async def find_asked(
+    connection: Connection, channel: str, user_id: str, message_ids: Collection[str]
+) -> dict[UUID, str]:
+    """Whose messages these are, of the tenant's that are to be asked for."""
+    cursor = await connection.execute(
+        """
+        SELECT recipient_id, provider_message_id FROM price_questions
+        WHERE provider_message_id = ANY (%b) AND user_id = %b AND channel = %b
+        """,
+        (list(message_ids), user_id, channel),
+    )
+    return {row[0]: row[1] for row in await cursor.fetchall()}
+
+
 async def mark_alone(connection: Connection, recipient_ids: Sequence[UUID]) -> None:
     """Lets messages that were not found among others be asked for one by one, from now on."""
     await connection.execute(
@@ -96,6 +110,13 @@ async def mark_alone(connection: Connection, recipient_ids: Sequence[UUID]) -> N
     )
 
 
-async def delete_price_questions(connection: Connection, recipient_ids: Sequence[UUID]) -> None:
-    """Ends questions: answered, or given up."""
-    await connection.execute("DELETE FROM price_questions WHERE recipient_id = ANY (%b)", (list(recipient_ids),))
+async def delete_price_questions(connection: Connection, recipient_ids: Sequence[UUID]) -> int:
+    """Ends questions, answered or given up, in order of id; says how many there were."""
+    cursor = await connection.execute(
+        """
+        DELETE FROM price_questions WHERE recipient_id IN (
+            SELECT recipient_id FROM price_questions WHERE recipient_id = ANY (%b) ORDER BY recipient_id FOR UPDATE)
+        """,
+        (list(recipient_ids),),
+    )
+    return cursor.rowcount

@@ -13,7 +13,11 @@ from shared.providers.provider import Accepted, Deferred, HttpAnswer, Outcome, R
 _THROTTLED_SECONDS = 1.0
 
 _THROTTLED = frozenset(
-    {"Throttled", "Throttling", "ThrottlingException", "RequestThrottled", "KMSThrottling", "KMSThrottlingException"}
+    {
+        *("Throttled", "ThrottledException", "Throttling", "ThrottlingException", "RequestThrottled"),
+        *("RequestThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"),
+        *("KMSThrottling", "KMSThrottlingException"),
+    }
 )
 _CONFIG = frozenset(
     {
@@ -23,7 +27,12 @@ _CONFIG = frozenset(
         *("OptInRequired", "PlatformApplicationDisabled", "UserError", "VerificationException", "RequestExpired"),
     }
 )
-_INVALID = frozenset({"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError"})
+_INVALID = frozenset(
+    {
+        *("InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError"),
+        "ValidationException",
+    }
+)
 _OPTED_OUT = frozenset({"OptedOut", "OptedOutException"})
 
 

@@ -5,7 +5,7 @@ https://www.twilio.com/docs/messaging/api/message-resource#read-multiple-message
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from shared.providers.provider import (
     HttpRequest,
     Message,
     Price,
+    Prices,
     Refused,
     Sought,
     Unclear,
@@ -31,8 +32,9 @@ from shared.providers.twilio.account import Account
 from shared.providers.twilio.codes import error_class_of, segments_of
 
 _CLOCK_SKEW = timedelta(seconds=5)
-_LISTED_MAX = 1000
 _MATCHED_MAX = 200
+_LISTED_MAX = 50
+"""Messages on a page, which says a kilobyte or more of each: the wire reads 256 KiB of an answer."""
 
 
 def question(account: Account, message: Message, attempted_at: datetime) -> HttpRequest:
@@ -120,6 +122,7 @@ class _Priced(msgspec.Struct):
     """A list of messages, or one."""
 
     messages: list[_PricedMessage] = []
+    next_page_uri: str | None = None
     sid: str = ""
     price: str | float | None = None
     price_unit: str | None = None
@@ -128,13 +131,20 @@ class _Priced(msgspec.Struct):
 _priced = msgspec.json.Decoder(_Priced)
 
 
-def prices(_account: Account, answer: HttpAnswer) -> Mapping[str, Price | None] | None:
+def prices(account: Account, answer: HttpAnswer) -> Prices | None:
     """What the account was charged, which Twilio states as a negative amount."""
     if answer.status == 404:
-        return {}
+        return Prices()
     stated = decoded(_priced, answer.body) if answer.status == 200 else None
     if stated is None:
         return None
     listed = stated.messages or ([_PricedMessage(stated.sid, stated.price, stated.price_unit)] if stated.sid else [])
     costs = {one.sid: micros_of(one.price, (one.price_unit or "").upper()) for one in listed}
-    return {sid: Price(*cost) if cost else None for sid, cost in costs.items()}
+    known = {sid: Price(*cost) if cost else None for sid, cost in costs.items()}
+    return Prices(known, _page(account, stated.next_page_uri))
+
+
+def _page(account: Account, uri: str | None) -> HttpRequest | None:
+    """The next page, which is named by its path, where that is a page of our own messages."""
+    url = account.base_url + (uri or "")
+    return HttpRequest("GET", url, account.headers) if url.startswith(f"{account.messages_url}?") else None

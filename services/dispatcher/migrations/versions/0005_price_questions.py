@@ -24,3 +24,4 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE INDEX price_questions_due ON price_questions (due_at)")
+    op.execute("CREATE INDEX price_questions_message ON price_questions (provider_message_id)")
