@@ -12,6 +12,7 @@ import pytest
 
 from services.audience.routes import make_routes
 from services.audience.settings import AudienceSettings
+from services.audience.store.imports import delete_errors
 from shared import exports
 from shared.exports import safe_cell
 from tests.asking import Client
@@ -138,3 +139,14 @@ async def test_preferences_are_found_by_address(client, tenant):
     assert await found(phoneNumber=phone(1), deviceToken="token-4") == ["c0004"]
     assert await found(phoneNumber=phone(1), customerId="c0003") == []
     assert await found(phoneNumber="+4915199999999") == []
+
+
+async def test_refused_rows_are_forgotten_after_a_while(client, tenant):
+    import_id, result = await tenant.import_customers(b"customerId,phoneNumber\na,12\nb,13\n")
+    assert result.rejected == 2
+    async with tenant.database.transaction() as connection:
+        assert await delete_errors(connection, 3_600, 100) == 0
+        assert await delete_errors(connection, 0, 1) == 1
+        assert await delete_errors(connection, 0, 100) == 1
+    file = (await client.get(f"/customers/imports/{import_id}/errors")).text
+    assert file.splitlines() == ["row,field,message,original", "# complete: 0 rows"]
