@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.settings import LinkSettings
 
 
-class AudienceSettings(ServiceSettings):
+class AudienceSettings(LinkSettings):
     """Limits of imports and expansion; seconds and counts as the names say."""
 
     model_config = SettingsConfigDict(

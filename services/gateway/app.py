@@ -29,11 +29,13 @@ from services.gateway.routes.oidc import oidc_routes
 from services.gateway.routes.outside import outside_routes
 from services.gateway.routes.own import own_routes
 from services.gateway.routes.people import people_routes
+from services.gateway.routes.preference_page import preference_page_routes
 from services.gateway.routes.sessions import session_routes
 from services.gateway.routes.tenants import tenant_routes
 from services.gateway.settings import GatewaySettings
 from shared.database import TenantDatabase, open_database
 from shared.http import answer_problems
+from shared.links import link_codes
 from shared.runtime import Job, Service
 from shared.security import seal
 
@@ -75,6 +77,8 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     database = entrance.database
     seen = TenantDatabase(database)
     app.include_router(outside_routes(entrance, owners))
+    codes = link_codes(entrance.settings.secrets_key.get_secret_value())
+    app.include_router(preference_page_routes(owners, entrance, codes))
     app.include_router(session_routes(database, entrance))
     app.include_router(people_routes(seen, entrance))
     app.include_router(key_routes(seen, entrance))

@@ -67,10 +67,6 @@ def concurrency_of(values: Mapping[str, Any]) -> int | None:
     return most if _is_concurrency(most) else None
 
 
-def _has_more(url: str) -> bool:
-    return bool(set("?#@") & set(url))
-
-
 def _is_rate(rate: object) -> TypeGuard[float]:
     return isinstance(rate, int | float) and not isinstance(rate, bool) and RATE_MIN <= rate <= RATE_MAX
 
@@ -88,8 +84,6 @@ def _read_account(
         problems.append(Problem("config.ratePerSecond", f"must be a number from {RATE_MIN} to {RATE_MAX}"))
     if most is not None and not _is_concurrency(most):
         problems.append(Problem("config.concurrentMax", f"must be a whole number from 1 to {CONCURRENT_MAX}"))
-    if (base_url := text_of(config_of(values), "baseUrl")) and not is_plain_url(base_url):
-        problems.append(Problem("config.baseUrl", "must be an http or https URL without user, query and fragment"))
     if problems:
         return problems, None
     try:
@@ -104,10 +98,10 @@ def _read_account(
         for field, host in hosts
         if host not in official | allowed_hosts
     ]
-    problems += [
+    problems = problems or [
         Problem(field, "must be a scheme, a host, and perhaps a port and a path")
         for field, url in urls
-        if _has_more(url)
+        if not is_plain_url(url)
     ]
     if ca_file := text_of(config_of(values), "caFile"):
         if any(host in official for _, host in hosts):

@@ -11,7 +11,7 @@ import select
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pycurl
@@ -28,6 +28,9 @@ _STREAMS_MAX = 1000
 """Requests on one HTTP/2 connection, where its server allows so many."""
 
 
+_FIRST_MAX = 2
+"""Requests on an HTTP/2 connection of whose server nothing is known yet."""
+
 _REFUSALS_MAX = 3
 """Times that a request waits anew after its server had refused its stream."""
 
@@ -36,7 +39,7 @@ class Lane:
     """One account's share of the wire: at most `in_flight_max` requests at a time, the others wait in order.
 
     An HTTP/2 server says how many streams it takes only after its connection is made, and refuses the others. So such
-    a lane begins with one request, and every answer makes room for one more.
+    a lane begins with two requests, of which one may meet silence, and every answer makes room for one more.
     """
 
     def __init__(self, wire: Wire, in_flight_max: int, http2: bool, tls: Tls | None) -> None:
@@ -46,7 +49,7 @@ class Lane:
         """Handles with this account's certificates, for nobody else."""
         self._wire = wire
         self._own_max = self._in_flight_max = in_flight_max
-        self._window = 1 if http2 else in_flight_max
+        self._window = _FIRST_MAX if http2 else in_flight_max
         self._in_flight = 0
         self._answered_at = 0.0
         self._waiting: deque[tuple[Batch, int]] = deque()
@@ -85,7 +88,7 @@ class Lane:
     def next(self) -> tuple[Batch, int] | None:
         """Takes the next request that may start now; settles those whose deadline has passed in the queue."""
         if self.http2 and not self._in_flight and boottime() - self._answered_at > _IDLE_CONNECTION_SECONDS / 2:
-            self._window = 1
+            self._window = _FIRST_MAX
         while self._waiting and self._in_flight < min(self._window, self._in_flight_max):
             batch, index = self._waiting.popleft()
             if boottime() >= batch.deadline:
@@ -212,8 +215,9 @@ class Wire:
         action = self._multi.socket_action
         for descriptor, events in self._epoll.poll(0, _EVENTS_MAX):
             if descriptor not in self._wanted:  # an idle connection that its server has closed
-                del self._registered[descriptor]
-                self._epoll.unregister(descriptor)
+                self._registered.pop(descriptor, None)
+                with suppress(OSError):  # libcurl closed it, too, while it acted on an event before this one
+                    self._epoll.unregister(descriptor)
                 continue
             mask = 0
             if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):

@@ -218,6 +218,7 @@ def internal(tenant: Tenant, base: str = "/internal/sms/campaigns") -> Client:
         KAFKA_BOOTSTRAP_SERVERS="none",
         SECRETS_KEY="none",
         INTERNAL_TOKEN="token",
+        LINK_BASE_URL="https://n.example",
         forecast_wait_seconds=0,
     )
     return Client(make_routes(tenant.database, settings, asyncio.Event()), base, {"X-User-Id": tenant.user_id})

@@ -27,6 +27,7 @@ def client(tenant, database_of) -> Client:
         KAFKA_BOOTSTRAP_SERVERS="none",
         SECRETS_KEY="none",
         INTERNAL_TOKEN="token",
+        LINK_BASE_URL="https://n.example",
     )
     app = only_with_token(make_routes(tenant.database, settings, asyncio.Event()), "token")
     return Client(app, BASE, {"Authorization": "Bearer token", "X-User-Id": tenant.user_id})

@@ -198,6 +198,7 @@ OPERATIONS: Mapping[str, Described] = {
         reports.FileImported,
         query=queries.Upload,
         example=examples.CUSTOMER_FILE,
+        problems=(409,),
         text="A file of any length, read as it comes. It may be sent again: the same rows change nothing.",
     ),
     "GET /customers/export": Described("exportCustomers", query=queries.Export, files=(CSV, JSON_LINES)),

@@ -13,6 +13,7 @@ from contracts.channels import Channel
 from contracts.content import ContentError
 from contracts.events import Content
 from contracts.http.plans import CampaignPlan
+from contracts.links import with_sample_links
 from services.audience.domain.forecasts import Texts
 from services.audience.handlers.forecasting import forecast_campaign, wait_for_forecast
 from services.audience.routes.bodies import read_filter, read_json, read_object
@@ -33,7 +34,7 @@ def make_router(
 
     @router.post("/{campaign_id}/forecast")
     async def forecast(request: Request, campaign_id: UUID, user_id: CurrentUser, restart: bool = False) -> Response:
-        plan, content = await _read_plan(request, channel)
+        plan, content = await _read_plan(request, channel, settings.link_base_url)
         fresh_seconds = 0.0 if restart else settings.forecast_fresh_seconds
         await forecast_campaign(
             database, campaign_id, user_id, channel, plan.category, content, plan.audience_filter, fresh_seconds
@@ -56,7 +57,8 @@ def make_router(
     return router
 
 
-async def _read_plan(request: Request, channel: Channel) -> tuple[CampaignPlan, Content]:
+async def _read_plan(request: Request, channel: Channel, link_base_url: str) -> tuple[CampaignPlan, Content]:
+    """The plan, and its content with links as long as they will be."""
     try:
         plan = msgspec.convert(await read_json(request), CampaignPlan)
         if plan.content is None:
@@ -69,7 +71,7 @@ async def _read_plan(request: Request, channel: Channel) -> tuple[CampaignPlan, 
         raise Problem(422, "Invalid input", errors=[{"field": "content", "message": str(error)}]) from None
     except FilterError as error:
         raise Problem(422, "Invalid input", errors=[{"field": "audienceFilter", "message": str(error)}]) from None
-    return plan, plan.content
+    return plan, with_sample_links(plan.content, link_base_url)
 
 
 def _as_json(forecast: Forecast) -> dict[str, Any]:

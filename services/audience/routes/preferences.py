@@ -15,7 +15,7 @@ from services.audience.store.preferences import FLAGS, LISTS, find_owners, find_
 from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, page
 
-_FIELDS = {
+FIELDS = {
     "smsOptedIn": "sms_opted_in",
     "pushOptedIn": "push_opted_in",
     "marketingOptedIn": "marketing_opted_in",
@@ -59,7 +59,7 @@ def make_router(database: TenantDatabase) -> APIRouter:
         body.pop("userId", None)
         if body.pop("customerId", customer_id) != customer_id:
             raise Problem(422, "Invalid input", errors=[{"field": "customerId", "message": "is another one"}])
-        if unknown := sorted(body.keys() - _FIELDS.keys() - set(_ADDRESSES)):
+        if unknown := sorted(body.keys() - FIELDS.keys() - set(_ADDRESSES)):
             raise Problem(422, "Invalid input", errors=[{"field": n, "message": "unknown field"} for n in unknown])
         try:
             customer = read_customer({**body, "customerId": customer_id})
@@ -77,7 +77,7 @@ def make_router(database: TenantDatabase) -> APIRouter:
 def _choices(body: Mapping[str, Any], customer: Any) -> dict[str, Any]:
     given = {column: getattr(customer, column) for column in FLAGS if getattr(customer, column) is not None}
     return given | {
-        column: getattr(customer, column) for name, column in _FIELDS.items() if column in LISTS and name in body
+        column: getattr(customer, column) for name, column in FIELDS.items() if column in LISTS and name in body
     }
 
 
@@ -88,6 +88,6 @@ def _as_json(row: Any) -> dict[str, Any]:
         "customerId": row.customer_id,
         "phoneNumber": row.phone_number,
         "deviceToken": row.device_token,
-        **{name: getattr(row, column) for name, column in _FIELDS.items()},
+        **{name: getattr(row, column) for name, column in FIELDS.items()},
         "updatedAt": row.updated_at,
     }

@@ -18,6 +18,9 @@ from shared.database import Connection
 
 FLAGS = ("sms_opted_in", "push_opted_in", "marketing_opted_in", "transactional_opted_in")
 LISTS = ("sms_categories", "push_categories")
+NOTHING_CHOSEN = (None, True, True, True, True, None, None)
+"""What `find_choices` would find of a customer who has no preferences yet."""
+
 _COLUMNS = ", ".join((*FLAGS, *LISTS))
 
 
@@ -86,12 +89,17 @@ async def find_consents(
     return found
 
 
-def _suppressed_consent(scope: str) -> Consent:
-    return Consent(
-        opted_in=scope != ALL,
-        marketing=scope != MARKETING,
-        transactional=scope != TRANSACTIONAL,
+def _suppressed_consent(*scopes: str) -> Consent:
+    return Consent().with_flags(dict.fromkeys(scopes, False))
+
+
+async def find_consent_at(connection: Connection, user_id: str, channel: str, address: str) -> Consent:
+    """What was said about an address itself, whoever has it; locks it against others who decide about it."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%b, 3))", (f"{user_id} {channel} {address}",)
     )
+    suppressed = await find_suppressed(connection, user_id, channel, [address])
+    return _suppressed_consent(*suppressed.get(address, ()))
 
 
 async def find_suppressed(
@@ -250,6 +258,16 @@ async def _has_opt_outs(connection: Connection, user_id: str, channel: str) -> b
     )
     row = await cursor.fetchone()
     return row is not None and bool(row[0])
+
+
+async def find_topics(connection: Connection, user_id: str, rows_max: int) -> list[str]:
+    """The categories of the tenant's campaigns."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT category FROM expansions WHERE user_id = %b ORDER BY category LIMIT %b",
+        (user_id, rows_max),
+        binary=True,
+    )
+    return [row[0] for row in await cursor.fetchall()]
 
 
 async def upsert_choices(connection: Connection, user_id: str, customer_id: str, changes: Mapping[str, Any]) -> None:

@@ -21,7 +21,8 @@ from contracts.events import (
 from contracts.http.plans import Finding
 from services.campaign import metrics, store
 from services.campaign.domain.states import Action, Status, move
-from services.campaign.handlers.planning import content_of, plan_of
+from services.campaign.domain.templates import content_of
+from services.campaign.handlers.planning import find_needs, plan_from
 from services.campaign.tables import CAMPAIGNS
 from shared.codec import now
 from shared.database import Database, SqlConnection, raw
@@ -118,12 +119,12 @@ async def act(
 
 async def _ready(connection: SqlConnection, channel: Channel, row: Row, agreed: str | None) -> tuple[UUID, Content]:
     """Account and content of a campaign that is to be sent."""
-    plan = await plan_of(connection, channel, row)
-    if plan.provider_id is None or plan.content is None:
-        raise NotReady(plan.blockers)
-    if agreed is not None and plan.digest != agreed:
+    needs = await find_needs(connection, channel, row)
+    if needs.provider_id is None or needs.content is None:
+        raise NotReady(needs.blockers)
+    if agreed is not None and plan_from(row, needs).digest != agreed:
         raise PlanChanged
-    return plan.provider_id, plan.content
+    return needs.provider_id, needs.content
 
 
 def _lifecycle(

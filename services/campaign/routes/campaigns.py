@@ -37,7 +37,7 @@ NEWS_SECONDS = 2.0
 NEWS_POLL_SECONDS = 0.05
 
 
-def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
+def campaign_routes(channel: Channel, database: TenantDatabase, link_base_url: str) -> APIRouter:
     """Create, read, change, delete, and what moves a campaign from state to state."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
     table = CAMPAIGNS[channel.name]
@@ -70,7 +70,7 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
             await check(connection, user_id, values)
             row = await store.insert_row(connection, table, values | {"id": new_id(), "user_id": user_id})
             await put(await raw(connection), [campaign_changed(channel, row)])
-            return {"data": show_campaign(row, await plan_of(connection, channel, row))}
+            return {"data": show_campaign(row, await plan_of(connection, channel, row, link_base_url))}
 
     @router.get("")
     async def list_campaigns(
@@ -95,7 +95,7 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     async def read_campaign(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
         async with database.begin() as connection:
             row = await found(connection, user_id, campaign_id)
-            return {"data": show_campaign(row, await plan_of(connection, channel, row))}
+            return {"data": show_campaign(row, await plan_of(connection, channel, row, link_base_url))}
 
     @router.patch("/{campaign_id}")
     async def change_campaign(campaign_id: UUID, body: CampaignChange, user_id: CurrentUser) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
                 check_time(given["scheduled_send_time"])
             await check(connection, user_id, given)
             changed = await store.update_row(connection, table, campaign_id, given)
-            plan = await plan_of(connection, channel, changed)
+            plan = await plan_of(connection, channel, changed, link_base_url)
             if row["agreed_plan"] not in (None, plan.digest):
                 detail = (
                     "somebody has agreed to what this campaign will send: clone it, change the copy, cancel this one"
@@ -172,7 +172,15 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
 
     @router.post("/{campaign_id}/clone", status_code=201)
     async def clone(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        copied = ("template_id", "provider_id", "description", "audience_filter", "category", "unknown_policy")
+        copied = (
+            "template_id",
+            "provider_id",
+            "description",
+            "audience_filter",
+            "category",
+            "unknown_policy",
+            "track_links",
+        )
         async with database.begin() as connection:
             old = await found(connection, user_id, campaign_id, lock=True)
             values = {name: old[name] for name in copied}
@@ -184,7 +192,7 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     return router
 
 
-def internal_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
+def internal_routes(channel: Channel, database: TenantDatabase, link_base_url: str) -> APIRouter:
     """What the gateway asks before it asks others about a campaign."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 
@@ -194,7 +202,7 @@ def internal_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
             row = await store.find_row(connection, CAMPAIGNS[channel.name], user_id, campaign_id)
             if row is None:
                 raise Problem(404, "No such campaign")
-            plan = await plan_of(connection, channel, row)
+            plan = await plan_of(connection, channel, row, link_base_url)
         return Response(encode(plan), media_type="application/json")
 
     return router

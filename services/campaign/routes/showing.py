@@ -58,9 +58,9 @@ def refuse_nulls(given: Mapping[str, Any], required: Iterable[str]) -> None:
         raise Problem(422, "Invalid input", errors=errors)
 
 
-def show_template(channel: Channel, row: Mapping[Any, Any]) -> dict[str, Any]:
+def show_template(channel: Channel, row: Mapping[Any, Any], link_base_url: str) -> dict[str, Any]:
     """A template with what its texts come to."""
-    checked = check_template(channel, row, image_of(row))
+    checked = check_template(channel, row, link_base_url, image_of(row))
     shown = show(row) | {"warnings": show_findings(checked.warnings)}
     if checked.segments is not None:
         shown |= {"segments": checked.segments.count, "encoding": checked.segments.encoding}

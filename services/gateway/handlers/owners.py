@@ -81,7 +81,8 @@ class Owners:
             async with self.client.request(
                 method, _exact(url), headers=headers, data=body, timeout=timeout, allow_redirects=False
             ) as found:
-                return Answer(found.status, found.headers.get("Content-Type", ""), await found.read())
+                location = found.headers.get("Location")
+                return Answer(found.status, found.headers.get("Content-Type", ""), await found.read(), location)
         except (aiohttp.ClientError, TimeoutError):
             raise _unavailable(owner) from None
 

@@ -82,6 +82,10 @@ class Entrance:
             await record_deed(self.database, actor, Deed("sign in", "session"), self.origin_of(request))
         return found
 
+    async def limit(self, request: Request, subject: str, per_minute: int) -> None:
+        """Counts a request that no caller makes; a 429 problem beyond the limit of its subject."""
+        await self._count(request, subject, per_minute)
+
     async def note(self, request: Request, caller: Caller, deed: Deed) -> None:
         """Writes down what a caller did by only looking, such as `Deed("show phone number", "recipient", id)`."""
         await record_deed(self.database, actor_of(caller), deed, self.origin_of(request))

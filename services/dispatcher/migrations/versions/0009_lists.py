@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "dispatcher_0009"
-down_revision = "dispatcher_wall"
+down_revision = "dispatcher_0008"
 
 
 def upgrade() -> None:
