@@ -58,7 +58,7 @@ async def measure(database: Database) -> Table:
     for title in ("way", "gateway, µs a request", "PostgreSQL, µs a request"):
         table.add_column(title, justify="right")
     for title, request in (("each asks the database", each), ("a second's worth is taken", leased)):
-        ours, theirs = await cost(request)
+        ours, theirs = await cost(database, request)
         table.add_row(title, f"{ours:.1f}", f"{theirs:.1f}")
     let_through, seconds = await overshoot(database)
     allowed = RATE.per_minute + RATE.per_second * seconds
@@ -69,15 +69,21 @@ async def measure(database: Database) -> Table:
     return table
 
 
-async def cost(request: Callable[[], Awaitable[None]]) -> tuple[float, float]:
+async def cost(database: Database, request: Callable[[], Awaitable[None]]) -> tuple[float, float]:
     """(processor microseconds of ours, of PostgreSQL) per request."""
-    backends = [one for one in psutil.process_iter(["name"]) if one.info["name"] == "postgres"]
-    before, theirs = time.process_time(), sum(_cpu(one) for one in backends)
+    ours, theirs = time.process_time(), await _backends(database)
     await _many(request, REQUESTS)
-    return (
-        (time.process_time() - before) / REQUESTS * 1e6,
-        (sum(_cpu(one) for one in backends) - theirs) / REQUESTS * 1e6,
-    )
+    ours = time.process_time() - ours
+    spent = sum(cpu - theirs.get(pid, 0.0) for pid, cpu in (await _backends(database)).items())
+    return ours / REQUESTS * 1e6, spent / REQUESTS * 1e6
+
+
+async def _backends(database: Database) -> dict[int, float]:
+    """Processor seconds of the backends of this database, by process."""
+    async with database.pool.connection() as connection:
+        cursor = await connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
+        times = {row[0]: psutil.Process(row[0]).cpu_times() for row in await cursor.fetchall()}
+    return {pid: one.user + one.system for pid, one in times.items()}
 
 
 async def overshoot(database: Database) -> tuple[int, float]:
@@ -101,14 +107,6 @@ async def _many(request: Callable[[], Awaitable[None]], count: int) -> None:
             await request()
 
     await asyncio.gather(*(some() for _ in range(IN_FLIGHT)))
-
-
-def _cpu(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return float(times.user + times.system)
 
 
 if __name__ == "__main__":
