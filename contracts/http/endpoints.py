@@ -65,6 +65,9 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
         yield Endpoint("POST", f"{at}/{{id}}/{action}", "campaign", "send", summary)
     yield Endpoint("POST", f"{at}/{{id}}/clone", "campaign", "write", "Copy a campaign as a draft", status=201)
     yield Endpoint("GET", f"{at}/{{id}}/accounting", "dispatcher", "read", "What became of everybody, term by term")
+    yield Endpoint(
+        "GET", f"{at}/{{id}}/timeline", "analytics", "read", "Its course in at most 200 points, and failures"
+    )
     yield Endpoint("GET", f"{at}/{{id}}/recipients", "dispatcher", "read", "Recipients")
     yield Endpoint("POST", f"{at}/{{id}}/recipients", "audience", "write", "Add recipients, up to 10,000")
     yield Endpoint(

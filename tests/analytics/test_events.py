@@ -17,7 +17,8 @@ from contracts.events import NotificationEvent, NotificationsRecorded, Repricing
 from contracts.events.delivery import notification_event_id
 from services.analytics import handlers
 from services.analytics.domain import converted, exchange_rates
-from services.analytics.store.events import count_ends, count_events, create_partitions, find_costs, find_totals
+from services.analytics.store.books import count_ends, count_events, find_costs, find_totals
+from services.analytics.store.partitions import create_partitions
 from shared.codec import now
 from shared.database import Database, open_database
 from shared.errors import Rejected
@@ -63,9 +64,9 @@ async def books(database: Database, campaign_id: UUID) -> tuple[dict[str, int], 
     """(counted in the log, aggregates, costs by currency)."""
     async with database.pool.connection() as connection:
         return (
-            await count_events(connection, campaign_id),
-            await find_totals(connection, campaign_id),
-            await find_costs(connection, campaign_id),
+            await count_events(connection, "ada", campaign_id),
+            await find_totals(connection, "ada", campaign_id),
+            await find_costs(connection, "ada", campaign_id),
         )
 
 
@@ -139,7 +140,7 @@ async def test_a_recipients_end_is_told_by_all_of_its_events(database, types, en
     for event in reversed(events_of(recipient_id, *types)):
         await handlers.on_notifications_recorded(database, [record(campaign_id, [event])])
     async with database.pool.connection() as connection:
-        assert await count_ends(connection, campaign_id) == {end: 1}
+        assert await count_ends(connection, "ada", campaign_id) == {end: 1}
 
 
 @pytest.mark.parametrize("broken", ["channel", "event type"])

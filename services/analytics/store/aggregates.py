@@ -1,0 +1,80 @@
+"""The sums that are kept of the log, and the one way in which they are counted.
+
+Everything that is counted is a *move*: an event counts itself and its cost, a repricing takes the cost that was
+counted before and adds the right one. Sums of moves do not depend on their order, so what one statement counts live,
+a replay counts again, and both may go on at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+EVENT_MOVES = """
+    SELECT user_id, campaign_id, campaign_type, event_type, date_trunc('minute', event_timestamp) AS minute,
+           metadata->>'lane' AS lane, coalesce(metadata->>'error_class', '') AS error_class,
+           coalesce(metadata->>'code', '') AS code, metadata->>'currency' AS currency,
+           (metadata->>'cost_micros')::bigint AS cost_micros, 1 AS events
+    FROM {source}
+    """
+"""The moves of a relation with the columns of `notification_events`."""
+
+REPRICING_MOVES = """
+    SELECT user_id, campaign_id, campaign_type, NULL, NULL::timestamptz, NULL, NULL, NULL, move.currency, move.micros, 0
+    FROM {source},
+         LATERAL (VALUES (currency, cost_micros), (before_currency, -before_cost_micros)) move (currency, micros)
+    """
+"""The moves of a relation with the columns of `repricings`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A table of the sums of `value` by `keys`, over the moves of which `wanted` is true.
+
+    Its column `closed` is the part of the sum that comes from months whose events are gone.
+    """
+
+    table: str
+    keys: tuple[str, ...]
+    value: str
+    wanted: str
+
+    def counting(self, prefix: str = "") -> str:
+        """The common table expression that adds the moves to the table of this name after `prefix`.
+
+        Rows are locked in order of their keys, so that statements that count at the same time cannot deadlock.
+        """
+        keys = ", ".join(self.keys)
+        return f"""
+        {self.table}_counted AS (
+            INSERT INTO {prefix}{self.table} AS kept ({keys}, {self.value})
+            SELECT {keys}, sum({self.value})::bigint FROM moves WHERE {self.wanted} GROUP BY {keys} ORDER BY {keys}
+            ON CONFLICT ({keys}) DO UPDATE SET {self.value} = kept.{self.value} + excluded.{self.value}
+        )"""  # noqa: S608
+
+
+_IS_EVENT = "event_type IS NOT NULL"
+_IS_COST = "currency IS NOT NULL AND cost_micros IS NOT NULL"
+_IN_BULK = "lane IS DISTINCT FROM 'transactional'"
+"""Nobody looks at the course of a single message, and there are as many of those as send requests."""
+
+AGGREGATES = (
+    Aggregate("tenant_totals", ("user_id", "campaign_type", "event_type"), "events", _IS_EVENT),
+    Aggregate("tenant_costs", ("user_id", "campaign_type", "currency"), "cost_micros", _IS_COST),
+    Aggregate("campaign_totals", ("user_id", "campaign_id", "event_type"), "events", _IS_EVENT),
+    Aggregate("campaign_costs", ("user_id", "campaign_id", "currency"), "cost_micros", _IS_COST),
+    Aggregate(
+        "campaign_minutes", ("user_id", "campaign_id", "minute", "event_type"), "events", f"{_IS_EVENT} AND {_IN_BULK}"
+    ),
+    Aggregate(
+        "campaign_failures",
+        ("user_id", "campaign_id", "error_class", "code"),
+        "events",
+        f"event_type IN ('failed', 'bounced') AND {_IN_BULK}",
+    ),
+)
+
+
+def counting(prefix: str = "", aggregates: Iterable[Aggregate] = AGGREGATES) -> str:
+    """The expressions of all aggregates, to follow the one that is called `moves`."""
+    return ",".join(aggregate.counting(prefix) for aggregate in aggregates)
