@@ -22,15 +22,12 @@ from services.analytics.store.replay import (
     replay,
 )
 from shared.database import open_database
+from shared.errors import is_transient
 from shared.settings import SettingsError, load
 
 DIFFERENCES_SHOWN_MAX = 50
 CONNECTIONS_MAX = 1
 DIFFERS, WRONG_USE = 1, 2
-
-
-class RebuildRunning(Exception):
-    """Another rebuild goes on; two corrections of one difference would be one too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +53,7 @@ async def rebuild(
         open_database(database_url, CONNECTIONS_MAX, "analytics rebuild") as database,
         database.pool.connection() as connection,
     ):
-        if not await claim_rebuild(connection):
-            raise RebuildRunning
+        await claim_rebuild(connection)
         async for count in replay(connection, rows_max):
             records += count
             say(records)
@@ -82,8 +78,11 @@ def main(arguments: Sequence[str]) -> int:
         return WRONG_USE
     try:
         found = asyncio.run(rebuild(settings.database_url, correct=not given.verify, say=_say))
-    except RebuildRunning:
-        print("analytics: another rebuild goes on; try again when it is done", file=sys.stderr)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        reason = "the database does not answer, or another rebuild goes on"
+        print(f"analytics: {reason} ({type(error).__name__}); try again", file=sys.stderr)
         return DIFFERS
     if given.json:
         print(json.dumps(asdict(found)))

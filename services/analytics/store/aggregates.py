@@ -20,7 +20,8 @@ EVENT_MOVES = """
 """The moves of a relation with the columns of `notification_events`."""
 
 REPRICING_MOVES = """
-    SELECT user_id, campaign_id, campaign_type, NULL, NULL::timestamptz, NULL, NULL, NULL, move.currency, move.micros, 0
+    SELECT user_id, campaign_id, campaign_type, NULL AS event_type, NULL::timestamptz AS minute, NULL AS lane,
+           NULL AS error_class, NULL AS code, move.currency, move.micros AS cost_micros, 0 AS events
     FROM {source},
          LATERAL (VALUES (currency, cost_micros), (before_currency, -before_cost_micros)) move (currency, micros)
     """

@@ -108,7 +108,7 @@ async def find_events(
                 "user_id": user_id,
                 "campaign_id": wanted.campaign_id,
                 "ids": wanted.ids,
-                "types": wanted.types,
+                "types": list(wanted.types),
                 "since": wanted.since,
                 "until": wanted.until,
                 "at": after and after.at,

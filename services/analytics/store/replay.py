@@ -32,12 +32,11 @@ class Difference:
     replayed: int
 
 
-async def claim_rebuild(connection: Connection) -> bool:
-    """Keeps other rebuilds away until the connection is closed; False where one goes on."""
-    cursor = await connection.execute("SELECT pg_try_advisory_lock(%b)", (_REBUILD_LOCK,))
-    row = await cursor.fetchone()
+async def claim_rebuild(connection: Connection) -> None:
+    """Waits for another rebuild, and keeps the next one waiting until the connection is closed: two corrections of
+    one difference would be one too many."""
+    await connection.execute("SELECT pg_advisory_lock(%b)", (_REBUILD_LOCK,))
     await connection.commit()
-    return row is not None and bool(row[0])
 
 
 async def create_namesakes(connection: Connection) -> None:
