@@ -90,6 +90,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/preferences", "audience", "read", "Preferences"),
     Endpoint("PUT", "/preferences/{id}", "audience", "write", "Change a customer's preferences"),
     Endpoint("POST", "/audience/preview", "audience", "read", "Count and sample the people that a filter finds"),
+    Endpoint("GET", "/costs", "dispatcher", "read", "What messages have cost: millionths by channel and currency"),
     Endpoint("GET", "/dashboard", "analytics", "read", "The dashboard's numbers"),
     Endpoint("GET", "/events", "analytics", "read", "The event log"),
 )

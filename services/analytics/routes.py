@@ -24,7 +24,7 @@ from services.analytics.domain import (
     event_ids_of,
     points,
 )
-from services.analytics.store.books import count_ends, count_events, find_costs, find_tenant_costs, find_totals
+from services.analytics.store.books import count_ends, count_events, find_costs, find_totals
 from services.analytics.store.dashboard import find_campaigns, find_numbers
 from services.analytics.store.events import find_events
 from services.analytics.store.timeline import find_counts, find_failures, find_span, has_campaign
@@ -42,7 +42,7 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
 
     @router.get("/api/notification/dashboard")
     async def read_dashboard(user_id: CurrentUser) -> dict[str, Any]:
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             await _at_one_instant(connection)
             numbers = await find_numbers(connection, user_id)
             lists = {
@@ -70,7 +70,7 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
             since=since,
             until=until,
         )
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             rows = await find_events(connection, user_id, wanted, _read_cursor(cursor), limit + 1)
         shown = [{camel(name): value for name, value in row.items()} for row in rows[:limit]]
         return page(shown, _cursor_of(rows[limit - 1]) if len(rows) > limit else None)
@@ -78,7 +78,7 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
     @router.get("/internal/event-totals/{campaign_id}")
     async def read_totals(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
         """What log and aggregates say about a campaign, each by itself."""
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             await _at_one_instant(connection)
             aggregates = await find_totals(connection, user_id, campaign_id)
             costs = await find_costs(connection, user_id, campaign_id)
@@ -86,12 +86,6 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
             ends = await count_ends(connection, user_id, campaign_id)
         cost = [{"costMicros": micros, "currency": currency} for currency, micros in sorted(costs.items())]
         return {"data": {"events": events, "aggregates": aggregates, "ends": ends, "cost": cost}}
-
-    @router.get("/internal/costs")
-    async def read_costs(user_id: CurrentUser) -> dict[str, Any]:
-        """What the dashboard has for a tenant's cost: millionths by channel and currency."""
-        async with database.pool.connection() as connection:
-            return {"data": await find_tenant_costs(connection, user_id)}
 
     for channel in CHANNELS.values():
         router.include_router(_timeline_routes(channel, database))
@@ -103,7 +97,7 @@ def _timeline_routes(channel: Channel, database: Database) -> APIRouter:
 
     @router.get("/{campaign_id}/timeline")
     async def read_timeline(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             await _at_one_instant(connection)
             if not await has_campaign(connection, user_id, channel.name, campaign_id):
                 raise Problem(404, "No such campaign")

@@ -17,6 +17,7 @@ from services.dispatcher.jobs.parts import Sending
 from services.dispatcher.jobs.progress import measure_waiting, publish_progress
 from services.dispatcher.jobs.repairing import free_expired_lots, resolve_once, resolve_unknowns
 from services.dispatcher.jobs.sending import send_lots
+from services.dispatcher.routes.costs import cost_routes
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
 from services.dispatcher.settings import DispatcherSettings
@@ -67,6 +68,7 @@ def _routes(sending: Sending) -> AsgiApp:
     for channel in CHANNELS.values():
         app.include_router(provider_routes(channel, sending.accounts, sending.accounts.seal))
         app.include_router(ledger_routes(channel, sending.database))
+    app.include_router(cost_routes(sending.database))
     app.include_router(_reconciliation(sending))
     return only_with_token(app, sending.settings.internal_token.get_secret_value())
 

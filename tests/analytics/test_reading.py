@@ -126,8 +126,6 @@ async def test_the_dashboard_shows_what_happened(database, client):
     shown = (await of_user(user_id, client).get("/dashboard")).json()["data"]
     assert shown["smsSendCostByCurrency"] == {"EUR": 1.0, "USD": 12.9375}
     assert shown["smsSendCost"] == 12.9375 + 1.5
-    costs = (await Client(client.app, "/internal", {"X-User-Id": user_id}).get("/costs")).json()["data"]
-    assert costs == {"sms": {"EUR": 1_000_000, "USD": 12_937_500}, "push": {}}
 
 
 # --- the list of events ----------------------------------------------------------------------------------------------
