@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -135,4 +135,18 @@ def read_cursor(cursor: str | None) -> UUID | None:
     try:
         return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
     except ValueError:
+        raise Problem(422, "Invalid input", errors=[{"field": "cursor", "message": "is not one of ours"}]) from None
+
+
+def keyset_cursor(*keys: str) -> str:
+    """The cursor of a list whose last shown row has these sort keys."""
+    return base64.urlsafe_b64encode(json.dumps(keys).encode()).decode().rstrip("=")
+
+
+def read_keyset(cursor: str, *readers: Callable[[str], Any]) -> tuple[Any, ...]:
+    """The sort keys in a cursor, each as its reader makes it; a 422 problem for anything that is not one of ours."""
+    try:
+        keys = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return tuple(read(key) for read, key in zip(readers, keys, strict=True))
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise Problem(422, "Invalid input", errors=[{"field": "cursor", "message": "is not one of ours"}]) from None

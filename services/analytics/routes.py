@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
@@ -29,7 +28,7 @@ from services.analytics.store.dashboard import find_campaigns, find_numbers
 from services.analytics.store.events import find_events
 from services.analytics.store.timeline import find_counts, find_failures, find_span, has_campaign
 from shared.database import Connection, Database
-from shared.http import CurrentUser, Problem, page
+from shared.http import CurrentUser, Problem, keyset_cursor, page, read_keyset
 
 LIMIT_MAX = 1000
 
@@ -63,6 +62,7 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
         limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
         cursor: str | None = None,
     ) -> dict[str, Any]:
+        after = None if cursor is None else EventPosition(*read_keyset(cursor, datetime.fromisoformat, UUID))
         wanted = EventFilter(
             types=EVENT_TYPES if event_type is None else (event_type,),
             campaign_id=campaign_id,
@@ -71,9 +71,10 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
             until=until,
         )
         async with database.transaction() as connection:
-            rows = await find_events(connection, user_id, wanted, _read_cursor(cursor), limit + 1)
+            rows = await find_events(connection, user_id, wanted, after, limit + 1)
         shown = [{camel(name): value for name, value in row.items()} for row in rows[:limit]]
-        return page(shown, _cursor_of(rows[limit - 1]) if len(rows) > limit else None)
+        last = rows[limit - 1] if len(rows) > limit else None
+        return page(shown, last and keyset_cursor(last["event_timestamp"].isoformat(), str(last["id"])))
 
     @router.get("/internal/event-totals/{campaign_id}")
     async def read_totals(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
@@ -121,17 +122,3 @@ def _timeline_routes(channel: Channel, database: Database) -> APIRouter:
 async def _at_one_instant(connection: Connection) -> None:
     """What this transaction reads belongs together."""
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
-
-def _cursor_of(row: Mapping[str, Any]) -> str:
-    position = EventPosition(row["event_timestamp"], row["id"])
-    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None) -> EventPosition | None:
-    if cursor is None:
-        return None
-    try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=="), type=EventPosition)
-    except (ValueError, msgspec.DecodeError):
-        raise Problem(422, "Invalid input", errors=[{"field": "cursor", "message": "is not one of ours"}]) from None

@@ -150,7 +150,7 @@ class Recipient:
     @classmethod
     def drawn(cls, campaign: Campaign, identity: UUID, number: int, at: datetime, chance: random.Random) -> Recipient:
         """One with an outcome by chance; the address is that of the customer with this number."""
-        (status, outcome, _), = chance.choices(SHARES, [share for *_, share in SHARES])
+        ((status, outcome, _),) = chance.choices(SHARES, [share for *_, share in SHARES])
         address = f"+4915{number:09d}" if campaign.channel == "sms" else f"{campaign.recipients:016x}{number:048x}"
         delivered = at + timedelta(seconds=chance.uniform(1, 10)) if status == "delivered" else None
         engagements = []
