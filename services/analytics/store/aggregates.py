@@ -7,10 +7,9 @@ a replay counts again, and both may go on at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-EVENT_MOVES = """
+_EVENT_MOVES = """
     SELECT user_id, campaign_id, campaign_type, event_type, date_trunc('minute', event_timestamp) AS minute,
            metadata->>'lane' AS lane, coalesce(metadata->>'error_class', '') AS error_class,
            coalesce(metadata->>'code', '') AS code, metadata->>'currency' AS currency,
@@ -19,13 +18,16 @@ EVENT_MOVES = """
     """
 """The moves of a relation with the columns of `notification_events`."""
 
-REPRICING_MOVES = """
+_REPRICING_MOVES = """
     SELECT user_id, campaign_id, campaign_type, NULL AS event_type, NULL::timestamptz AS minute, NULL AS lane,
            NULL AS error_class, NULL AS code, move.currency, move.micros AS cost_micros, 0 AS events
     FROM {source},
          LATERAL (VALUES (currency, cost_micros), (before_currency, -before_cost_micros)) move (currency, micros)
     """
 """The moves of a relation with the columns of `repricings`."""
+
+
+_TOGETHER = "user_id, campaign_id, campaign_type, event_type, minute, lane, error_class, code, currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,16 @@ AGGREGATES = (
 )
 
 
-def counting(prefix: str = "", aggregates: Iterable[Aggregate] = AGGREGATES) -> str:
-    """The expressions of all aggregates, to follow the one that is called `moves`."""
-    return ",".join(aggregate.counting(prefix) for aggregate in aggregates)
+def counting(events: str | None, repricings: str | None, prefix: str = "") -> str:
+    """The expressions that add the moves of these relations to all aggregates (or their namesakes after `prefix`).
+
+    Moves that go to the same sums are added up first, once for all aggregates.
+    """
+    parts = [_EVENT_MOVES.format(source=events)] * bool(events)
+    parts += [_REPRICING_MOVES.format(source=repricings)] * bool(repricings)
+    moves = f"""
+        moves AS MATERIALIZED (
+            SELECT {_TOGETHER}, sum(events)::bigint AS events, sum(cost_micros)::bigint AS cost_micros
+            FROM ({" UNION ALL ".join(parts)}) single GROUP BY {_TOGETHER}
+        )"""  # noqa: S608
+    return ",".join([moves, *(aggregate.counting(prefix) for aggregate in AGGREGATES)])

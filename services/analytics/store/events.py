@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from contracts.events import NotificationEvent, NotificationsRecorded
 from services.analytics.domain import EventFilter, EventPosition
-from services.analytics.store.aggregates import EVENT_MOVES, REPRICING_MOVES, counting
+from services.analytics.store.aggregates import counting
 from shared.database import Connection
 
 _METADATA = ("provider_message_id", "error_class", "code", "segments", "cost_micros", "currency")
@@ -39,9 +39,7 @@ _INSERT = f"""
         INSERT INTO repricings (id, campaign_id, recipient_id, campaign_type, user_id, at, cost_micros, currency,
                                 before_cost_micros, before_currency)
         SELECT * FROM stated ON CONFLICT (id) DO NOTHING RETURNING *
-    ), moves AS MATERIALIZED (
-        {EVENT_MOVES.format(source="written")} UNION ALL {REPRICING_MOVES.format(source="repriced")}
-    ), {counting()}
+    ), {counting("written", "repriced")}
     SELECT campaign_type, event_type, sum(events)::bigint FROM moves WHERE event_type IS NOT NULL GROUP BY 1, 2
     """  # noqa: S608
 

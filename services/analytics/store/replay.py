@@ -9,7 +9,7 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from services.analytics.store.aggregates import AGGREGATES, EVENT_MOVES, REPRICING_MOVES, counting
+from services.analytics.store.aggregates import AGGREGATES, counting
 from shared.database import Connection
 
 REPLAYED = "replayed_"
@@ -48,18 +48,19 @@ async def create_namesakes(connection: Connection) -> None:
         )
 
 
-def _replaying(table: str, moves: str) -> str:
+def _replaying(table: str, counted: str) -> str:
     return f"""
         WITH part AS MATERIALIZED (
             SELECT * FROM {table} WHERE id > %b ORDER BY id LIMIT %b
-        ), moves AS MATERIALIZED (
-            {moves.format(source="part")}
-        ), {counting(REPLAYED)}
+        ), {counted}
         SELECT count(*), (SELECT id FROM part ORDER BY id DESC LIMIT 1) FROM part
         """  # noqa: S608
 
 
-_REPLAY = (_replaying("notification_events", EVENT_MOVES), _replaying("repricings", REPRICING_MOVES))
+_REPLAY = (
+    _replaying("notification_events", counting("part", None, REPLAYED)),
+    _replaying("repricings", counting(None, "part", REPLAYED)),
+)
 
 
 async def replay(connection: Connection, rows_max: int = ROWS_MAX) -> AsyncIterator[int]:
@@ -136,9 +137,7 @@ async def close_partition(connection: Connection, partition: str, until: UUID) -
         f"""
         WITH gone AS (
             DELETE FROM repricings WHERE id < %b RETURNING *
-        ), moves AS MATERIALIZED (
-            {EVENT_MOVES.format(source=partition)} UNION ALL {REPRICING_MOVES.format(source="gone")}
-        ), {counting(REPLAYED)}
+        ), {counting(partition, "gone", REPLAYED)}
         SELECT FROM moves LIMIT 1
         """,  # noqa: S608
         (until,),
