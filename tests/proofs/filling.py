@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
 
 from contracts.channels import CHANNELS
 from contracts.events.delivery import notification_event_id
@@ -67,56 +66,53 @@ class Campaign:
     events: list[tuple[datetime, UUID]] = field(default_factory=list)
 
 
-def fill(dispatcher_url: str, analytics_url: str, campaign: Campaign, chance: random.Random) -> int:
+def fill(ledger: Connection, log: Connection, campaign: Campaign, chance: random.Random) -> int:
     """Writes the recipients of a campaign, its lots and its events; returns how many events."""
     channel = CHANNELS[campaign.channel]
     columns = (*RECIPIENT_COLUMNS, channel.address_column, *channel.engagement_columns, *channel.recipient_columns)
     lots: list[tuple[object, ...]] = []
     written = 0
+    every = max(campaign.recipients // SAMPLES_MAX, 1)
     with (
-        psycopg.connect(dispatcher_url) as ledger,
-        psycopg.connect(analytics_url) as log,
-        ledger.cursor() as ledger_cursor,
-        log.cursor() as log_cursor,
+        ledger.cursor().copy(_copy(f"{channel.name}_campaign_recipients", columns)) as rows,
+        log.cursor().copy(_copy("notification_events", EVENT_COLUMNS)) as events,
     ):
-        with (
-            ledger_cursor.copy(_copy(f"{channel.name}_campaign_recipients", columns)) as rows,
-            log_cursor.copy(_copy("notification_events", EVENT_COLUMNS)) as events,
-        ):
-            every = max(campaign.recipients // SAMPLES_MAX, 1)
-            for first in range(0, campaign.recipients, LOT_RECIPIENTS):
-                size = min(LOT_RECIPIENTS, campaign.recipients - first)
-                at = campaign.began + timedelta(seconds=first / RATE_PER_SECOND)
-                lot_id, ids = uuid4(), ids_at(at, size, chance)
-                outcomes: Counter[str] = Counter()
-                for number, recipient_id in enumerate(ids, first):
-                    one = Recipient.drawn(campaign, recipient_id, number, at, chance)
-                    outcomes[one.outcome] += 1
-                    rows.write_row((*one.row(lot_id), one.address, *one.engagements(), *one.extra()))
-                    for event in one.events():
-                        events.write_row(event)
-                        written += 1
-                    if number % every == 0:
-                        campaign.recipient_ids.append(recipient_id)
-                        campaign.addresses.append(one.address)
-                        campaign.events += [(event[6], event[0]) for event in one.events()]
-                counts = [outcomes[name] for name in ("accepted", "refused", "unknown", "skipped")]
-                lots.append(
-                    (lot_id, campaign.id, campaign.user_id, channel.name, "bulk", ids[0], ids[-1], "done", at,
-                     "marketing", size, *counts)
-                )  # fmt: skip
-        with ledger_cursor.copy(_copy("lots", LOT_COLUMNS)) as copied:
-            for lot in lots:
-                copied.write_row(lot)
-        ledger.execute(
-            "INSERT INTO campaigns (id, user_id, channel, version, state, category, content, launched_at, final)"
-            " VALUES (%s, %s, %s, 1, 'sending', 'marketing', '{}', %s, true)",
-            (campaign.id, campaign.user_id, channel.name, campaign.began),
-        )
-        ledger.execute(
-            "INSERT INTO audiences (campaign_id, audience, recipients, lots, excluded) VALUES (%s, %s, %s, %s, '{}')",
-            (campaign.id, campaign.recipients, campaign.recipients, len(lots)),
-        )
+        for first in range(0, campaign.recipients, LOT_RECIPIENTS):
+            size = min(LOT_RECIPIENTS, campaign.recipients - first)
+            at = campaign.began + timedelta(seconds=first / RATE_PER_SECOND)
+            lot_id, ids = uuid4(), ids_at(at, size, chance)
+            outcomes: Counter[str] = Counter()
+            for number, recipient_id in enumerate(ids, first):
+                one = Recipient.drawn(campaign, recipient_id, number, at, chance)
+                outcomes[one.outcome] += 1
+                rows.write_row((*one.row(lot_id), one.address, *one.engagements(), *one.extra()))
+                facts = list(one.events())
+                for fact in facts:
+                    events.write_row(fact)
+                written += len(facts)
+                if number % every == 0:
+                    campaign.recipient_ids.append(recipient_id)
+                    campaign.addresses.append(one.address)
+                    campaign.events += [(fact[6], fact[0]) for fact in facts]
+            counts = [outcomes[name] for name in ("accepted", "refused", "unknown", "skipped")]
+            lots.append(
+                (lot_id, campaign.id, campaign.user_id, channel.name, "bulk", ids[0], ids[-1], "done", at, "marketing",
+                 size, *counts)
+            )  # fmt: skip
+    with ledger.cursor().copy(_copy("lots", LOT_COLUMNS)) as copied:
+        for lot in lots:
+            copied.write_row(lot)
+    ledger.execute(
+        "INSERT INTO campaigns (id, user_id, channel, version, state, category, content, launched_at, final)"
+        " VALUES (%s, %s, %s, 1, 'sending', 'marketing', '{}', %s, true)",
+        (campaign.id, campaign.user_id, channel.name, campaign.began),
+    )
+    ledger.execute(
+        "INSERT INTO audiences (campaign_id, audience, recipients, lots, excluded) VALUES (%s, %s, %s, %s, '{}')",
+        (campaign.id, campaign.recipients, campaign.recipients, len(lots)),
+    )
+    ledger.commit()
+    log.commit()
     return written
 
 

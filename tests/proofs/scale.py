@@ -184,10 +184,11 @@ async def _fill(fleet: Fleet, user_id: str, size: int, chance: random.Random, sa
             await create_partitions(connection, months_ago(MONTHS), MONTHS + 1)
         await on_campaigns_changed(database, [_changed(one) for one in campaigns])
     urls = fleet.database_url("dispatcher"), fleet.database_url("analytics")
-    for one in campaigns:
-        written = await asyncio.to_thread(fill, *urls, one, chance)
-        if one.recipients > SMALL_RECIPIENTS:
-            say(f"filled {one.channel} campaign of {one.recipients:,} recipients: {written:,} events")
+    with psycopg.connect(urls[0]) as ledger, psycopg.connect(urls[1]) as log:
+        for one in campaigns:
+            written = await asyncio.to_thread(fill, ledger, log, one, chance)
+            if one.recipients > SMALL_RECIPIENTS:
+                say(f"filled {one.channel} campaign of {one.recipients:,} recipients: {written:,} events")
     for url in urls:
         with psycopg.connect(url, autocommit=True) as connection:
             await asyncio.to_thread(connection.execute, "VACUUM ANALYZE")
