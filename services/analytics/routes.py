@@ -73,8 +73,7 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
         async with database.transaction() as connection:
             rows = await find_events(connection, user_id, wanted, after, limit + 1)
         shown = [{camel(name): value for name, value in row.items()} for row in rows[:limit]]
-        last = rows[limit - 1] if len(rows) > limit else None
-        return page(shown, last and keyset_cursor(last["event_timestamp"].isoformat(), str(last["id"])))
+        return page(shown, _cursor_of(rows[limit - 1]) if len(rows) > limit else None)
 
     @router.get("/internal/event-totals/{campaign_id}")
     async def read_totals(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
@@ -122,3 +121,7 @@ def _timeline_routes(channel: Channel, database: Database) -> APIRouter:
 async def _at_one_instant(connection: Connection) -> None:
     """What this transaction reads belongs together."""
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+def _cursor_of(row: Mapping[str, Any]) -> str:
+    return keyset_cursor(row["event_timestamp"].isoformat(), str(row["id"]))
