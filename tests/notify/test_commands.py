@@ -18,6 +18,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
 from contracts.topics import SEND_REQUESTS
+from deploy.local.environment import environment_of_running
 from deploy.local.fleet import Fleet
 from deploy.rehearsal import (
     create_accounts,
@@ -153,7 +154,9 @@ def damage(fleet: Fleet, service: str, statement: str, campaign_id: str) -> None
 
 @pytest.mark.usefixtures("people")
 async def test_the_dashboard_is_compared_with_its_sources_and_rebuilt(fleet, tenant):
-    operator = Notify(tenant.notify.environment | fleet.environment("analytics"))
+    settings = environment_of_running("analytics", fleet.state.root)
+    assert settings == fleet.environment("analytics")
+    operator = Notify(tenant.notify.environment | settings)
     await at_rest(tenant, campaign_id := await sent_campaign(tenant, "sms"))
     dashboard = await tenant.api.data("GET", "/dashboard")
     assert dashboard["smsSendCost"] > 0

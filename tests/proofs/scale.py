@@ -3,7 +3,7 @@ recipients in each channel and five million events everything that people look a
 
 Customers are imported as a client does it. Ledger and event log are filled by COPY with rows as the product writes
 them (`tests/proofs/filling.py`), then counted by the product's own `analytics rebuild`; the books of the filled
-campaigns must balance, and a replay must find no difference.
+campaigns must balance, and a replay must find no difference. KEEP=folder keeps all that for the next run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import psycopg
 from pydantic import SecretStr
 
@@ -44,6 +45,7 @@ from tests.proofs.filling import Campaign, fill, months_ago
 from tests.proofs.report import markdown_table, write_report
 
 SIZE = 1_000_000
+TENANT = "scale"
 REQUESTS = 300
 LIST_MS, DASHBOARD_MS = 50.0, 20.0
 MEMORY_MIB_MAX = 300.0
@@ -124,37 +126,59 @@ class Outcome:
         return self.mistakes() + slow + large
 
 
-async def prove(size: int, seed: int, requests: int, say: Say) -> Outcome:
-    """Imports, fills, counts, verifies and asks, on a fleet of its own."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is there to be measured: how customers came in, and the large campaign of each channel."""
+
+    imported: Imported
+    large: dict[str, Campaign]
+
+
+async def prove(size: int, seed: int, requests: int, say: Say, kept: Path | None = None) -> Outcome:
+    """Imports, fills, counts, verifies and asks, on a fleet of its own.
+
+    In a folder that is kept, the next run finds the fleet's data and only counts, verifies and asks.
+    """
     chance = random.Random(seed)
-    with tempfile.TemporaryDirectory(prefix="proof-") as folder:
+    with tempfile.TemporaryDirectory(prefix="proof-") as temporary:
+        folder = kept or Path(temporary)
         async with (
-            Fleet.running(Path(folder) / "state") as fleet,
+            Fleet.running(folder / "state") as fleet,
             open_api(fleet.url("gateway"), "") as one,
         ):
-            user_id = "scale"
-            api = await create_tenant(fleet, lambda token: Api(one.session, fleet.url("gateway"), token), user_id)
-            imported = await _import(fleet, api, Path(folder), size, seed)
-            say(f"imported {imported.good:,} of {size:,} rows in {imported.seconds:.0f} s")
-            campaigns = await _fill(fleet, user_id, size, chance, say)
+            api = await create_tenant(fleet, lambda token: Api(one.session, fleet.url("gateway"), token), TENANT)
+            ground = await _ground(fleet, api, folder, size, seed, chance, say)
             counted, verified = [await _rebuild(fleet, *options) for options in ((), ("--verify",))]
             say(
                 f"counted {counted['records']:,} events in {counted['seconds']:.0f} s, then compared in "
                 f"{verified['seconds']:.0f} s: {verified['differing']} sums differ"
             )
-            large = {one.channel: one for one in campaigns if one.user_id == user_id and one.recipients == size}
-            checks = [check for one in large.values() for check in await _books(api, one)]
-            figures = [await _measure(fleet, user_id, case, say) for case in cases(large, chance, requests)]
+            checks = [check for one in ground.large.values() for check in await _books(api, one)]
+            figures = [await _measure(fleet, case, say) for case in cases(ground.large, chance, requests)]
+            before = ground.imported.memory_mib
             return Outcome(
-                imported=imported,
+                imported=ground.imported,
                 events=verified["records"],
                 rebuild_seconds=counted["seconds"],
                 verify_seconds=verified["seconds"],
                 differing=verified["differing"],
                 checks=checks,
                 figures=figures,
-                memory_mib=_memory(fleet),
+                memory_mib={name: max(mib, before.get(name, 0.0)) for name, mib in _memory(fleet).items()},
             )
+
+
+async def _ground(
+    fleet: Fleet, api: Api, folder: Path, size: int, seed: int, chance: random.Random, say: Say
+) -> Ground:
+    path = folder / f"ground-{size}.json"
+    if path.exists():
+        return msgspec.json.decode(path.read_bytes(), type=Ground)
+    imported = await _import(fleet, api, folder, size, seed)
+    say(f"imported {imported.good:,} of {size:,} rows in {imported.seconds:.0f} s")
+    ground = Ground(imported, await _fill(fleet, size, chance, say))
+    path.write_bytes(msgspec.json.encode(ground))
+    return ground
 
 
 async def _import(fleet: Fleet, api: Api, folder: Path, size: int, seed: int) -> Imported:
@@ -170,15 +194,16 @@ def _memory(fleet: Fleet) -> dict[str, float]:
     return {name: one.memory_mib for name, one in sorted(fleet.usage().items())}
 
 
-async def _fill(fleet: Fleet, user_id: str, size: int, chance: random.Random, say: Say) -> list[Campaign]:
-    """Another tenant's campaign, then ours: many small ones, and one large one in each channel."""
+async def _fill(fleet: Fleet, size: int, chance: random.Random, say: Say) -> dict[str, Campaign]:
+    """Another tenant's campaign, then ours: many small ones, and one large one in each channel, which are returned."""
     campaigns = [Campaign("neighbour", "sms", months_ago(1), size // 2)]
+    large = {channel: Campaign(TENANT, channel, now() - timedelta(days=2), size) for channel in CHANNELS}
     for channel in CHANNELS:
         campaigns += [
-            Campaign(user_id, channel, months_ago(number % MONTHS) - timedelta(days=2), SMALL_RECIPIENTS)
+            Campaign(TENANT, channel, months_ago(number % MONTHS) - timedelta(days=2), SMALL_RECIPIENTS)
             for number in range(SMALL_CAMPAIGNS)
         ]
-        campaigns.append(Campaign(user_id, channel, now() - timedelta(days=2), size))
+        campaigns.append(large[channel])
     async with open_database(SecretStr(fleet.database_url("analytics")), 2, "filling") as database:
         async with database.transaction() as connection:
             await create_partitions(connection, months_ago(MONTHS), MONTHS + 1)
@@ -192,7 +217,7 @@ async def _fill(fleet: Fleet, user_id: str, size: int, chance: random.Random, sa
     for url in urls:
         with psycopg.connect(url, autocommit=True) as connection:
             await asyncio.to_thread(connection.execute, "VACUUM ANALYZE")
-    return campaigns
+    return large
 
 
 def _changed(campaign: Campaign) -> CampaignChanged:
@@ -290,9 +315,9 @@ def _event_cases(campaign: Campaign, chance: random.Random, requests: int) -> li
     return found
 
 
-async def _measure(fleet: Fleet, user_id: str, case: Case, say: Say) -> Figure:
+async def _measure(fleet: Fleet, case: Case, say: Say) -> Figure:
     """Asks the service itself, as the gateway does, over one connection; the first answers are not counted."""
-    headers = {"Authorization": f"Bearer {fleet.secrets['internal_token']}", "X-User-Id": user_id}
+    headers = {"Authorization": f"Bearer {fleet.secrets['internal_token']}", "X-User-Id": TENANT}
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     milliseconds = []
     warm_up = case.targets[:WARM_UP]
@@ -324,8 +349,9 @@ def main() -> None:
     """Exits 1 where anything falls short."""
     size = int(os.environ.get("SIZE") or SIZE)
     seed = int(os.environ.get("SEED") or time.time() % 1_000_000)
+    kept = Path(os.environ["KEEP"]).resolve() if os.environ.get("KEEP") else None
     print(f"{size:,} customers, seed {seed}", flush=True)
-    outcome = asyncio.run(prove(size, seed, REQUESTS, lambda line: print(line, flush=True)))
+    outcome = asyncio.run(prove(size, seed, REQUESTS, lambda line: print(line, flush=True), kept))
     imported = outcome.imported
     rows = [
         [
