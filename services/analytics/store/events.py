@@ -82,7 +82,7 @@ async def find_events(
     """A tenant's events in order of time and id, from after `after`.
 
     Each type is read by itself, from an index that ends in time and id, so that no filter and no depth reads more
-    than `rows_max` rows of each type; a recipient's events are found by their ids.
+    than `rows_max` entries of each type; a recipient's events are found by their ids. Rows are read of the page alone.
     """
     conditions = {
         "user_id = %(user_id)b": user_id,
@@ -96,11 +96,14 @@ async def find_events(
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
             f"""
-            SELECT found.* FROM unnest(%(types)b::text[]) AS wanted (type), LATERAL (
-                SELECT id, campaign_id, recipient_id, campaign_type, user_id, event_type, event_timestamp, metadata
-                FROM notification_events WHERE event_type = wanted.type AND {given}
-                ORDER BY event_timestamp, id LIMIT %(rows_max)b) found
-            ORDER BY event_timestamp, id LIMIT %(rows_max)b
+            WITH page AS MATERIALIZED (
+                SELECT found.* FROM unnest(%(types)b::text[]) AS wanted (type), LATERAL (
+                    SELECT event_timestamp, id FROM notification_events WHERE event_type = wanted.type AND {given}
+                    ORDER BY event_timestamp, id LIMIT %(rows_max)b) found
+                ORDER BY event_timestamp, id LIMIT %(rows_max)b
+            )
+            SELECT id, campaign_id, recipient_id, campaign_type, user_id, event_type, e.event_timestamp, metadata
+            FROM page JOIN notification_events e USING (id) ORDER BY e.event_timestamp, id
             """,  # noqa: S608
             {
                 "user_id": user_id,

@@ -88,10 +88,10 @@ def upgrade() -> None:
     op.execute("ALTER TABLE campaign_totals DROP COLUMN lane")
     op.execute("DROP INDEX notification_events_campaign")
     op.execute("DROP INDEX notification_events_user")
-    for column in ("campaign_id", "user_id"):
+    for name, columns in (("campaign", "user_id, campaign_id"), ("user", "user_id")):
         op.execute(
             f"""
-            CREATE INDEX notification_events_{column.removesuffix("_id")}
-            ON notification_events ({column}, event_type, event_timestamp, id)
+            CREATE INDEX notification_events_{name}
+            ON notification_events ({columns}, event_type, event_timestamp, id)
             """
         )
