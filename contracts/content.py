@@ -13,6 +13,17 @@ from dataclasses import dataclass
 VARIABLES_MAX = 50
 CUSTOMER_VARIABLES = frozenset({"firstName", "lastName", "fullName", "customerId", "email", "country", "locale"})
 
+SAMPLE_VALUES = {
+    "firstName": "Alexandra",
+    "lastName": "Lindqvist",
+    "fullName": "Alexandra Lindqvist",
+    "customerId": "C-1001",
+    "email": "alexandra@example.com",
+    "country": "SE",
+    "locale": "en-SE",
+}
+"""Of a customer who does not exist, for previews and tests."""
+
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_.]{0,79})\s*(?:\|([^{}]{0,80}))?\}\}")
 _STRAY = re.compile(r"\{\{|\}\}")
 _ATTRIBUTE = re.compile(r"attributes\.[A-Za-z0-9_]{1,64}")

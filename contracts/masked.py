@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+HIDDEN_SHOWN_MAX = 12
+"""Dots that stand for what is hidden; a device token has hundreds of characters."""
+
 
 class Masked(str):
     """A string that formats normally where it is used on purpose, and never shows itself in a `repr`."""
@@ -36,5 +39,5 @@ class Secret(Masked):
 
 
 def masked_phone_number(number: str) -> str:
-    """The number with all but its first three and last two characters hidden, for lists."""
-    return f"{number[:3]}{'•' * max(len(number) - 5, 0)}{number[-2:]}"
+    """The number (or another address) with all but its first three and last two characters hidden, for lists."""
+    return f"{number[:3]}{'•' * min(max(len(number) - 5, 0), HIDDEN_SHOWN_MAX)}{number[-2:]}"

@@ -11,8 +11,10 @@ from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from shared.database import ask_for
 from shared.errors import is_transient
 from shared.logs import logger
 from shared.probes import AsgiApp, Receive, Scope, Send
@@ -50,12 +52,13 @@ def problem_response(problem: Problem) -> Response:
     return Response(content, problem.status, problem.headers, media_type="application/problem+json")
 
 
-def field_errors(error: RequestValidationError) -> list[dict[str, str]]:
+def field_errors(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
     """The fields that are wrong, by path, without the values that were sent."""
     found = []
     for entry in error.errors():
         if entry["type"] == "json_invalid":
-            found.append({"field": "", "message": f"is not JSON, at character {entry['loc'][-1]}"})
+            place = f", at character {entry['loc'][-1]}" if entry["loc"] else ""
+            found.append({"field": "", "message": f"is not JSON{place}"})
             continue
         path = [str(part) for part in entry["loc"] if part not in ("body", "query", "path")]
         found.append({"field": ".".join(path), "message": str(entry["msg"]).removeprefix("Value error, ")})
@@ -111,11 +114,12 @@ def only_with_token(app: AsgiApp, token: str) -> AsgiApp:
 
 
 async def _current_user(x_user_id: Annotated[str, Header(min_length=1, max_length=100)]) -> str:
+    ask_for(x_user_id)
     return x_user_id
 
 
 CurrentUser = Annotated[str, Depends(_current_user)]
-"""The tenant on whose behalf the gateway asks."""
+"""The tenant on whose behalf the gateway asks; a route that does not take it sees no rows."""
 
 
 def page(data: Sequence[Any], next_cursor: str | None) -> dict[str, Any]:

@@ -35,6 +35,11 @@ class ServiceSettings(HttpSettings):
     dead_letters_max: int = Field(100, validation_alias="DEAD_LETTERS_MAX", ge=0, le=100_000)
 
 
+def listed(text: str) -> frozenset[str]:
+    """The entries of a setting that is a comma-separated list."""
+    return frozenset(entry.strip() for entry in text.split(",") if entry.strip())
+
+
 AnySettings = TypeVar("AnySettings", bound=HttpSettings)
 
 

@@ -30,8 +30,8 @@ async def until(
         raise AssertionError(f"{name} does not hold after {seconds} s; last seen: {last!r}") from None
 
 
-async def until_blocked(database: Database) -> None:
-    """Returns when a statement of this database's role waits for another one's lock."""
+async def until_blocked(database: Database, statements: int = 1) -> None:
+    """Returns when so many statements of this database's role wait for another one's lock."""
 
     async def is_blocked() -> bool:
         async with database.pool.connection() as connection:
@@ -40,6 +40,6 @@ async def until_blocked(database: Database) -> None:
                 " WHERE usename = current_user AND wait_event_type = 'Lock' AND pg_blocking_pids(pid) <> '{}'"
             )
             row = await cursor.fetchone()
-        return row is not None and row[0] > 0
+        return row is not None and row[0] >= statements
 
-    await until(is_blocked, what="a statement is blocked")
+    await until(is_blocked, what=f"{statements} blocked")

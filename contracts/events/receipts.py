@@ -15,13 +15,15 @@ class Receipt(Record, frozen=True, kw_only=True):
 
     `kind` is one of `RECEIPT_KINDS`; `accepted` proves only that the provider has it. Receipts come late, early,
     twice and out of order: readers join them by rank. Where the provider knows only the batch, `recipient_id` is any
-    recipient of it and `address` says which one is meant.
+    recipient of it and `address` says which one is meant. Where it reports on each part of a long text, `part` is its
+    id of the one that is meant.
     """
 
     recipient_id: UUID
     kind: str
     at: datetime
     address: str | None = None
+    part: str | None = None
     provider_message_id: str | None = None
     error_class: str | None = None
     code: str | None = None

@@ -13,7 +13,7 @@ class SendRequested(Event, frozen=True, kw_only=True):
     """One message to one person. `request_id` is the idempotency key, unique per `user_id`.
 
     Either `customer_id` or `address` says to whom; either `template_id` or `content` says what. A code that is
-    worthless later carries `expires_at`.
+    worthless later carries `expires_at`. `test_of` marks a test of a campaign, which is not counted in it.
     """
 
     user_id: str
@@ -27,3 +27,4 @@ class SendRequested(Event, frozen=True, kw_only=True):
     category: str = "transactional"
     provider_id: UUID | None = None
     expires_at: datetime | None = None
+    test_of: UUID | None = None

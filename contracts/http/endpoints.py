@@ -6,18 +6,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from contracts.channels import CHANNELS
-from contracts.http.campaigns import CampaignChange, CampaignSchedule, CampaignWrite
+from contracts.http.campaigns import (
+    CampaignChange,
+    CampaignForecast,
+    CampaignSchedule,
+    CampaignTest,
+    CampaignWrite,
+)
 from contracts.http.model import Model
 from contracts.http.templates import TEMPLATE_CHANGES, TEMPLATE_WRITES, TemplatePreview
 
 BASE = "/api/notification"
-SCOPES = ("read", "write", "send", "admin")
-"""read: look. write: change templates, campaigns and people. send: let messages go. admin: accounts and credentials."""
+SCOPES = ("read", "write", "send", "approve", "admin")
+"""read: look. write: change templates, campaigns and people. send: let messages go. approve: let go what somebody else
+wants to send. admin: accounts, credentials and everything else."""
+
+KEY_SCOPES = tuple(scope for scope in SCOPES if scope != "approve")
+"""What an API key may have: only a person approves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation. `owner` is the service that answers; `streams` says that the body is a file of any length."""
+    """One operation.
+
+    `owner` is the service that answers; where it is the gateway, `composed` names the function that asks several.
+    `streams` says that the body is a file of any length, `downloads` that the answer is one. `of_campaign` has the
+    campaign in the path looked for first, because the owner does not know those that were not launched.
+    """
 
     method: str
     path: str
@@ -27,11 +42,9 @@ class Endpoint:
     body: type[Model] | None = None
     status: int = 200
     streams: bool = False
-
-    @property
-    def tag(self) -> str:
-        """The group that it is shown in."""
-        return next(part for part in reversed(self.path.split("/")) if part and not part.startswith("{"))
+    downloads: bool = False
+    composed: str = ""
+    of_campaign: bool = False
 
 
 def _of_channel(name: str) -> Iterator[Endpoint]:
@@ -68,13 +81,38 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
     yield Endpoint(
         "GET", f"{at}/{{id}}/timeline", "analytics", "read", "Its course in at most 200 points, and failures"
     )
-    yield Endpoint("GET", f"{at}/{{id}}/recipients", "dispatcher", "read", "Recipients")
-    yield Endpoint("POST", f"{at}/{{id}}/recipients", "audience", "write", "Add recipients, up to 10,000")
     yield Endpoint(
-        "POST", f"{at}/{{id}}/recipients/import", "audience", "write", "Add recipients by file", streams=True
+        "POST",
+        f"{at}/{{id}}/forecast",
+        "gateway",
+        "read",
+        "Render it for everybody, without sending",
+        CampaignForecast,
+        composed="forecast",
     )
-    explain = f"{at}/{{id}}/recipients/{{recipientId}}/explain"
-    yield Endpoint("GET", explain, "dispatcher", "read", "One recipient's story: attempts and receipts")
+    yield Endpoint("DELETE", f"{at}/{{id}}/forecast", "audience", "read", "Stop a running forecast", status=204)
+    yield Endpoint(
+        "POST",
+        f"{at}/{{id}}/test",
+        "gateway",
+        "send",
+        "Send it to up to 10 people, not counted in it",
+        CampaignTest,
+        202,
+        composed="test",
+    )
+    yield Endpoint("GET", f"{at}/{{id}}/explain", "gateway", "read", "Why a customer is in or out", composed="explain")
+    at = f"{at}/{{id}}/recipients"
+    yield Endpoint("GET", at, "gateway", "read", "Recipients; before the launch those added", composed="recipients")
+    yield Endpoint("POST", at, "audience", "write", "Add recipients, up to 10,000", of_campaign=True)
+    yield Endpoint(
+        "POST", f"{at}/import", "audience", "write", "Add recipients by file", streams=True, of_campaign=True
+    )
+    yield Endpoint(
+        "GET", f"{at}/export", "dispatcher", "read", "Recipients as a file", downloads=True, of_campaign=True
+    )
+    summary = "One recipient's story: rules, attempts, receipts"
+    yield Endpoint("GET", f"{at}/{{recipientId}}/explain", "gateway", "read", summary, composed="explain_recipient")
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -82,8 +120,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/customers", "audience", "read", "Customers"),
     Endpoint("POST", "/customers", "audience", "write", "Add or change customers, up to 10,000"),
     Endpoint("POST", "/customers/import", "audience", "write", "Add or change customers by file", streams=True),
+    Endpoint("GET", "/customers/export", "audience", "read", "Customers as a file", downloads=True),
+    Endpoint("GET", "/customers/imports", "audience", "read", "Imports"),
     Endpoint("GET", "/customers/imports/{id}", "audience", "read", "One import"),
-    Endpoint("GET", "/customers/imports/{id}/errors", "audience", "read", "The rows that were not imported"),
+    Endpoint(
+        "GET", "/customers/imports/{id}/errors", "audience", "read", "The rows that were not imported", downloads=True
+    ),
     Endpoint("GET", "/customers/{id}", "audience", "read", "One customer"),
     Endpoint("DELETE", "/customers/{id}", "audience", "write", "Erase a customer", status=204),
     Endpoint("POST", "/customers/{id}/devices", "audience", "write", "Add a device", status=201),

@@ -61,6 +61,7 @@ def service_environment(
         }
     if service == "gateway":
         environment |= {f"GATEWAY_{name.upper()}_URL": url(ports[name]) for name in BEHIND_GATEWAY}
+        environment["GATEWAY_PUBLIC_URL"] = url(ports["gateway"])
     return environment | _callers_settings(service)
 
 

@@ -13,7 +13,7 @@ from services.analytics.routes import analytics_routes
 from services.analytics.settings import AnalyticsSettings
 from services.analytics.store.partitions import create_partitions
 from shared.codec import now
-from shared.database import open_database
+from shared.database import TenantDatabase, open_database
 from shared.http import internal_app, only_with_token
 from shared.runtime import Job, Service
 
@@ -27,7 +27,7 @@ async def build(settings: AnalyticsSettings) -> AsyncIterator[Service]:
         async with database.transaction() as connection:
             await create_partitions(connection, now(), settings.partitions_ahead_months + 1)
         app = internal_app(NAME)
-        app.include_router(analytics_routes(database, exchange_rates(settings.exchange_rates)))
+        app.include_router(analytics_routes(TenantDatabase(database), exchange_rates(settings.exchange_rates)))
         yield Service(
             name=NAME,
             routes=only_with_token(app, settings.internal_token.get_secret_value()),

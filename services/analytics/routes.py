@@ -27,7 +27,7 @@ from services.analytics.store.books import count_ends, count_events, find_costs,
 from services.analytics.store.dashboard import find_campaigns, find_numbers
 from services.analytics.store.events import find_events
 from services.analytics.store.timeline import find_counts, find_failures, find_span, has_campaign
-from shared.database import Connection, Database
+from shared.database import Connection, TenantDatabase
 from shared.http import CurrentUser, Problem, keyset_cursor, page, read_keyset
 
 LIMIT_MAX = 1000
@@ -35,7 +35,7 @@ LIMIT_MAX = 1000
 EventType = Literal["sent", "delivered", "opened", "clicked", "failed", "bounced", "opted_out"]
 
 
-def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) -> APIRouter:
+def analytics_routes(database: TenantDatabase, exchange_rates: Mapping[str, float]) -> APIRouter:
     """Dashboard, events, and the sums that a verification compares."""
     router = APIRouter()
 
@@ -92,7 +92,7 @@ def analytics_routes(database: Database, exchange_rates: Mapping[str, float]) ->
     return router
 
 
-def _timeline_routes(channel: Channel, database: Database) -> APIRouter:
+def _timeline_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
 
     @router.get("/{campaign_id}/timeline")

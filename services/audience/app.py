@@ -10,7 +10,7 @@ from services.audience.consumers import subscriptions
 from services.audience.jobs import jobs
 from services.audience.routes import make_routes
 from services.audience.settings import AudienceSettings
-from shared.database import open_database
+from shared.database import TenantDatabase, open_database
 from shared.http import only_with_token
 from shared.runtime import Service
 
@@ -19,11 +19,13 @@ from shared.runtime import Service
 async def build(settings: AudienceSettings) -> AsyncIterator[Service]:
     """The service with its database open."""
     async with open_database(settings.database_url, settings.database_connections_max, "audience") as database:
-        work = asyncio.Event()
+        work, forecasts = asyncio.Event(), asyncio.Event()
         yield Service(
             "audience",
-            only_with_token(make_routes(database, settings), settings.internal_token.get_secret_value()),
+            only_with_token(
+                make_routes(TenantDatabase(database), settings, forecasts), settings.internal_token.get_secret_value()
+            ),
             database,
             subscriptions(database, work.set),
-            jobs(database, settings, work),
+            jobs(database, settings, work, forecasts),
         )

@@ -24,3 +24,8 @@ class AudienceSettings(ServiceSettings):
     """How often the expansion job looks for a campaign that somebody else left unfinished."""
     addresses_kept_seconds: float = Field(3_600, ge=0, le=30 * 86_400)
     """How long a finished expansion keeps the digests by which it recognised duplicates."""
+    forecast_wait_seconds: float = Field(10.0, ge=0, le=25)
+    """How long a request waits for its forecast before it is answered with how far it is."""
+    forecast_fresh_seconds: float = Field(600, ge=0, le=86_400)
+    """How long a forecast answers for an unchanged campaign."""
+    forecasts_kept_seconds: float = Field(86_400, ge=0, le=30 * 86_400)

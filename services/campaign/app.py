@@ -6,14 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from contracts.channels import CHANNELS
 from services.campaign.consumers import subscriptions
+from services.campaign.images import open_images
 from services.campaign.jobs import run_schedule
-from services.campaign.routes.campaigns import campaign_routes
-from services.campaign.routes.templates import template_routes
+from services.campaign.routes import make_routes
 from services.campaign.settings import CampaignSettings
-from shared.database import open_database
-from shared.http import internal_app, only_with_token
+from shared.database import TenantDatabase, open_database
+from shared.http import only_with_token
 from shared.runtime import Job, Service
 
 NAME = "campaign"
@@ -22,14 +21,15 @@ NAME = "campaign"
 @asynccontextmanager
 async def build(settings: CampaignSettings) -> AsyncIterator[Service]:
     """The service with everything it needs, until the end of the block."""
-    async with open_database(settings.database_url, settings.database_connections_max, NAME) as database:
-        app = internal_app(NAME)
-        for channel in CHANNELS.values():
-            app.include_router(template_routes(channel, database))
-            app.include_router(campaign_routes(channel, database))
+    async with (
+        open_database(settings.database_url, settings.database_connections_max, NAME) as database,
+        open_images(settings.image_hosts) as images,
+    ):
         yield Service(
             name=NAME,
-            routes=only_with_token(app, settings.internal_token.get_secret_value()),
+            routes=only_with_token(
+                make_routes(TenantDatabase(database), images), settings.internal_token.get_secret_value()
+            ),
             database=database,
             subscriptions=subscriptions(database),
             jobs=[Job("schedule", partial(run_schedule, database, settings.schedule_seconds))],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.campaign.handlers import send_due
+from services.campaign.handlers.lifecycle import send_due
 from shared.database import Database
 from shared.runtime import JobContext
 

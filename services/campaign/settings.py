@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, listed
 
 
 class CampaignSettings(ServiceSettings):
@@ -16,3 +16,10 @@ class CampaignSettings(ServiceSettings):
     )
 
     schedule_seconds: float = Field(1.0, gt=0, le=60)
+    image_host_allowlist: str = ""
+    """Hosts of pictures that may be looked at though they are not public, comma-separated."""
+
+    @property
+    def image_hosts(self) -> frozenset[str]:
+        """The allowlist's hosts."""
+        return listed(self.image_host_allowlist)

@@ -10,6 +10,7 @@ from contracts.channels import CHANNELS, Channel
 metadata = MetaData()
 
 _TEXT_COLUMNS = {"sms": ("content",), "push": ("title", "body", "image_url", "action_url")}
+_IMAGE_COLUMN = {"push": ("image",)}
 
 
 def _templates(channel: Channel) -> Table:
@@ -22,6 +23,7 @@ def _templates(channel: Channel) -> Table:
         Column("template_name", String),
         *(Column(name, String) for name in _TEXT_COLUMNS[channel.name]),
         *counted,
+        *(Column(name, JSONB(none_as_null=True)) for name in _IMAGE_COLUMN.get(channel.name, ())),
         Column("variables", ARRAY(String)),
         Column("description", String),
         Column("version", BigInteger),

@@ -6,17 +6,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from services.delivery_receipt.domain import Account, Reading, read_contents
-from services.delivery_receipt.store import SealedAccount, find_accounts
+from services.delivery_receipt.store.accounts import SealedAccount, find_accounts
 from shared.database import Database
 from shared.ids import created_at
 from shared.logs import logger
 from shared.providers.provider import CallbackMalformed, CallbackRequest
 from shared.providers.registry import VENDORS
-from shared.providers.vendor import Vendor
+from shared.providers.vendor import RepeatingVendor, Vendor
 from shared.security import References, Seal, SealBroken
 
 CALLBACKS_PATH = "/api/notification/callbacks/"
@@ -46,6 +46,12 @@ class Known:
         if self.previous is None or self.previous_until is None or datetime.now(UTC) > self.previous_until:
             return False
         return self._signed_for(self.previous, request)
+
+    def comes_again_signed(self, request: CallbackRequest) -> bool:
+        """True for a callback without any signature that its vendor will repeat with one when told to come later."""
+        if not self.vendor.CAPABILITIES.repeats_unsigned:
+            return False
+        return cast("RepeatingVendor", self.vendor).is_unsigned(self.record, request)
 
     def _signed_for(self, record: Any, request: CallbackRequest) -> bool:
         try:

@@ -11,7 +11,7 @@ from services.delivery_receipt.accounts import Accounts
 from services.delivery_receipt.consumers import subscriptions
 from services.delivery_receipt.documents import Documents
 from services.delivery_receipt.intake import Intake
-from services.delivery_receipt.jobs import convert_rejected, forget_old, place_early, write_callbacks
+from services.delivery_receipt.jobs import convert_rejected, forget_old, hand_on_parts, place_early, write_callbacks
 from services.delivery_receipt.routes import intake_routes, quick_intake
 from services.delivery_receipt.settings import DeliveryReceiptSettings
 from shared.database import open_database
@@ -51,6 +51,7 @@ async def build(settings: DeliveryReceiptSettings) -> AsyncIterator[Service]:
                 Job("callbacks", partial(write_callbacks, intake, record, settings)),
                 Job("early", partial(place_early, database, accounts, refs, settings.public_base_url)),
                 Job("rejected", partial(convert_rejected, database, accounts, refs, settings.public_base_url)),
+                Job("parts", partial(hand_on_parts, database, settings.parts_wait_seconds)),
                 Job("forgetting", partial(forget_old, database, accounts, settings)),
             ],
         )

@@ -11,7 +11,15 @@ import msgspec
 
 from contracts.channels import CHANNELS
 from contracts.events import InboundMessageReceived, Receipt
-from shared.providers.provider import CallbackContents, CallbackRequest, HttpReply, InboundMessage, VendorReceipt
+from shared.providers.keywords import intent_of
+from shared.providers.provider import (
+    CallbackContents,
+    CallbackRequest,
+    HttpReply,
+    InboundMessage,
+    InboundPart,
+    VendorReceipt,
+)
 from shared.security import References
 
 APP = "app"
@@ -123,6 +131,7 @@ def _receipt(stated: VendorReceipt, recipient_id: UUID, at: datetime) -> Receipt
         kind=stated.kind,
         at=stated.at if is_plausible and stated.at is not None else at,
         address=stated.address,
+        part=stated.part,
         provider_message_id=stated.provider_message_id,
         error_class=stated.error_class,
         code=stated.code,
@@ -162,7 +171,7 @@ def _key(callback: Callback, stated: VendorReceipt) -> MessageKey:
 
 def _is_storable(stated: VendorReceipt) -> bool:
     """A callback shares records and transactions with others, so nothing in it may spoil them."""
-    for value in (stated.provider_message_id, stated.address, stated.code, stated.currency):
+    for value in (stated.provider_message_id, stated.part, stated.address, stated.code, stated.currency):
         if value is not None and (len(value) > FIELD_LENGTH_MAX or "\0" in value):
             return False
     return True
@@ -194,6 +203,56 @@ def inbound_of(callback: Callback, message: InboundMessage, event_id: UUID) -> I
         text=_cleaned(message.text, TEXT_LENGTH_MAX),
         intent=message.intent if message.intent in INTENTS else "other",
         provider_message_id=message.provider_message_id and _cleaned(message.provider_message_id, FIELD_LENGTH_MAX),
+    )
+
+
+class StoredPart(msgspec.Struct, frozen=True, gc=False):
+    """A part of a long text as a message of its own, and which part it is."""
+
+    message: InboundMessageReceived
+    part: InboundPart
+
+    @property
+    def whole(self) -> tuple[object, ...]:
+        """What the parts of one text have in common. The same sender may use a reference again."""
+        one = self.message
+        return one.provider_id, one.address, one.to, self.part.reference, self.part.total
+
+
+def part_of(callback: Callback, message: InboundMessage, event_id: UUID) -> StoredPart:
+    """A part as it is kept until the others have come."""
+    assert message.part is not None
+    part = msgspec.structs.replace(message.part, reference=_cleaned(message.part.reference, FIELD_LENGTH_MAX))
+    return StoredPart(inbound_of(callback, message, event_id), part)
+
+
+def is_for_now(message: InboundMessage) -> bool:
+    """True for what must not wait for the rest of it: a whole message, and a first part that says stop."""
+    return message.part is None or message.intent == "stop"
+
+
+def complete_texts(parts: Iterable[StoredPart]) -> list[list[StoredPart]]:
+    """The parts of each text of which all are there, in the order of reading; the oldest where one is there twice."""
+    by_whole: dict[tuple[object, ...], dict[int, list[StoredPart]]] = {}
+    for one in sorted(parts, key=lambda one: one.message.occurred_at, reverse=True):
+        by_whole.setdefault(one.whole, {}).setdefault(one.part.number, []).append(one)
+    texts = []
+    for numbers in by_whole.values():
+        total = next(iter(numbers.values()))[0].part.total
+        while len(numbers) == total and all(numbers.values()):
+            texts.append([numbers[number].pop() for number in sorted(numbers)])
+    return texts
+
+
+def text_of_parts(parts: Sequence[StoredPart], event_id: UUID) -> InboundMessageReceived:
+    """The one message that its parts, all of them and in order, make: named by its last part, as old as its first."""
+    text = "".join(one.message.text for one in parts)
+    return msgspec.structs.replace(
+        parts[-1].message,
+        event_id=event_id,
+        occurred_at=min(one.message.occurred_at for one in parts),
+        text=_cleaned(text, TEXT_LENGTH_MAX),
+        intent=intent_of(text),
     )
 
 

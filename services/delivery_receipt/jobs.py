@@ -14,7 +14,7 @@ from services.delivery_receipt.accounts import Accounts
 from services.delivery_receipt.domain import Callback, Reading
 from services.delivery_receipt.intake import Intake, Waiting
 from services.delivery_receipt.settings import DeliveryReceiptSettings
-from services.delivery_receipt.store import is_about_data
+from services.delivery_receipt.store.callbacks import is_about_data
 from shared.backoff import Backoff
 from shared.codec import now
 from shared.database import Database
@@ -26,6 +26,7 @@ from shared.security import References
 CONVERT_EVERY_SECONDS = 3600.0
 EARLY_EVERY_SECONDS = 1.0
 CONVERTED_TOGETHER_MAX = 500
+HAND_ON_EVERY_SECONDS = 5.0
 FORGET_EVERY_SECONDS = 300.0
 
 Record = Callable[[Sequence[Callback]], Awaitable[None]]
@@ -131,6 +132,17 @@ async def place_early(
     while not await context.sleep(EARLY_EVERY_SECONDS):
         context.heartbeat.begin()
         await handlers.convert_rejected(database, accounts, references, public_base_url, None, CONVERTED_TOGETHER_MAX)
+        context.heartbeat.end()
+
+
+async def hand_on_parts(database: Database, wait_seconds: float, context: JobContext) -> None:
+    """Lets no part of a text wait for longer than that for the others."""
+    while not await context.sleep(HAND_ON_EVERY_SECONDS):
+        context.heartbeat.begin()
+        handed_on = handlers.PARTS_HANDED_ON_MAX
+        while handed_on == handlers.PARTS_HANDED_ON_MAX and not context.stopping.is_set():
+            handed_on = await handlers.hand_on_parts(database, wait_seconds)
+            context.heartbeat.beat()
         context.heartbeat.end()
 
 

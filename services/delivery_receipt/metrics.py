@@ -7,8 +7,9 @@ from prometheus_client import Counter, Gauge, Histogram
 CALLBACKS = Counter(
     "delivery_receipt_callbacks_total",
     "Callbacks by provider and result: taken, empty (states nothing of interest), rejected (genuine and kept, but not"
-    " understood), forged, unjudged (the vendor's certificate cannot be had), unvisited (a confirmation could not be"
-    " made), unknown, oversize, busy, unstored. Forged ones mean an attack or a wrong signing secret.",
+    " understood), forged, unsigned (will come again with a signature), unjudged (the vendor's certificate cannot be"
+    " had), unvisited (a confirmation could not be made), unknown, oversize, busy, unstored. Forged ones mean an attack"
+    " or a wrong signing secret.",
     ["provider", "result"],
 )
 RECEIPTS = Counter(

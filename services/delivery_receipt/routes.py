@@ -207,8 +207,12 @@ def intake_routes(
             if newer is not None and newer is not known:
                 known = newer
                 genuine = await _is_genuine(known, request, documents)
+        if genuine is None:
+            await _refuse(provider, "unjudged", BUSY, send)
+            return
         if not genuine:
-            await _refuse(provider, *(("unjudged", BUSY) if genuine is None else ("forged", FORGED)), send)
+            unsigned = known.comes_again_signed(request)
+            await _refuse(provider, *(("unsigned", BUSY) if unsigned else ("forged", FORGED)), send)
             return
         callback = _callback(known, request, target, headers, references)
         if callback.reading.visit is not None and await documents.visit(callback.reading.visit) is None:

@@ -26,6 +26,8 @@ class DeliveryReceiptSettings(ServiceSettings):
     answer_seconds: float = Field(10.0, ge=0.5, le=14.0)
     """Below the shortest time that a provider waits for us (Twilio: 15)."""
     lookups_max: int = Field(20, ge=1, le=1_000)
+    parts_wait_seconds: float = Field(120.0, ge=1, le=86_400)
+    """How long a part of a text that a person sent waits for the others."""
     callbacks_kept_days: int = Field(30, ge=1, le=3_650)
     previous_secrets_seconds: float = Field(3600.0, ge=0, le=86_400)
     """How long callbacks may still be signed with the secrets from before a change; 0 refuses them at once."""

@@ -12,7 +12,7 @@ from services.dispatcher.store.providers import find_provider, find_providers
 from services.dispatcher.tables import PROVIDERS, SEALED_COLUMNS
 from shared.database import Database
 from shared.providers.provider import Provider
-from shared.providers.registry import open_provider, rate_of
+from shared.providers.registry import concurrency_of, open_provider, rate_of
 from shared.providers.wire import Wire
 from shared.security import Seal, SealBroken
 
@@ -36,6 +36,9 @@ class Usable:
     provider: Provider
     per_second: float | None = None
     """The limit that the account's owner has set, in the provider's units."""
+
+    concurrent_max: int | None = None
+    """How many requests the account's owner lets be under way, over all processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Accounts:
                 row["version"],
                 open_provider(channel, row["provider_type"], values, self.wire),
                 rate_of(values),
+                concurrency_of(values),
             )
         except (ValueError, SealBroken):
             return Unusable("provider_configuration")

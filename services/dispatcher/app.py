@@ -14,15 +14,18 @@ from services.dispatcher.accounts import open_accounts
 from services.dispatcher.consumers import subscriptions
 from services.dispatcher.domain import Tariffs
 from services.dispatcher.jobs.parts import Sending
+from services.dispatcher.jobs.pricing import Pricing
 from services.dispatcher.jobs.progress import measure_waiting, publish_progress
-from services.dispatcher.jobs.repairing import free_expired_lots, resolve_once, resolve_unknowns
+from services.dispatcher.jobs.repairing import forget_parts, free_expired_lots, resolve_once, resolve_unknowns
 from services.dispatcher.jobs.sending import send_lots
+from services.dispatcher.jobs.sharing import renew_shares
 from services.dispatcher.routes.costs import cost_routes
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
+from services.dispatcher.routes.quotes import quote_routes
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import find_tariffs
-from shared.database import open_database
+from shared.database import TenantDatabase, open_database
 from shared.http import internal_app, only_with_token
 from shared.probes import AsgiApp
 from shared.providers.wire import Wire
@@ -56,19 +59,23 @@ def _jobs(sending: Sending) -> list[Job]:
     lanes = ["bulk"] * settings.bulk_senders + ["transactional"] * settings.transactional_senders
     return [
         *(Job(f"sender {n} {lane}", partial(send_lots, sending, lane)) for n, lane in enumerate(lanes, 1)),
+        Job("shares", partial(renew_shares, sending.pace)),
         Job("expired leases", partial(free_expired_lots, sending)),
         Job("unknowns", partial(resolve_unknowns, sending)),
+        Job("parts", partial(forget_parts, sending)),
+        Job("prices", Pricing(sending).ask),
         Job("progress", partial(publish_progress, database, settings)),
         Job("waiting lots", partial(measure_waiting, database)),
     ]
 
 
 def _routes(sending: Sending) -> AsgiApp:
-    app = internal_app(NAME)
+    app, seen = internal_app(NAME), TenantDatabase(sending.database)
     for channel in CHANNELS.values():
-        app.include_router(provider_routes(channel, sending.accounts, sending.accounts.seal))
-        app.include_router(ledger_routes(channel, sending.database))
-    app.include_router(cost_routes(sending.database))
+        app.include_router(provider_routes(channel, seen, sending.accounts))
+        app.include_router(ledger_routes(channel, seen))
+    app.include_router(quote_routes(sending.accounts, sending.tariffs))
+    app.include_router(cost_routes(seen))
     app.include_router(_reconciliation(sending))
     return only_with_token(app, sending.settings.internal_token.get_secret_value())
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+import msgspec
+import phonenumbers
+
 from contracts.channels import Channel
 from contracts.events import NotificationEvent, Receipt, Repricing
 from contracts.events.delivery import notification_event_id
 from shared.backoff import Backoff
+from shared.providers.provider import Price
 
 LEASE_MARGIN_SECONDS = 2.0
 """A worker stops writing this long before its lease ends by the database's clock."""
+
+PRICE_AFTER_SECONDS = 30.0
+"""How long after a message's final state its vendor is first asked for the price; then after doubling times."""
 
 URGENT_LANE = "transactional"
 """The lane of what somebody waits for; vendors with priorities are told."""
@@ -41,6 +48,15 @@ class CampaignState(StrEnum):
 
 STATUS_RANK = {"queued": 0, "sending": 1, "failed": 2, "bounced": 3, "delivered": 4}
 """Receipts join by the highest rank, so their order of arrival means nothing; `delivered` is never taken back."""
+
+
+RECEIPT_RANK = {
+    "accepted": STATUS_RANK["sending"],
+    **dict.fromkeys(("failed", "opted_out"), STATUS_RANK["failed"]),
+    "bounced": STATUS_RANK["bounced"],
+    **dict.fromkeys(("delivered", "opened", "clicked"), STATUS_RANK["delivered"]),
+}
+"""The same for the kinds of receipts."""
 
 
 def deferral_seconds(deferrals: int, retry_after_seconds: float | None) -> float:
@@ -72,13 +88,41 @@ _ENGAGEMENTS = ("opened", "clicked")
 def join_receipts(channel: Channel, receipts: Iterable[Receipt]) -> list[Joined]:
     """One entry per recipient, in order of id (the order in which all writers lock)."""
     joined: dict[UUID, Joined] = {}
-    width = len(channel.engagement_columns)
     for receipt in receipts:
         one = joined.get(receipt.recipient_id)
         if one is None:
-            one = joined[receipt.recipient_id] = Joined(receipt.recipient_id, engaged_at=[None] * width)
+            one = joined[receipt.recipient_id] = _nothing(channel, receipt.recipient_id)
         _join(one, receipt)
     return [joined[key] for key in sorted(joined)]
+
+
+def join_parts(parts: Sequence[Receipt], expected: int | None) -> Receipt:
+    """What receipts of different parts of one message (in order of time) say about the whole of it.
+
+    It is delivered when all `expected` parts are, failed when one of them is, and taken by the provider in any case.
+    """
+    delivered = [one for one in parts if RECEIPT_RANK[one.kind] == STATUS_RANK["delivered"]]
+    if expected is not None and len(delivered) >= expected:
+        return _of_the_whole(delivered[-1])
+    failed = [one for one in parts if one.kind in ("failed", "bounced", "opted_out")]
+    return _of_the_whole(failed[0] if failed else msgspec.structs.replace(parts[0], kind="accepted"))
+
+
+def _of_the_whole(receipt: Receipt) -> Receipt:
+    return msgspec.structs.replace(receipt, part=None)
+
+
+def join_prices(channel: Channel, prices: Mapping[UUID, Price]) -> list[Joined]:
+    """The same for prices, where nothing else is stated."""
+    joined = [_nothing(channel, recipient_id) for recipient_id in sorted(prices)]
+    for one in joined:
+        price = prices[one.recipient_id]
+        one.cost_micros, one.currency = price.cost_micros, price.currency
+    return joined
+
+
+def _nothing(channel: Channel, recipient_id: UUID) -> Joined:
+    return Joined(recipient_id, engaged_at=[None] * len(channel.engagement_columns))
 
 
 def _join(one: Joined, receipt: Receipt) -> None:
@@ -129,6 +173,11 @@ class Change:
         """The receipt is the first word of acceptance, and no sender will still record it."""
         return self.old_outcome in ("unknown", "refused") or self.old_status == "queued"
 
+    @property
+    def is_final(self) -> bool:
+        """The receipt has brought the message into a final state, or a better one."""
+        return STATUS_RANK[self.joined.status] > max(STATUS_RANK["sending"], STATUS_RANK.get(self.old_status, 9))
+
 
 def events_of(channel: Channel, change: Change) -> list[NotificationEvent]:
     """The facts that are new; their ids repeat if the same fact is found again."""
@@ -147,7 +196,7 @@ def events_of(channel: Channel, change: Change) -> list[NotificationEvent]:
                 currency=change.currency,
             )
         )
-    if joined.status in ("failed", "bounced") and STATUS_RANK[joined.status] > STATUS_RANK.get(change.old_status, 9):
+    if change.is_final and joined.status != "delivered":
         assert joined.failed_at is not None
         events.append(_fact(joined, joined.status, joined.failed_at, joined.error_class, joined.code))
     if joined.delivered_at is not None and not change.old_delivered:
@@ -210,3 +259,82 @@ class Tariffs:
             if found := prefixes.get(address[:length]):
                 return found[0] * segments, found[1]
         return None
+
+
+_MOBILE = phonenumbers.PhoneNumberType.MOBILE
+
+
+def example_address(country: str) -> str:
+    """A mobile number of a country (ISO 3166 alpha-2), to look its tariff up by; "+" for what is no country."""
+    number = phonenumbers.example_number_for_type(country, _MOBILE)
+    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)) if number else "+"
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Recipients of a campaign in one country, None where nobody knows it, and their segments."""
+
+    country: str | None
+    recipients: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class PricedPortion:
+    """What a portion is estimated to cost, in millionths of the currency; None without a tariff."""
+
+    portion: Portion
+    micros: int | None
+    currency: str | None
+
+
+def price_portions(
+    tariffs: Tariffs, channel: Channel, provider_type: str, whole: Portion, portions: Iterable[Portion]
+) -> list[PricedPortion]:
+    """The price of each, and of what the portions leave of the whole."""
+    known = list(portions)
+    rest = Portion(
+        None,
+        max(whole.recipients - sum(one.recipients for one in known), 0),
+        max(whole.segments - sum(one.segments for one in known), 0),
+    )
+    prices = []
+    for one in [*known, rest] if rest.recipients or rest.segments else known:
+        cost = tariffs.estimate(channel.name, provider_type, example_address(one.country or ""), one.segments)
+        prices.append(PricedPortion(one, *(cost or (None, None))))
+    return prices
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What is known of an account's speed, None for what is not.
+
+    `configured` and `learned` are limits in units of its provider a second, `measured` is what it got through, in
+    messages a second. Nothing goes out for `held_seconds`.
+    """
+
+    configured: float | None = None
+    learned: float | None = None
+    measured: float | None = None
+    held_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How long it takes until the last message has been tried, and the rate (units or messages) that decides it."""
+
+    seconds: float
+    per_second: float
+    unit: str
+
+
+def estimate_drain(speed: Speed, unit: str, units: float, messages: int) -> Drain | None:
+    """For so many messages that come to so many units; None where nothing is known of the account's speed."""
+    limits = [limit for limit in (speed.configured, speed.learned) if limit]
+    found = [(units / min(limits), min(limits), unit)] if limits else []
+    if not speed.configured and speed.measured:
+        found.append((messages / speed.measured, speed.measured, "messages"))
+    if not found:
+        return None
+    seconds, per_second, unit = max(found)
+    return Drain(speed.held_seconds + seconds, per_second, unit)

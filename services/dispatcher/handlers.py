@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -31,13 +31,26 @@ from contracts.events import (
     TemplateChanged,
 )
 from services.dispatcher import metrics
-from services.dispatcher.domain import CampaignState, Change, events_of, join_receipts, repricing_of
-from services.dispatcher.store import campaigns, lots, receipts
+from services.dispatcher.domain import (
+    PRICE_AFTER_SECONDS,
+    CampaignState,
+    Change,
+    Joined,
+    events_of,
+    join_parts,
+    join_prices,
+    join_receipts,
+    repricing_of,
+)
+from services.dispatcher.store import campaigns, lots, parts, receipts
+from services.dispatcher.store.prices import insert_price_questions
 from shared.codec import now
 from shared.database import Connection, Database
 from shared.errors import Rejected
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
+from shared.providers.provider import Price
+from shared.providers.registry import VENDORS
 
 EVENTS_PER_RECORD_MAX = 500
 
@@ -118,10 +131,40 @@ async def on_receipts_recorded(database: Database, events: Sequence[ReceiptsReco
         for (name, provider), group in sorted(by_channel.items()):
             channel = CHANNELS[name]
             stated = await _placed(connection, channel, [receipt for event in group for receipt in event.receipts])
-            joined = join_receipts(channel, stated)
-            changes = await receipts.mark_receipts(connection, channel, joined)
-            metrics.UNMATCHED_RECEIPTS.inc(len(joined) - len(changes))
-            await _publish(connection, name, provider, changes)
+            stated = await _whole(connection, channel, stated)
+            await _fold(connection, channel, provider, join_receipts(channel, stated))
+
+
+async def record_prices(connection: Connection, name: str, provider: str, prices: Mapping[UUID, Price]) -> None:
+    """Folds prices that a vendor has stated when asked into the ledger, and says what is new."""
+    channel = CHANNELS[name]
+    await _fold(connection, channel, provider, join_prices(channel, prices))
+
+
+async def record_parts(
+    connection: Connection, channel: Channel, provider: str, recipient_ids: Collection[UUID]
+) -> None:
+    """Folds what was heard of parts before their number was known, in the transaction that has made it known."""
+    if known := await parts.find_parts(connection, recipient_ids):
+        expected = await parts.lock_parts(connection, channel, known)
+        whole = [join_parts(receipts, expected[recipient_id]) for recipient_id, receipts in known.items()]
+        await _fold(connection, channel, provider, join_receipts(channel, whole))
+
+
+async def _fold(connection: Connection, channel: Channel, provider: str, joined: Sequence[Joined]) -> None:
+    changes = await receipts.mark_receipts(connection, channel, joined)
+    metrics.UNMATCHED_RECEIPTS.inc(len(joined) - len(changes))
+    await _publish(connection, channel.name, provider, changes)
+    if unpriced := _unpriced(channel.name, provider, changes):
+        await insert_price_questions(connection, channel, unpriced, PRICE_AFTER_SECONDS)
+
+
+def _unpriced(channel: str, provider: str, changes: Sequence[Change]) -> list[UUID]:
+    """The messages that are now in their final state, and the price of which their vendor says when it is asked."""
+    vendor = VENDORS.get((channel, provider))
+    if vendor is None or vendor.CAPABILITIES.price != "later":
+        return []
+    return [one.joined.recipient_id for one in changes if one.is_final and one.joined.cost_micros is None]
 
 
 async def _placed(connection: Connection, channel: Channel, stated: Sequence[Receipt]) -> list[Receipt]:
@@ -136,6 +179,23 @@ async def _placed(connection: Connection, channel: Channel, stated: Sequence[Rec
             placed.append(msgspec.structs.replace(one, recipient_id=found, address=None))
     metrics.UNMATCHED_RECEIPTS.inc(len(stated) - len(placed))
     return placed
+
+
+async def _whole(connection: Connection, channel: Channel, stated: Sequence[Receipt]) -> list[Receipt]:
+    """The receipts with those of parts of long texts joined into what they say about the whole message."""
+    in_parts = [one for one in stated if one.part is not None]
+    whole = [one for one in stated if one.part is None]
+    if not in_parts:
+        return whole
+    expected = await parts.lock_parts(connection, channel, {one.recipient_id for one in stated})
+    kept = [one for one in in_parts if one.recipient_id in expected and expected[one.recipient_id] != 1]
+    metrics.UNMATCHED_RECEIPTS.inc(sum(one.recipient_id not in expected for one in in_parts))
+    whole += [join_parts([one], 1) for one in in_parts if expected.get(one.recipient_id) == 1]
+    if kept:
+        await parts.insert_parts(connection, kept)
+        known = await parts.find_parts(connection, {one.recipient_id for one in kept})
+        whole += [join_parts(receipts, expected[recipient_id]) for recipient_id, receipts in known.items()]
+    return whole
 
 
 async def _publish(connection: Connection, channel: str, provider: str, changes: Sequence[Change]) -> None:

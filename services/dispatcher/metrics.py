@@ -28,6 +28,11 @@ PROVIDER_FAULTS = Counter(
 UNMATCHED_RECEIPTS = Counter(
     "dispatcher_unmatched_receipts_total", "Receipts for recipients that are not in the ledger (erased, or not ours)."
 )
+PRICES = Counter(
+    "dispatcher_prices_total",
+    "Messages whose vendor was asked for the price later, by result: known, or given_up (the estimate stays).",
+    ["channel", "provider", "result"],
+)
 EXPIRED_LEASES = Counter(
     "dispatcher_expired_leases_total", "Lots whose worker died or froze; their attempts became unknown."
 )

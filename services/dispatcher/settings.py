@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, listed
 
 
 class DispatcherSettings(ServiceSettings):
@@ -32,4 +32,4 @@ class DispatcherSettings(ServiceSettings):
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """Hosts that an account's `config.baseUrl` may name."""
-        return frozenset(host.strip() for host in self.provider_host_allowlist.split(",") if host.strip())
+        return listed(self.provider_host_allowlist)

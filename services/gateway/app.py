@@ -11,11 +11,24 @@ import aiohttp
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
-from services.gateway.handlers import Keys, Owners
-from services.gateway.jobs import forget_answers
-from services.gateway.routes import describe, docs_page, forwarding_routes, own_routes
+from services.gateway.handlers.keys import Keys
+from services.gateway.handlers.limits import Limits
+from services.gateway.handlers.owners import Owners
+from services.gateway.handlers.tenants import Tenants
+from services.gateway.jobs import forget, mark_used_keys
+from services.gateway.routes.audit import audit_routes
+from services.gateway.routes.describing import describe, docs_page
+from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.forwarding import forwarding_routes
+from services.gateway.routes.front import Front
+from services.gateway.routes.keys import key_routes
+from services.gateway.routes.outside import outside_routes
+from services.gateway.routes.own import own_routes
+from services.gateway.routes.people import people_routes
+from services.gateway.routes.sessions import session_routes
+from services.gateway.routes.tenants import tenant_routes
 from services.gateway.settings import GatewaySettings
-from shared.database import Database, open_database
+from shared.database import Database, TenantDatabase, open_database
 from shared.http import answer_problems
 from shared.runtime import Job, Service
 
@@ -33,21 +46,33 @@ async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
         open_database(settings.database_url, settings.database_connections_max, NAME) as database,
         aiohttp.ClientSession(connector=connector, auto_decompress=False) as client,
     ):
+        keys = Keys(database)
+        app = make_app(database, keys, Owners(client, settings), settings)
         yield Service(
             name=NAME,
-            routes=make_app(database, Owners(client, settings), settings),
+            routes=Front(app, database, settings),
             database=database,
-            jobs=[Job("old answers", partial(forget_answers, database, settings.idempotency_hours))],
+            jobs=[
+                Job("forgetting", partial(forget, database, settings.idempotency_hours)),
+                Job("used keys", partial(mark_used_keys, keys)),
+            ],
         )
 
 
-def make_app(database: Database, owners: Owners, settings: GatewaySettings) -> FastAPI:
+def make_app(database: Database, keys: Keys, owners: Owners, settings: GatewaySettings) -> FastAPI:
     """The public API with its description."""
     app = FastAPI(title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     answer_problems(app)
-    keys = Keys(database)
-    app.include_router(own_routes(database, keys, owners, settings))
-    app.include_router(forwarding_routes(database, keys, owners, settings))
+    entrance = Entrance(database, keys, Tenants(database), Limits(database), settings)
+    seen = TenantDatabase(database)
+    app.include_router(outside_routes(entrance, owners))
+    app.include_router(session_routes(database, entrance))
+    app.include_router(people_routes(seen, entrance))
+    app.include_router(key_routes(seen, entrance))
+    app.include_router(tenant_routes(entrance))
+    app.include_router(audit_routes(seen, entrance))
+    app.include_router(own_routes(seen, entrance, owners))
+    app.include_router(forwarding_routes(seen, entrance, owners, settings))
     document = describe(app)
 
     @app.get("/openapi.json", include_in_schema=False)

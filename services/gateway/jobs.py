@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from services.gateway.store import delete_old_answers
+from services.gateway.handlers.keys import Keys
+from services.gateway.store.answers import delete_old_answers
+from services.gateway.store.audit import delete_old_deeds
+from services.gateway.store.limits import delete_full_buckets
+from services.gateway.store.sessions import delete_ended
 from shared.database import Database
 from shared.runtime import JobContext
 
 PURGE_SECONDS = 600.0
+USED_SECONDS = 15.0
+"""How exact the last use of a key is."""
 
 
-async def forget_answers(database: Database, hours: int, context: JobContext) -> None:
-    """Forgets stored answers after their time."""
+async def forget(database: Database, hours: int, context: JobContext) -> None:
+    """Forgets what is kept for a time only, after its time."""
     while not await context.sleep(PURGE_SECONDS):
         async with database.transaction() as connection:
             await delete_old_answers(connection, hours)
+            await delete_ended(connection)
+            await delete_full_buckets(connection)
+            await delete_old_deeds(connection)
+
+
+async def mark_used_keys(keys: Keys, context: JobContext) -> None:
+    """Writes down which keys are used, also at the end."""
+    while not await context.sleep(USED_SECONDS):
+        await keys.mark_used()
+    await keys.mark_used()

@@ -69,7 +69,7 @@ ONCE = THROTTLED | SERVER_ERROR | ACCEPT_THEN_ERROR | ACCEPT_THEN_HANG | ACCEPT_
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rates by kind from 0 to 1, of addresses; and how long the slow kinds take."""
+    """Rates by kind from 0 to 1, of addresses; how long the slow kinds take, and after which time a price is known."""
 
     seed: int = 1
     rates: dict[str, float] = {}
@@ -78,6 +78,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     latency_seconds: float = 0.5
     hang_seconds: float = 30.0
     retry_after_seconds: int = 1
+    price_seconds: float = 2.0
 
 
 def problems_of(faults: Faults) -> list[tuple[str, str]]:
@@ -88,7 +89,14 @@ def problems_of(faults: Faults) -> list[tuple[str, str]]:
             found.append((f"rates.{kind}", f"is not a kind of fault; there are {', '.join(KINDS)}"))
         elif not 0 <= rate <= 1:
             found.append((f"rates.{kind}", "must be from 0 to 1"))
-    for name in ("receipt_seconds", "late_seconds", "latency_seconds", "hang_seconds", "retry_after_seconds"):
+    for name in (
+        "receipt_seconds",
+        "late_seconds",
+        "latency_seconds",
+        "hang_seconds",
+        "retry_after_seconds",
+        "price_seconds",
+    ):
         if not 0 <= getattr(faults, name) <= SECONDS_MAX:
             found.append((name, f"must be from 0 to {SECONDS_MAX:.0f}"))
     if not 0 <= faults.seed < 1 << 63:

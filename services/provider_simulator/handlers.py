@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Any
 
@@ -38,13 +38,13 @@ _requests = lru_cache(maxsize=256)(metrics.REQUESTS.labels)
 class Submission:
     """One message as a provider's protocol stated it.
 
-    `report` makes the callback request for a state, `by_app` says that the customer's app makes it. An `id` that the
-    sender chose stays. `refused_later`: this provider takes messages to bad addresses, and reports that they failed.
-    `answer` is the name of the result.
+    `report` makes the callback request for a state, `by_app` says that the customer's app makes it; where each part of
+    a long text is reported, `further_reports` make the others. An `id` that the sender chose stays. `refused_later`:
+    this provider takes messages to bad addresses, and reports that they failed. `answer` is the name of the result.
     """
 
     __slots__ = (
-        *("account", "address", "answer", "by_app", "id", "id_prefix", "provider"),
+        *("account", "address", "answer", "by_app", "further_reports", "id", "id_prefix", "provider"),
         *("reference", "refused_later", "report", "sender", "sequence", "text", "url"),
     )
 
@@ -63,6 +63,7 @@ class Submission:
         self.refused_later = False
         self.sequence = 0
         self.report: Callable[[Submission, str], bytes] | None = None
+        self.further_reports: Sequence[Callable[[Submission, str], bytes]] = ()
 
 
 class Inbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -241,16 +242,14 @@ class Simulator:
 
     def _callback(self, submission: Submission, state: str, seconds: float) -> None:
         assert submission.report is not None
-        report, log, sequence, run = submission.report, self.log, submission.sequence, self._run
-
-        def build() -> bytes:
-            return report(submission, state)
+        log, sequence, run = self.log, submission.sequence, self._run
 
         def on_end(status: int) -> None:
             if 200 <= status < 300 and run == self._run:
                 log.mark(sequence, state)
 
-        self.courier.plan(Callback(submission.url, build, on_end), seconds)
+        for report in (submission.report, *submission.further_reports):
+            self.courier.plan(Callback(submission.url, partial(report, submission, state), on_end), seconds)
 
     def _time(self) -> str:
         second, fraction = divmod(time.time(), 1)

@@ -10,12 +10,13 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import H2Error
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from services.provider_simulator.http_text import Answer, Request, answer_bytes
 
 PREFACE = b"PRI * HTTP/2.0"
 STREAMS_MAX = 1000
+_LEAVE_SECONDS = 1.0
 
 _NOT_FOUND = Answer(answer_bytes(404, b"{}"))
 
@@ -46,16 +47,22 @@ class Http2Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = transport
         self._streams: dict[int, _Stream] = {}
         self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._last_served = 0
+        self._leaving = False
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
-        self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS_MAX})
+        self._h2.local_settings = Settings(
+            client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS_MAX}
+        )
         self._h2.initiate_connection()
         host.connections.add(self)
         transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._leaving:
+            return
         try:
             for event in self._h2.receive_data(data):
-                if self._transport is None or self._transport.is_closing():
+                if self._leaving or self._transport is None or self._transport.is_closing():
                     return
                 self._on_event(event)
         except H2Error:
@@ -101,6 +108,7 @@ class Http2Connection(asyncio.Protocol):
         lines = "".join(f"\r\n{name}: {value}" for name, value in stream.headers if not name.startswith(":"))
         head = f"{headers.get(':method', '')} {path} HTTP/2{lines}".encode()
         request = Request(headers.get(":method", ""), path, query, head, head.lower(), bytes(stream.body), http2=True)
+        self._last_served = max(self._last_served, stream_id)
         answer = self._host.speak(request) or _NOT_FOUND
         if answer.delay_seconds:
             loop = asyncio.get_running_loop()
@@ -129,12 +137,18 @@ class Http2Connection(asyncio.Protocol):
         if body:
             self._h2.send_data(stream_id, body, end_stream=True)
         if answer.close:
-            self._h2.close_connection(ErrorCodes.NO_ERROR, last_stream_id=stream_id)
+            self._h2.close_connection(ErrorCodes.NO_ERROR, last_stream_id=self._last_served)
             self._flush()
-            if self._transport is not None:
-                self._transport.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Says no more, and closes when the client does: closing at once could take the goodbye from it."""
+        self._leaving = True
+        if self._transport is not None:
+            self._transport.write_eof()
+            asyncio.get_running_loop().call_later(_LEAVE_SECONDS, self.abort)
 
     def _flush(self) -> None:
         data = self._h2.data_to_send()
-        if data and self._transport is not None:
+        if data and self._transport is not None and not self._leaving:
             self._transport.write(data)

@@ -15,7 +15,7 @@ import hmac
 import os
 import time
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from uuid import uuid4
 
 import msgspec
@@ -184,13 +184,15 @@ def handle_sms(simulator: Simulator, request: Request) -> Answer:
     simulator.secrets[account] = secret
     submission = Submission("nexmo", "", account, f"+{to}", text, form.get("client-ref", ""))
     submission.id, submission.sender, submission.refused_later = os.urandom(8).hex().upper(), form["from"], True
+    count = count_segments(text).count
     if form.get("callback"):
         submission.url = form["callback"]
 
-        def report(submission: Submission, state: str) -> bytes:
-            return delivery_receipt(submission, state, secret)
-
-        submission.report = report
+        last, *others = (
+            partial(delivery_receipt, part=part, is_last=part == count - 1, secret=secret)
+            for part in reversed(range(count))
+        )
+        submission.report, submission.further_reports = last, others
     result = simulator.submit(submission)
     if result.name == "accept_then_hang":
         return Answer(b"", simulator.fates.faults.hang_seconds, close=True)
@@ -210,7 +212,7 @@ def handle_sms(simulator: Simulator, request: Request) -> Answer:
             "network": "26201",
             "client-ref": submission.reference,
         }
-        for number in range(count_segments(text).count)
+        for number in range(count)
     ]
     answer = {"message-count": str(len(parts)), "messages": parts}
     return Answer(answer_bytes(200, _encode(answer)), result.delay_seconds)
@@ -221,8 +223,10 @@ def _refused(status: str, text: str) -> bytes:
     return answer_bytes(200, _encode({"message-count": "1", "messages": [message]}))
 
 
-def delivery_receipt(submission: Submission, state: str, secret: str) -> bytes:
-    """The signed request that reports what became of the message's first part."""
+def delivery_receipt(submission: Submission, state: str, part: int, is_last: bool, secret: str) -> bytes:
+    """The signed request that reports what became of a part; of a message that does not arrive it is the last."""
+    if state == "undelivered" and not is_last:
+        state = "delivered"
     status, code = {
         "delivered": ("delivered", "0"),
         "undelivered": ("failed", "2"),
@@ -233,7 +237,7 @@ def delivery_receipt(submission: Submission, state: str, secret: str) -> bytes:
         "msisdn": submission.address.lstrip("+"),
         "to": submission.sender,
         "network-code": "26201",
-        "messageId": f"{submission.id}00",
+        "messageId": f"{submission.id}{part:02X}",
         "price": _PRICE,
         "status": status,
         "scts": datetime.now(UTC).strftime("%y%m%d%H%M"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from zlib import crc32
 
@@ -114,6 +115,13 @@ class RequestLog:
             entry, text = self.at(position + 1)
             if entry.address == address:
                 found.append((entry, text, self.reports(position + 1)))
+
+    def newest_first(self, until: str) -> Iterator[tuple[Entry, str, list[str]]]:
+        """All requests up to a time (the beginning of an entry's), with text and callbacks taken so far."""
+        sequences = range(1, len(self) + 1)
+        after = bisect_right(sequences, until, key=lambda sequence: self.at(sequence)[0].time[: len(until)])
+        for sequence in reversed(sequences[:after]):
+            yield *self.at(sequence), self.reports(sequence)
 
     def at(self, sequence: int) -> tuple[Entry, str]:
         """One request and its text; raises IndexError."""

@@ -9,9 +9,11 @@ import base64
 import hashlib
 import hmac
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email.utils import format_datetime
 from functools import lru_cache
+from itertools import islice, takewhile
 
 import msgspec
 
@@ -31,11 +33,12 @@ _quoted = msgspec.json.Encoder().encode
 
 _MESSAGE = (
     b'{"sid":"%b","status":"%b","to":%b,"from":%b,"messaging_service_sid":%b,"body":%b,"num_segments":"%d",'
-    b'"num_media":"0","direction":"outbound-api","api_version":"2010-04-01","price":null,"price_unit":"USD",'
+    b'"num_media":"0","direction":"outbound-api","api_version":"2010-04-01","price":%b,"price_unit":"USD",'
     b'"error_code":%b,"error_message":null,"account_sid":%b,"date_created":"%b","date_updated":"%b","date_sent":%b,'
     b'"uri":"/2010-04-01/Accounts/%b/Messages/%b.json","subresource_uris":{}}'
 )
 _UNDELIVERED_CODE = 30005
+_PRICE_PER_SEGMENT = Decimal("-0.00750")
 
 
 def _error(status: int, code: int, message: str, headers: bytes = b"") -> bytes:
@@ -143,12 +146,20 @@ def _answer(simulator: Simulator, submission: Submission, result: Result, servic
     if name in _ERRORS:
         return Answer(_ERRORS[name], result.delay_seconds)
     state = b"accepted" if service else b"queued"
-    body = _message(submission, state, _date(datetime.now(UTC)), service, None)
+    body = _message(submission, state, _date(datetime.now(UTC)), service)
     return Answer(answer_bytes(201, body), result.delay_seconds)
 
 
-def _message(submission: Submission, state: bytes, created: bytes, service: str, error_code: int | None) -> bytes:
+def _message(
+    submission: Submission,
+    state: bytes,
+    created: bytes,
+    service: str,
+    error_code: int | None = None,
+    priced: bool = False,
+) -> bytes:
     identity, account = submission.id.encode(), submission.account
+    segments = count_segments(submission.text).count
     sent = b"null" if state in (b"queued", b"accepted") else b'"%b"' % created
     return _MESSAGE % (
         identity,
@@ -157,7 +168,8 @@ def _message(submission: Submission, state: bytes, created: bytes, service: str,
         b"null" if service else _quoted(submission.sender),
         _quoted(service) if service else b"null",
         _quoted(submission.text),
-        count_segments(submission.text).count,
+        segments,
+        b'"%b"' % str(_PRICE_PER_SEGMENT * segments).encode() if priced else b"null",
         b"%d" % error_code if error_code else b"null",
         _quoted(account),
         created,
@@ -226,18 +238,27 @@ def inbound_request(inbound: Inbound, secret: str) -> tuple[str, bytes]:
 
 def _list(simulator: Simulator, account: str, query: dict[str, str]) -> bytes:
     limit = min(int(query["PageSize"]) if query.get("PageSize", "").isdecimal() else 50, 1000)
-    since = query.get("DateSent>") or query.get("DateSent") or ""
-    messages = [
-        _resource(simulator, entry, text, reports)
-        for entry, text, reports in reversed(simulator.log.find(query.get("To", "")))
-        if entry.provider == "twilio" and entry.account == account and entry.accepted and entry.time[:10] >= since[:10]
-    ]
+    since = (query.get("DateSent>") or query.get("DateSent") or "").removesuffix("Z")
+    until = (query.get("DateSent<") or query.get("DateSent") or "9999").removesuffix("Z")
+    log = simulator.log
+    requests = reversed(log.find(query["To"])) if "To" in query else log.newest_first(until)
+    listed = (
+        one for one in takewhile(lambda one: since <= one[0].time, requests) if _is_listed(one[0], account, until)
+    )
+    page = int(query["Page"]) if query.get("Page", "").isdecimal() else 0
+    messages = [_resource(simulator, *one) for one in islice(listed, page * limit, (page + 1) * limit + 1)]
+    following = "&".join(f"{form_quoted(name)}={form_quoted(value)}" for name, value in query.items() if name != "Page")
     body = b'{"messages":[%b],"page":0,"page_size":%d,"next_page_uri":%b,"first_page_uri":"","uri":""}' % (
         b",".join(messages[:limit]),
         limit,
-        b'"%b%b/Messages.json?Page=1"' % (ROOT.encode(), account.encode()) if len(messages) > limit else b"null",
+        _quoted(f"{ROOT}{account}/Messages.json?{following}&Page={page + 1}") if len(messages) > limit else b"null",
     )
     return answer_bytes(200, body)
+
+
+def _is_listed(entry: Entry, account: str, until: str) -> bool:
+    is_sent_by_then = entry.accepted and entry.time[: len(until)] <= until
+    return is_sent_by_then and entry.provider == "twilio" and entry.account == account
 
 
 def _fetch(simulator: Simulator, account: str, identity: str) -> bytes:
@@ -255,5 +276,13 @@ def _resource(simulator: Simulator, entry: Entry, text: str, reports: list[str])
     submission = Submission("twilio", "SM", entry.account, entry.address, text, entry.reference)
     submission.id, submission.sender = entry.id, entry.sender
     state = simulator.state(simulator.fates.of(entry.address), reports)
-    created = format_datetime(datetime.fromisoformat(entry.time)).encode()
-    return _message(submission, state.encode(), created, "", _UNDELIVERED_CODE if state == "undelivered" else None)
+    created = datetime.fromisoformat(entry.time)
+    priced_at = created + timedelta(seconds=simulator.fates.faults.price_seconds)
+    return _message(
+        submission,
+        state.encode(),
+        format_datetime(created).encode(),
+        "",
+        _UNDELIVERED_CODE if state == "undelivered" else None,
+        priced=datetime.now(UTC) >= priced_at,
+    )

@@ -37,6 +37,11 @@ class Database:
     committed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after each commit; the outbox relay waits for it."""
 
+    @property
+    def whole_fleet(self) -> Database:
+        """Itself: consumers and jobs see every tenant."""
+        return self
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction on a psycopg connection: committed at the end, rolled back on an exception."""

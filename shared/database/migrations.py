@@ -1,4 +1,4 @@
-"""Applies a service's Alembic history as the service's own role, in its own schema."""
+"""Applies a service's Alembic history as the service's own role, in its own schema, and builds the wall."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine, pool, text
 
 from shared.database.roles import create_role, role_url
+from shared.database.wall import build_wall
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LOCK_TIMEOUT = "4s"
@@ -39,5 +40,6 @@ def migrate(admin_url: str, service: str, role_secret: str) -> str:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        build_wall(connection, service)
     engine.dispose()
     return url

@@ -1,4 +1,4 @@
-"""One role and one schema per service; a service's role sees no other schema."""
+"""One schema per service with two roles, its own and that of its requests, which see no other schema."""
 
 from __future__ import annotations
 
@@ -24,8 +24,14 @@ def role_url(admin_url: str, service: str, role_secret: str) -> str:
     return urlunsplit(parts._replace(netloc=netloc))
 
 
+def tenant_role(service: str) -> str:
+    """The role that a service takes for a request; nobody can log in as it."""
+    return f"{service}_tenant"
+
+
 def create_role(admin: psycopg.Connection[tuple[object, ...]], service: str, role_secret: str) -> None:
-    """Makes the role and its schema, or brings them up to date; nobody else may enter the schema."""
+    """Makes the service's role, that of its requests and the schema, or brings them up to date; nobody else may enter
+    the schema."""
     role = sql.Identifier(service)
     exists = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (service,)).fetchone()
     verb = sql.SQL("ALTER") if exists else sql.SQL("CREATE")
@@ -37,4 +43,9 @@ def create_role(admin: psycopg.Connection[tuple[object, ...]], service: str, rol
     admin.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
     admin.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}").format(role, role))
     admin.execute(sql.SQL("REVOKE ALL ON SCHEMA {} FROM PUBLIC").format(role))
+    tenant = sql.Identifier(tenant_role(service))
+    if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (tenant_role(service),)).fetchone():
+        admin.execute(sql.SQL("CREATE ROLE {} NOLOGIN NOBYPASSRLS").format(tenant))
+    admin.execute(sql.SQL("GRANT {} TO {}").format(tenant, role))
+    admin.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(role, tenant))
     admin.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")

@@ -95,6 +95,9 @@ _CLASSES = {
     ),
 }
 
+_CLASSES_BY_STATUS = {**dict.fromkeys((401, 403, 404, 405), "config"), 413: "content"}
+"""For answers without a reason, which whatever stands before Apple gives."""
+
 
 @dataclass(slots=True)
 class Account:
@@ -269,7 +272,7 @@ def outcome(_account: Account, message: Message, answer: HttpAnswer) -> Outcome:
         return Deferred("transient", None, code)
     if answer.status < 400:
         return Unknown("malformed", code)
-    error_class = _CLASSES.get(reason, "config" if answer.status in (401, 403, 404, 405) else "unknown")
+    error_class = _CLASSES.get(reason) or _CLASSES_BY_STATUS.get(answer.status, "unknown")
     return Refused(error_class, code, _time_of(failure.timestamp) if failure else None)
 
 

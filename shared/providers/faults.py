@@ -31,12 +31,12 @@ _FAULTS = {
     pycurl.E_WRITE_ERROR: "too_large",
 }
 
-FAULTS = (*sorted(set(_FAULTS.values())), "lease_expired", "closed", "other")
+FAULTS = (*sorted(set(_FAULTS.values())), "lease_expired", "stream_refused", "closed", "other")
 """Every kind of fault there is, for metrics."""
 
 
 class Fault(msgspec.Struct, frozen=True, gc=False):
-    """No complete answer came. `maybe_written` is False only if libcurl never reached the write."""
+    """No complete answer came. `maybe_written` is False if the write was never reached, or the server did nothing."""
 
     kind: str
     maybe_written: bool

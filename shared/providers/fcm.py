@@ -7,13 +7,16 @@ requests and takes every 404 for a dead token.
 
 from __future__ import annotations
 
+import hashlib
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 import msgspec
 from google.auth.exceptions import GoogleAuthError, TransportError
@@ -78,17 +81,29 @@ class _Payloads(FCMNotification):  # type: ignore[misc]
         return msgspec.json.encode(data)
 
 
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class _Grant:
+    """A service account's authorization; `headers` hold the token that is good until `expires_at`."""
+
+    credentials: Any = field(repr=False)
+    headers: tuple[str, ...] = field(default=(), repr=False)
+    expires_at: float = 0.0
+    renewing: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+
+_GRANTS: WeakValueDictionary[tuple[str, ...], _Grant] = WeakValueDictionary()
+"""Accounts that hold the same service account share its token as long as one of them is in use."""
+
+
 @dataclass(slots=True)
 class Account:
-    """Our service account in one Firebase project; `headers` hold the token that is good until `expires_at`."""
+    """Our service account in one Firebase project."""
 
     base_url: str
     token_url: str
     send_url: str
-    credentials: Any = field(repr=False)
+    grant: _Grant = field(repr=False)
     payloads: _Payloads = field(repr=False)
-    headers: tuple[str, ...] = field(default=(), repr=False)
-    expires_at: float = 0.0
 
     def hosts(self) -> list[tuple[str, str]]:
         """The URLs that the account names, with the field that holds each."""
@@ -125,40 +140,57 @@ def account(values: Mapping[str, Any]) -> Account:
     config, info = config_of(values), _service_account(values)
     project = text_of(config, "projectId") or text_of(info, "project_id")
     base_url = (text_of(config, "baseUrl") or _OFFICIAL).rstrip("/")
-    try:
-        credentials = service_account.Credentials.from_service_account_info(dict(info), scopes=[_SCOPE])  # type: ignore[no-untyped-call]
-    except (ValueError, GoogleAuthError):
-        raise InvalidField(Problem("config.serviceAccount", "its private_key cannot be read")) from None
+    grant = _grant(info)
     return Account(
         base_url=base_url,
         token_url=text_of(info, "token_uri"),
         send_url=f"{base_url}/v1/projects/{quote(project, safe='')}/messages:send",
-        credentials=credentials,
-        payloads=_Payloads(credentials=credentials, project_id=project),
+        grant=grant,
+        payloads=_Payloads(credentials=grant.credentials, project_id=project),
     )
+
+
+def _grant(info: Mapping[str, Any]) -> _Grant:
+    names = tuple(text_of(info, name) for name in ("token_uri", "client_email", "private_key_id", "private_key"))
+    key = (*names[:3], hashlib.sha256(names[3].encode()).hexdigest())
+    if (known := _GRANTS.get(key)) is not None:
+        return known
+    try:
+        credentials = service_account.Credentials.from_service_account_info(dict(info), scopes=[_SCOPE])  # type: ignore[no-untyped-call]
+    except (ValueError, GoogleAuthError):
+        raise InvalidField(Problem("config.serviceAccount", "its private_key cannot be read")) from None
+    grant = _GRANTS[key] = _Grant(credentials)
+    return grant
 
 
 def authorize(account: Account, refused: HttpRequest | None) -> Callable[[Exchange], Refused | Deferred | None] | None:
     """A token is fetched when there is none, when it ends in less than five minutes, or when it was refused."""
-    was_refused = refused is not None and refused.headers is account.headers
-    if not was_refused and time.monotonic() < account.expires_at - _FRESH_SECONDS:
+    grant = account.grant
+    held = grant.headers
+    was_refused = refused is not None and refused.headers is held
+    if not was_refused and time.monotonic() < grant.expires_at - _FRESH_SECONDS:
         return None
 
     def refresh(exchange: Exchange) -> Refused | Deferred | None:
-        try:
-            account.credentials.refresh(_Transport(exchange))
-        except GoogleAuthError as error:
-            if not was_refused and time.monotonic() < account.expires_at:
-                return None
-            if isinstance(error, TransportError) or error.retryable:
-                return Deferred("authorization", _AGAIN_SECONDS)
-            return Refused("config", "invalid_grant")
-        left = account.credentials.expiry.replace(tzinfo=UTC) - datetime.now(UTC)
-        account.headers = (f"Authorization: Bearer {account.credentials.token}", "Content-Type: application/json")
-        account.expires_at = time.monotonic() + left.total_seconds()
-        return None
+        with grant.renewing:
+            return _renew(grant, exchange, was_refused) if grant.headers is held else None
 
     return refresh
+
+
+def _renew(grant: _Grant, exchange: Exchange, was_refused: bool) -> Refused | Deferred | None:
+    try:
+        grant.credentials.refresh(_Transport(exchange))
+    except GoogleAuthError as error:
+        if not was_refused and time.monotonic() < grant.expires_at:
+            return None
+        if isinstance(error, TransportError) or error.retryable:
+            return Deferred("authorization", _AGAIN_SECONDS)
+        return Refused("config", "invalid_grant")
+    left = grant.credentials.expiry.replace(tzinfo=UTC) - datetime.now(UTC)
+    grant.headers = (f"Authorization: Bearer {grant.credentials.token}", "Content-Type: application/json")
+    grant.expires_at = time.monotonic() + left.total_seconds()
+    return None
 
 
 class _Transport(GoogleRequest):
@@ -226,7 +258,7 @@ def request(account: Account, message: Message) -> HttpRequest:
         android_config=android,
         apns_config={"headers": apns},
     )
-    return HttpRequest("POST", account.send_url, account.headers, body)
+    return HttpRequest("POST", account.send_url, account.grant.headers, body)
 
 
 class _Sent(msgspec.Struct, gc=False):
@@ -275,6 +307,8 @@ def outcome(_account: Account, _message: Message, answer: HttpAnswer) -> Outcome
             return UNAUTHORIZED
         case 429, _:
             return Deferred("throttled", answer.retry_after_seconds or _QUOTA_SECONDS, code)
+        case 400, "UNSPECIFIED_ERROR":
+            return Refused("unknown", code)
         case 400 | 413, _:
             return Refused("content", code)
         case status, _ if status >= 500:
@@ -285,7 +319,7 @@ def outcome(_account: Account, _message: Message, answer: HttpAnswer) -> Outcome
 def verification(account: Account) -> HttpRequest:
     """A message that Firebase only validates, to a topic that nobody hears."""
     body = account.payloads.parse_payload(topic_name="verification", notification_title="verification", dry_run=True)
-    return HttpRequest("POST", account.send_url, account.headers, body)
+    return HttpRequest("POST", account.send_url, account.grant.headers, body)
 
 
 def verified(_account: Account, answer: HttpAnswer) -> Verification:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
+from contracts.content import count_segments
 from shared.backoff import Backoff
 from shared.providers.faults import Fault, outcome_of
 from shared.providers.provider import (
@@ -19,14 +20,16 @@ from shared.providers.provider import (
     HttpRequest,
     Message,
     Outcome,
+    Prices,
     Refused,
+    Sought,
     Tls,
     Unclear,
     Unknown,
     Verification,
     boottime,
 )
-from shared.providers.vendor import BatchVendor, PreparingVendor, SingleVendor, Vendor
+from shared.providers.vendor import BatchVendor, PreparingVendor, PricingVendor, SingleVendor, Vendor
 from shared.providers.wire import Wire
 
 UNAUTHORIZED = Deferred("unauthorized")
@@ -108,6 +111,19 @@ class HttpProvider:
             _settle_all(call.indexes, Unknown("rounds") if call.sent_before else Deferred("rounds"), settle)
         return outcomes
 
+    def units(self, messages: Sequence[Message]) -> int:
+        """See `Provider.units`."""
+        match self.capabilities.rate_unit:
+            case "segments":
+                return sum(count_segments(message.text).count for message in messages)
+            case "requests":
+                return len(self._groups(messages, range(len(messages))))
+        return len(messages)
+
+    def limit(self, in_flight_max: int) -> int:
+        """See `Provider.limit`."""
+        return self._lane.limit(in_flight_max)
+
     async def ask(self, message: Message, attempted_at: datetime, others: Collection[str] = ()) -> Finding:
         """See `Provider.ask`."""
         if not self.capabilities.can_be_asked:
@@ -121,6 +137,19 @@ class HttpProvider:
         if isinstance(answer, Fault):
             return Unclear(answer.kind)
         return self._vendor.finding(self._account, message, attempted_at, others, answer)
+
+    async def ask_prices(self, sought: Sequence[Sought], page: HttpRequest | None = None) -> Prices | Unclear:
+        """See `Provider.ask_prices`."""
+        if self.capabilities.price != "later":
+            return Unclear("cannot_be_asked")
+        if await self._authorize(None) is not None:
+            return Unclear("unauthorized")
+        vendor = cast("PricingVendor", self._vendor)
+        answer = await self._exchange(page or vendor.price_question(self._account, sought))
+        if isinstance(answer, Fault):
+            return Unclear(answer.kind)
+        prices = vendor.prices(self._account, answer)
+        return Unclear(f"status_{answer.status}") if prices is None else prices
 
     async def verify(self) -> Verification:
         """See `Provider.verify`."""
@@ -143,11 +172,13 @@ class HttpProvider:
     # --- requests and what became of them -------------------------------------------------------------------------
 
     def _calls(self, messages: Sequence[Message], indexes: Sequence[int]) -> list[_Call]:
+        return [_Call(part, self._request(messages, part)) for part in self._groups(messages, indexes)]
+
+    def _groups(self, messages: Sequence[Message], indexes: Sequence[int]) -> list[Sequence[int]]:
         if self.capabilities.batch_max == 1:
-            return [_Call((index,), self._request(messages, (index,))) for index in indexes]
+            return [(index,) for index in indexes]
         groups = cast("BatchVendor", self._vendor).groups(self._account, [messages[index] for index in indexes])
-        parts = [[indexes[position] for position in group] for group in groups]
-        return [_Call(part, self._request(messages, part)) for part in parts]
+        return [[indexes[position] for position in group] for group in groups]
 
     def _request(self, messages: Sequence[Message], indexes: Sequence[int]) -> HttpRequest:
         if self.capabilities.batch_max == 1:

@@ -25,7 +25,7 @@ ERROR_CLASSES = (
 
 RECEIPTS_COME_BY = ("webhook", "app", "log", "none")
 RATE_UNITS = ("messages", "segments", "requests")
-PRICES_COME_BY = ("estimate", "response", "later", "none")
+PRICES_COME_BY = ("estimate", "response", "receipt", "later", "none")
 
 
 def boottime() -> float:
@@ -124,6 +124,28 @@ class Unclear(msgspec.Struct, frozen=True, gc=False):
 Finding = Found | Absent | Unclear
 
 
+class Sought(msgspec.Struct, frozen=True, gc=False):
+    """A message whose price is asked for: between these times the vendor has sent it."""
+
+    provider_message_id: str
+    attempted_at: datetime
+    final_at: datetime
+
+
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """What a message cost, in millionths of `currency`."""
+
+    cost_micros: int
+    currency: str
+
+
+class Prices(msgspec.Struct, frozen=True, gc=False):
+    """Prices by the vendor's id of the message, None for a message that has none yet; `more` asks for the next page."""
+
+    known: Mapping[str, Price | None] = {}
+    more: HttpRequest | None = None
+
+
 class Verification(msgspec.Struct, frozen=True):
     """Whether the vendor takes the credentials; `detail` is for the account's owner and holds no secret."""
 
@@ -154,7 +176,8 @@ class VendorReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a callback states about one message; `kind` is one of `contracts.events.receipts.RECEIPT_KINDS`.
 
     `reference` is the one we gave with the message, None where the vendor echoes nothing; then `provider_message_id`
-    says which message is meant. Where either stands for a batch, `address` says whom of it the receipt is about.
+    says which message is meant. Where either stands for a batch, `address` says whom of it the receipt is about; where
+    a long text has a receipt for each of its parts, `part` is the vendor's id of the one that this receipt is about.
     `at` is None where the vendor states no time.
     """
 
@@ -162,6 +185,7 @@ class VendorReceipt(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     provider_message_id: str | None = None
     address: str | None = None
+    part: str | None = None
     at: datetime | None = None
     error_class: str | None = None
     code: str | None = None
@@ -172,14 +196,30 @@ class VendorReceipt(msgspec.Struct, frozen=True, kw_only=True):
         return f"VendorReceipt({self.kind!r})"
 
 
+PARTS_MAX = 255
+"""A text message has no more."""
+
+
+class InboundPart(msgspec.Struct, frozen=True):
+    """Which part of a long text a message is: `number` of `total`, counted from 1; `reference` names the whole."""
+
+    reference: str
+    number: int
+    total: int
+
+
 class InboundMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A person wrote to one of our numbers. `intent` is stop, start, help or other."""
+    """A person wrote to one of our numbers. `intent` is stop, start, help or other.
+
+    A message with a `part` has a `provider_message_id` of its own, and an intent only if it is the first.
+    """
 
     address: PhoneNumber
     to: str
     text: str
     intent: str
     provider_message_id: str | None = None
+    part: InboundPart | None = None
 
     def __repr__(self) -> str:
         return f"InboundMessage(intent={self.intent!r})"
@@ -267,9 +307,11 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     `official_hosts` need no permission of the operator. With a `batch_max` above 1 the module is a `BatchVendor`.
     `resend_is_safe`: the same request twice has the effect of one, by the vendor's word. `echoes_reference`: receipts
     hold our reference, or the provider's id of the message has to be remembered. `rate_unit` is what the vendor counts
-    when it limits the rate. `http2`: it speaks nothing else. `prepares`: the module is a `PreparingVendor`.
-    `calls_by_get`: some accounts' callbacks are GET requests. `client_certificates`: an account may have
-    `config.certificate`.
+    when it limits the rate. `http2`: it speaks nothing else. `prepares`: the module is a `PreparingVendor`. With a
+    `price` that comes later the module is a `PricingVendor`. `receipts_per_part`: each part of a long text has its own,
+    and `Accepted.segments` says how many. `calls_by_get`: some accounts' callbacks are GET requests.
+    `client_certificates`: an account may have `config.certificate`. `repeats_unsigned`: the module is a
+    `RepeatingVendor`.
     """
 
     channel: str
@@ -282,6 +324,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     can_be_asked: bool
     price: str
     echoes_reference: bool = True
+    receipts_per_part: bool = False
+    repeats_unsigned: bool = False
     rate_unit: str = "messages"
     http2: bool = False
     prepares: bool = False
@@ -322,8 +366,17 @@ class Provider(Protocol):
         quick and not raise.
         """
 
+    def units(self, messages: Sequence[Message]) -> int:
+        """What the messages come to in the vendor's `rate_unit`."""
+
+    def limit(self, in_flight_max: int) -> int:
+        """From now on no more requests at a time than this, but one at least; returns how many are under way."""
+
     async def ask(self, message: Message, attempted_at: datetime, others: Collection[str] = ()) -> Finding:
         """Whether the vendor has a message that was attempted at that time (UTC)."""
+
+    async def ask_prices(self, sought: Sequence[Sought], page: HttpRequest | None = None) -> Prices | Unclear:
+        """One request for the prices of these messages, or for a further page of an earlier answer."""
 
     async def verify(self) -> Verification:
         """Whether the vendor takes the credentials."""

@@ -20,10 +20,13 @@ MICROS_MAX = 1_000_000 * 1_000_000
 """No message costs a million."""
 
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
 def decoded(decoder: msgspec.json.Decoder[Shape], body: bytes) -> Shape | None:
     """The body in the decoder's shape, None for anything else."""
     try:
-        return decoder.decode(body)
+        return decoder.decode(body.removeprefix(_BYTE_ORDER_MARK))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -89,6 +92,17 @@ def micros_of(amount: str | float | None, currency: str | None) -> tuple[int, st
 def seen_before(time: datetime | None, earliest: datetime) -> bool:
     """True where the time is known and earlier."""
     return time is not None and time < earliest
+
+
+def is_plain_url(url: str) -> bool:
+    """An http(s) URL of a host and perhaps a port and a path, to which a path can be added."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    has_more = parts.username is not None or any(character in url for character in "?#\\ ") or not url.isprintable()
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and not has_more
 
 
 def host_of(url: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from shared.providers import apns, fcm, nexmo, onesignal, sinch, twilio
 from shared.providers.http_provider import HttpProvider
 from shared.providers.provider import InvalidField, Problem, Provider, Tls
-from shared.providers.reading import config_of, host_of, text_of
+from shared.providers.reading import config_of, host_of, is_plain_url, text_of
 from shared.providers.sns import push as sns_push
 from shared.providers.sns import sms as sns_sms
 from shared.providers.vendor import Vendor
@@ -20,6 +20,9 @@ _ALL: tuple[Vendor, ...] = (twilio, sns_sms, nexmo, sinch, fcm, onesignal, sns_p
 
 RATE_MIN, RATE_MAX = 0.01, 100_000
 """Units a second."""
+
+CONCURRENT_MAX = 10_000
+"""Requests at a time."""
 
 VENDORS: Mapping[tuple[str, str], Vendor] = MappingProxyType(
     {(vendor.CAPABILITIES.channel, vendor.CAPABILITIES.provider_type): vendor for vendor in _ALL}
@@ -58,17 +61,29 @@ def rate_of(values: Mapping[str, Any]) -> float | None:
     return float(rate) if _is_rate(rate) else None
 
 
+def concurrency_of(values: Mapping[str, Any]) -> int | None:
+    """The requests at a time that the account's owner allows (`config.concurrentMax`), None without a limit."""
+    most = config_of(values).get("concurrentMax")
+    return most if _is_concurrency(most) else None
+
+
 def _is_rate(rate: object) -> TypeGuard[float]:
     return isinstance(rate, int | float) and not isinstance(rate, bool) and RATE_MIN <= rate <= RATE_MAX
+
+
+def _is_concurrency(most: object) -> TypeGuard[int]:
+    return isinstance(most, int) and not isinstance(most, bool) and 1 <= most <= CONCURRENT_MAX
 
 
 def _read_account(
     vendor: Vendor, values: Mapping[str, Any], allowed_hosts: frozenset[str]
 ) -> tuple[list[Problem], Any]:
     problems = vendor.problems(values)
-    rate = config_of(values).get("ratePerSecond")
+    rate, most = (config_of(values).get(name) for name in ("ratePerSecond", "concurrentMax"))
     if rate is not None and not _is_rate(rate):
         problems.append(Problem("config.ratePerSecond", f"must be a number from {RATE_MIN} to {RATE_MAX}"))
+    if most is not None and not _is_concurrency(most):
+        problems.append(Problem("config.concurrentMax", f"must be a whole number from 1 to {CONCURRENT_MAX}"))
     if problems:
         return problems, None
     try:
@@ -76,11 +91,17 @@ def _read_account(
     except InvalidField as error:
         return [error.problem], None
     official = vendor.CAPABILITIES.official_hosts
-    hosts = [(field, host_of(url)) for field, url in account.hosts()]
+    urls = account.hosts()
+    hosts = [(field, host_of(url)) for field, url in urls]
     problems = [
         Problem(field, "this host is not in PROVIDER_HOST_ALLOWLIST")
         for field, host in hosts
         if host not in official | allowed_hosts
+    ]
+    problems = problems or [
+        Problem(field, "must be a scheme, a host, and perhaps a port and a path")
+        for field, url in urls
+        if not is_plain_url(url)
     ]
     if ca_file := text_of(config_of(values), "caFile"):
         if any(host in official for _, host in hosts):

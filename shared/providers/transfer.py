@@ -2,12 +2,14 @@
 
 The deadline is checked in libcurl's PREREQFUNCTION, which libcurl calls in the same step that writes the request, so a
 worker that was frozen past its lease writes nothing. libcurl silently repeats a request whose reused connection turns
-out dead; the second call of the same function stops that.
+out dead, or whose stream was refused; the second call of the same function stops that. A stream that was refused, or
+left out by a GOAWAY, counts as not written: RFC 9113 section 8.7 has it that nothing was done. See docs/decisions/0006.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,11 +21,14 @@ from shared.providers.provider import HttpAnswer, HttpRequest, Tls, boottime
 if TYPE_CHECKING:
     from shared.providers.wire import Lane
 
+_REFUSED = (b"HTTP/2 stream ", b" refused by server, try again on a new connection\n")
+"""How the line begins and ends by which libcurl tells of a refused stream, and of nothing else."""
+
 
 class Batch:
-    """Requests of one caller; `left` counts those without a result."""
+    """Requests of one caller; `left` counts those without a result, `refusals` how often a server refused which."""
 
-    __slots__ = ("deadline", "ended", "left", "on_done", "requests")
+    __slots__ = ("deadline", "ended", "left", "on_done", "refusals", "requests")
 
     def __init__(
         self,
@@ -36,6 +41,7 @@ class Batch:
         self.deadline = deadline
         self.on_done = on_done
         self.left = len(requests)
+        self.refusals: Counter[int] = Counter()
         self.ended = ended
 
     def settle(self, index: int, result: HttpAnswer | Fault) -> None:
@@ -53,8 +59,8 @@ class Slot:
     """One easy handle and the request that it carries at the moment."""
 
     __slots__ = (
-        *("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "http2", "index", "lane", "tls", "url"),
-        "writes",
+        *("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "http2", "index", "lane", "refused", "tls"),
+        *("url", "written"),
     )
 
     def __init__(self, curl: pycurl.Curl, tls: Tls | None = None) -> None:
@@ -64,7 +70,8 @@ class Slot:
         self.headers: tuple[str, ...] | None = None
         self.chunks: list[bytes] = []
         self.deadline = 0.0
-        self.writes = 0
+        self.written = False
+        self.refused = False
         self.abort_kind: str | None = None
         self.batch: Batch | None = None
         self.index = 0
@@ -73,17 +80,25 @@ class Slot:
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.PREREQFUNCTION, self._before_write)
         curl.setopt(pycurl.WRITEFUNCTION, self._receive)
+        curl.setopt(pycurl.DEBUGFUNCTION, self._listen)
 
     def _receive(self, chunk: bytes) -> None:
         self.chunks.append(chunk)
 
+    def _listen(self, kind: int, line: bytes) -> None:
+        """What libcurl says while it speaks HTTP/2. Should its words change, refused streams are unknown again."""
+        if kind == pycurl.INFOTYPE_TEXT and line.startswith(_REFUSED[0]) and line.endswith(_REFUSED[1]):
+            self.written, self.refused = False, True
+
     def _before_write(self, *_addresses: object) -> int:
-        if self.writes:
+        if self.written:
             self.abort_kind = "connection_lost"
+        elif self.refused:
+            self.abort_kind = "stream_refused"
         elif boottime() >= self.deadline:
             self.abort_kind = "lease_expired"
         else:
-            self.writes = 1
+            self.written = True
             return pycurl.PREREQFUNC_OK
         return pycurl.PREREQFUNC_ABORT
 
@@ -96,6 +111,7 @@ class Slot:
             version = pycurl.CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE if lane.http2 else pycurl.CURL_HTTP_VERSION_1_1
             curl.setopt(pycurl.HTTP_VERSION, version)
             curl.setopt(pycurl.PIPEWAIT, int(lane.http2))
+            curl.setopt(pycurl.VERBOSE, int(lane.http2))
         if request.url != self.url:
             curl.setopt(pycurl.URL, request.url)
             self.url = request.url
@@ -109,7 +125,7 @@ class Slot:
             curl.setopt(pycurl.HTTPGET, 1)
         self.chunks = []
         self.deadline = batch.deadline
-        self.writes = 0
+        self.written = self.refused = False
         self.abort_kind = None
         self.lane, self.batch, self.index = lane, batch, index
 
@@ -124,4 +140,5 @@ class Slot:
 
     def fault(self, number: int) -> Fault:
         """What went wrong, once libcurl says that something did."""
-        return Fault(self.abort_kind or fault_kind(number), maybe_written=bool(self.writes))
+        maybe_written = self.written or self.curl.getinfo(pycurl.RESPONSE_CODE) != 0
+        return Fault(self.abort_kind or fault_kind(number), maybe_written)

@@ -17,8 +17,10 @@ from shared.providers.provider import (
     HttpRequest,
     Message,
     Outcome,
+    Prices,
     Problem,
     Refused,
+    Sought,
     Verification,
 )
 
@@ -103,3 +105,23 @@ class PreparingVendor(Vendor, Protocol):
 
     def prepared(self, account: Any, message: Message, answer: HttpAnswer) -> Refused | Deferred | None:
         """Learns from the answer; returns what stands in the way."""
+
+
+class PricingVendor(Vendor, Protocol):
+    """A vendor that knows the price of a message some time after it was sent, and says it when asked."""
+
+    def price_question(self, account: Any, sought: Sequence[Sought]) -> HttpRequest:
+        """One request for the prices of these messages, or of as many as one request can ask for, at least the first.
+
+        Of more than one message it may ask in a way that finds only some: the others are asked for one by one.
+        """
+
+    def prices(self, account: Any, answer: HttpAnswer) -> Prices | None:
+        """What the answer says, also of messages that nobody asked for; None where it is none to the question."""
+
+
+class RepeatingVendor(Vendor, Protocol):
+    """A vendor that at times has to call without a signature, and calls again with one when told to come later."""
+
+    def is_unsigned(self, account: Any, callback: CallbackRequest) -> bool:
+        """True for a callback without any signature to an account of which the vendor signs the callbacks."""

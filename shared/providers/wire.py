@@ -11,7 +11,7 @@ import select
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pycurl
@@ -28,8 +28,19 @@ _STREAMS_MAX = 1000
 """Requests on one HTTP/2 connection, where its server allows so many."""
 
 
+_FIRST_MAX = 2
+"""Requests on an HTTP/2 connection of whose server nothing is known yet."""
+
+_REFUSALS_MAX = 3
+"""Times that a request waits anew after its server had refused its stream."""
+
+
 class Lane:
-    """One account's share of the wire: at most `in_flight_max` requests at a time, the others wait in order."""
+    """One account's share of the wire: at most `in_flight_max` requests at a time, the others wait in order.
+
+    An HTTP/2 server says how many streams it takes only after its connection is made, and refuses the others. So such
+    a lane begins with two requests, of which one may meet silence, and every answer makes room for one more.
+    """
 
     def __init__(self, wire: Wire, in_flight_max: int, http2: bool, tls: Tls | None) -> None:
         self.http2 = http2
@@ -37,8 +48,10 @@ class Lane:
         self.idle: list[Slot] = []
         """Handles with this account's certificates, for nobody else."""
         self._wire = wire
-        self._in_flight_max = in_flight_max
+        self._own_max = self._in_flight_max = in_flight_max
+        self._window = _FIRST_MAX if http2 else in_flight_max
         self._in_flight = 0
+        self._answered_at = 0.0
         self._waiting: deque[tuple[Batch, int]] = deque()
 
     async def exchange_all(
@@ -66,9 +79,17 @@ class Lane:
         await self.exchange_all([request], deadline, lambda _index, result: results.append(result))
         return results[0]
 
+    def limit(self, in_flight_max: int) -> int:
+        """Allows fewer requests at a time than the lane was made for, or as many again; returns how many there are."""
+        self._in_flight_max = max(1, min(in_flight_max, self._own_max))
+        self._wire.start(self)
+        return self._in_flight
+
     def next(self) -> tuple[Batch, int] | None:
         """Takes the next request that may start now; settles those whose deadline has passed in the queue."""
-        while self._waiting and self._in_flight < self._in_flight_max:
+        if self.http2 and not self._in_flight and boottime() - self._answered_at > _IDLE_CONNECTION_SECONDS / 2:
+            self._window = _FIRST_MAX
+        while self._waiting and self._in_flight < min(self._window, self._in_flight_max):
             batch, index = self._waiting.popleft()
             if boottime() >= batch.deadline:
                 batch.settle(index, Fault("lease_expired", maybe_written=False))
@@ -76,6 +97,19 @@ class Lane:
             self._in_flight += 1
             return batch, index
         return None
+
+    def hear(self, batch: Batch, index: int, result: HttpAnswer | Fault) -> None:
+        """Settles a request; one that its server did nothing about waits anew, before the others."""
+        if isinstance(result, HttpAnswer):
+            self._answered_at = boottime()
+            self._window = min(self._window + 1, self._own_max)
+        elif self.http2 and result.kind in ("connection_lost", "stream_refused"):
+            self._window = 1
+            if result.kind == "stream_refused" and batch.refusals[index] < _REFUSALS_MAX:
+                batch.refusals[index] += 1
+                self._waiting.appendleft((batch, index))
+                return
+        batch.settle(index, result)
 
     def release(self) -> None:
         """A request of this lane is no longer in flight."""
@@ -162,7 +196,7 @@ class Wire:
         for slot in list(self._carrying.values()):
             self._multi.remove_handle(slot.curl)
             batch, index = slot.batch, slot.index
-            fault = Fault("closed", maybe_written=bool(slot.writes))
+            fault = Fault("closed", maybe_written=slot.written)
             self._put_back(slot)
             if batch is not None:
                 batch.settle(index, fault)
@@ -181,8 +215,9 @@ class Wire:
         action = self._multi.socket_action
         for descriptor, events in self._epoll.poll(0, _EVENTS_MAX):
             if descriptor not in self._wanted:  # an idle connection that its server has closed
-                del self._registered[descriptor]
-                self._epoll.unregister(descriptor)
+                self._registered.pop(descriptor, None)
+                with suppress(OSError):  # libcurl closed it, too, while it acted on an event before this one
+                    self._epoll.unregister(descriptor)
                 continue
             mask = 0
             if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
@@ -241,10 +276,10 @@ class Wire:
 
     def _settle(self, slot: Slot, result: HttpAnswer | Fault) -> None:
         self._multi.remove_handle(slot.curl)
-        batch, index = slot.batch, slot.index
+        lane, batch, index = slot.lane, slot.batch, slot.index
         self._put_back(slot)
-        if batch is not None:
-            batch.settle(index, result)
+        if lane is not None and batch is not None:
+            lane.hear(batch, index, result)
 
     def _put_back(self, slot: Slot) -> None:
         del self._carrying[slot.curl]

@@ -47,7 +47,7 @@ async def database(database_of) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture
 async def tenant(database: Database) -> Tenant:
     async with database.transaction() as connection:
-        await connection.execute("TRUNCATE outbox, expansions, expansion_addresses")
+        await connection.execute("TRUNCATE outbox, expansions, expansion_addresses, forecasts")
     return Tenant(database)
 
 

@@ -14,7 +14,7 @@ from services.audience.handlers.importing import AlreadyLaunched
 from services.audience.store.expansions import delete_addresses
 from shared.errors import Rejected
 from tests.audience.conftest import LOT, PAGE, addresses, person, phone
-from tests.audience.faults import every_step
+from tests.faults import every_step
 
 CHANNELS = pytest.mark.parametrize("channel", ["sms", "push"])
 

@@ -9,7 +9,7 @@ from contracts.channels import SMS
 from contracts.topics import LOTS
 from services.audience.handlers import consent, expanding, importing, requesting
 from tests.audience.conftest import Tenant, addresses, as_json, person, phone
-from tests.audience.faults import every_step
+from tests.faults import every_step
 
 
 def without_ids(events):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from services.audience.routes import make_routes
 from services.audience.settings import AudienceSettings
 from shared.http import only_with_token
-from tests.audience.asking import Client
+from tests.asking import Client
 from tests.audience.conftest import person, phone
 
 BASE = "/api/notification"
@@ -24,7 +25,7 @@ def client(tenant, database_of) -> Client:
         SECRETS_KEY="none",
         INTERNAL_TOKEN="token",
     )
-    app = only_with_token(make_routes(tenant.database, settings), "token")
+    app = only_with_token(make_routes(tenant.database, settings, asyncio.Event()), "token")
     return Client(app, BASE, {"Authorization": "Bearer token", "X-User-Id": tenant.user_id})
 
 

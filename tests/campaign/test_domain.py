@@ -9,7 +9,8 @@ import pytest
 
 from contracts.channels import CHANNELS
 from deploy.local.state import ROOT
-from services.campaign.domain import Action, NotPossible, Status, check_template, move
+from services.campaign.domain.states import Action, NotPossible, Status, move
+from services.campaign.domain.templates import check_template
 
 README = (ROOT / "services" / "campaign" / "README.md").read_text()
 EDGES = {

@@ -12,8 +12,10 @@ from pydantic import SecretStr
 
 from contracts.channels import CHANNELS, Channel
 from contracts.events import CampaignHalted
-from services.campaign import handlers, store
-from services.campaign.domain import Action
+from services.campaign import store
+from services.campaign.domain.states import Action
+from services.campaign.handlers.hearing import on_campaign_progressed
+from services.campaign.handlers.lifecycle import act
 from services.campaign.tables import CAMPAIGNS
 from shared.codec import now
 from shared.database import Database, open_database
@@ -57,13 +59,13 @@ class Halted:
             channel=self.channel.name,
             reason="too_many_dead_addresses",
         )
-        await handlers.on_campaign_progressed(self.database, [event])
+        await on_campaign_progressed(self.database, [event])
 
     async def act(self, action: Action) -> None:
         async with self.database.begin() as connection:
             row = await store.find_campaign_anywhere(connection, self.channel.name, self.campaign_id)
             assert row is not None
-            await handlers.act(connection, self.channel, row, action)
+            await act(connection, self.channel, row, action)
 
 
 @pytest_asyncio.fixture(params=sorted(CHANNELS))

@@ -202,8 +202,8 @@ async def idle_scene(database_of: Callable[[str], str]) -> AsyncIterator[Scene]:
     async with open_database(SecretStr(url), 6, "test") as database, open_wire(timeout_seconds=5.0) as wire:
         async with database.transaction() as connection:
             await connection.execute(
-                "TRUNCATE callbacks, callback_batches, rejections, inbound_messages, message_references, accounts,"
-                " outbox"
+                "TRUNCATE callbacks, callback_batches, rejections, inbound_messages, inbound_parts, message_references,"
+                " accounts, outbox"
             )
         accounts = Accounts(database, seal(secrets_key), settings.lookups_max)
         documents = Documents(wire, settings.lookups_max)

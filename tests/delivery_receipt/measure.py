@@ -20,7 +20,7 @@ from services.delivery_receipt.domain import Account
 from services.delivery_receipt.intake import Intake
 from services.delivery_receipt.routes import intake_routes
 from services.delivery_receipt.settings import DeliveryReceiptSettings
-from services.delivery_receipt.store import SealedAccount
+from services.delivery_receipt.store.accounts import SealedAccount
 from services.provider_simulator.twilio import signed_request
 from shared.ids import new_id, new_ids
 from shared.probes import AsgiApp

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from services.delivery_receipt import accounts as accounts_module
-from services.delivery_receipt import handlers, store
+from services.delivery_receipt import handlers
 from services.delivery_receipt.accounts import Accounts
+from services.delivery_receipt.store.accounts import find_accounts
 from shared.ids import new_id
 from tests.delivery_receipt.conftest import Scene
 
@@ -64,11 +65,11 @@ async def test_a_change_that_another_replica_heard_is_found(scene: Scene) -> Non
 async def test_wrong_signatures_ask_the_database_at_most_once_a_second(scene: Scene, monkeypatch) -> None:
     asked = []
 
-    async def find_accounts(connection, ids=None):
+    async def find_and_count(connection, ids=None):
         asked.append(ids)
-        return await store.find_accounts(connection, ids)
+        return await find_accounts(connection, ids)
 
-    monkeypatch.setattr(accounts_module, "find_accounts", find_accounts)
+    monkeypatch.setattr(accounts_module, "find_accounts", find_and_count)
     monkeypatch.setattr(accounts_module, "LOOKUP_SECONDS", 3600.0)
     for _ in range(50):
         assert (await scene.deliver(*scene.status(), "guessed")).status == 403

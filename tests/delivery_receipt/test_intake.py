@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from services.delivery_receipt import accounts, handlers, store
+from services.delivery_receipt import accounts, handlers
 from services.delivery_receipt.domain import Callback
+from services.delivery_receipt.store import callbacks as callback_store
 from shared.ids import new_id
 from tests.delivery_receipt.conftest import Scene, post, writing
 from tests.waiting import until
@@ -127,7 +128,7 @@ class FailingOnce:
 
     async def __call__(self, callbacks: Sequence[Callback]) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(store, "insert_callbacks", self.step(store.insert_callbacks))
+            patch.setattr(callback_store, "insert_callbacks", self.step(callback_store.insert_callbacks))
             patch.setattr(handlers, "put", self.step(handlers.put))
             await handlers.record_callbacks(self.scene.database, callbacks)
 

@@ -186,6 +186,40 @@ async def test_vonage_may_call_by_get(scene: Scene) -> None:
     assert (await post(scene.app, target, method="PUT")).status == 405
 
 
+@pytest.mark.parametrize("variant", [None, "smsApi"])
+async def test_vonage_calls_again_with_a_signature_where_it_had_none(scene: Scene, variant: str | None) -> None:
+    """By the vendor's word, after an answer of 5xx; whoever has a wrong signature need not come again."""
+    values = values_of("nexmo", BASE, variant)
+    await scene.hear(scene.changed(2, provider_type="nexmo", sealed=scene.seal.close(values)))
+    path = f"/api/notification/callbacks/nexmo/{scene.account_id}"
+    reference = scene.references.sign("sms", new_id())
+    status = {"message_uuid": "u", "status": "delivered", "client_ref": reference}
+    receipt = {"messageId": "0A00", "status": "delivered", "client-ref": reference}
+    unsigned = [
+        await post(scene.app, path, json.dumps(status).encode()),
+        await post(scene.app, path, urlencode(receipt).encode()),
+        await post(scene.app, f"{path}?{urlencode(receipt)}", method="GET"),
+    ]
+    assert [(one.status, one.headers.get(b"retry-after")) for one in unsigned] == [(503, b"1")] * 3
+    wrong = [
+        await post(scene.app, path, json.dumps(status).encode(), {"authorization": "Bearer a.b.c"}),
+        await post(scene.app, path, urlencode(receipt | {"sig": ""}).encode()),
+        await post(scene.app, f"{path}?{urlencode(receipt | {'sig': '0' * 32})}", method="GET"),
+    ]
+    assert [one.status for one in wrong] == [403] * 3
+    assert await scene.rows("SELECT 1 FROM callbacks") == []
+
+
+async def test_nobody_without_a_signature_comes_again_where_none_can_be_expected(scene: Scene) -> None:
+    values = values_of("nexmo", BASE)
+    values["config"] = {**values["config"], "signatureSecret": ""}
+    await scene.hear(scene.changed(2, provider_type="nexmo", sealed=scene.seal.close(values)))
+    path = f"/api/notification/callbacks/nexmo/{scene.account_id}"
+    assert (await post(scene.app, path, b'{"message_uuid":"u","status":"delivered"}')).status == 403
+    await scene.hear(scene.changed(3))
+    assert (await post(scene.app, scene.path, b"MessageSid=SM1&MessageStatus=delivered")).status == 403
+
+
 async def test_an_impossible_time_is_replaced_by_ours(scene: Scene, sns: Sns) -> None:
     await sns.know(6)
     delivery = callback(sns.values, 6)

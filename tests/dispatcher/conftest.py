@@ -138,6 +138,7 @@ class Scene:
         *receipts: tuple[UUID, str],
         cost: tuple[int | None, str | None] = (None, None),
         addresses: Sequence[str | None] = (),
+        parts: Sequence[str | None] = (),
     ) -> None:
         event = ReceiptsRecorded(
             event_id=new_id(),
@@ -145,8 +146,16 @@ class Scene:
             channel=self.channel.name,
             provider="twilio",
             receipts=[
-                Receipt(recipient_id=one, kind=kind, at=now(), address=address, cost_micros=cost[0], currency=cost[1])
-                for (one, kind), address in zip_longest(receipts, addresses)
+                Receipt(
+                    recipient_id=one,
+                    kind=kind,
+                    at=now(),
+                    address=address,
+                    part=part,
+                    cost_micros=cost[0],
+                    currency=cost[1],
+                )
+                for (one, kind), address, part in zip_longest(receipts, addresses, parts)
             ],
         )
         await handlers.on_receipts_recorded(self.database, [event])
@@ -180,6 +189,8 @@ async def scene(request, database_of) -> AsyncIterator[Scene]:
     """A fresh campaign; the senders of other scenes are kept out by clearing what they left."""
     async with open_database(SecretStr(database_of("dispatcher")), 6, "test") as database:
         async with database.transaction() as connection:
-            await connection.execute("TRUNCATE lots, campaigns, audiences, outbox, attempts, opt_outs")
+            await connection.execute(
+                "TRUNCATE lots, campaigns, audiences, outbox, attempts, opt_outs, price_questions, message_parts"
+            )
             await connection.execute("TRUNCATE sms_campaign_recipients, push_campaign_recipients")
         yield Scene(database, CHANNELS[request.param])

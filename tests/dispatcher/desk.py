@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,10 +15,11 @@ from contracts.events import LotResolved
 from services.dispatcher.accounts import account_columns, open_accounts
 from services.dispatcher.domain import Tariffs
 from services.dispatcher.jobs.parts import Sending
+from services.dispatcher.jobs.pricing import Pricing
 from services.dispatcher.jobs.repairing import Resolved, resolve_once
 from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.store.providers import insert_provider
+from services.dispatcher.store.providers import insert_provider, update_provider
 from shared.probes import Heartbeat
 from shared.providers.wire import Wire
 from shared.runtime import JobContext
@@ -59,12 +61,20 @@ class Desk:
             cursor = await connection.execute("SELECT count(*) FROM lots WHERE state = ANY (%s)", (list(states),))
             return await cursor.fetchone() == (lots,)
 
+    async def price(self) -> int:
+        """Asks for prices until nothing is due; says how many questions that took."""
+        pricing, questions = Pricing(self.sending), 0
+        while await pricing.ask_once(JobContext(asyncio.Event(), Heartbeat("prices", 60))):
+            questions += 1
+        return questions
+
     async def resolve(self, **options: object) -> Resolved:
         return await resolve_once(self.sending, self.scene.channel, 0.0, **options)
 
 
-@pytest.fixture
-async def desk(scene: Scene, simulated: Simulated) -> AsyncIterator[Desk]:
+@asynccontextmanager
+async def sending_of(scene: Scene) -> AsyncIterator[Sending]:
+    """What the senders of one process share."""
     settings = load(
         DispatcherSettings,
         database_url="postgresql://unused",
@@ -75,6 +85,23 @@ async def desk(scene: Scene, simulated: Simulated) -> AsyncIterator[Desk]:
         public_base_url="http://127.0.0.1:9",
         idle_seconds=0.05,
     )
+    wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=2)
+    async with open_accounts(scene.database, seal(KEY), wire) as accounts:
+        yield Sending(scene.database, settings, accounts, references(KEY), Tariffs({}))
+
+
+async def allow(desk: Desk, url: str | None = None, **limits: float) -> None:
+    """Gives the scene's account limits, and another address."""
+    scene = desk.scene
+    values = values_of(TYPES[scene.channel.name], url or desk.simulated.url)
+    values["config"] |= limits
+    columns = account_columns(seal(KEY), scene.channel.name, values)
+    async with scene.database.engine.begin() as connection:
+        await update_provider(connection, scene.channel.name, scene.user_id, scene.provider_id, columns)
+
+
+@pytest.fixture
+async def desk(scene: Scene, simulated: Simulated) -> AsyncIterator[Desk]:
     kind = TYPES[scene.channel.name]
     values = {
         "id": scene.provider_id,
@@ -85,6 +112,5 @@ async def desk(scene: Scene, simulated: Simulated) -> AsyncIterator[Desk]:
     }
     async with scene.database.engine.begin() as connection:
         await insert_provider(connection, scene.channel.name, values)
-    wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=2)
-    async with open_accounts(scene.database, seal(KEY), wire) as accounts:
-        yield Desk(scene, simulated, Sending(scene.database, settings, accounts, references(KEY), Tariffs({})))
+    async with sending_of(scene) as sending:
+        yield Desk(scene, simulated, sending)

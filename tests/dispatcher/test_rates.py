@@ -8,19 +8,19 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from services.dispatcher.accounts import account_columns
-from services.dispatcher.store.providers import update_provider
-from services.dispatcher.store.rates import BURST_SECONDS, Grant, claim_units, mark_throttled, mark_used
+from services.dispatcher.store.rates import BURST_SECONDS, Grant, claim_units, mark_measured, mark_throttled, mark_used
 from shared.database import Database, open_database
-from shared.security import seal
+from shared.providers.registry import open_provider
+from shared.providers.wire import open_wire
 from tests.dispatcher.conftest import Scene
-from tests.dispatcher.desk import KEY, TYPES, Desk, desk
+from tests.dispatcher.desk import Desk, allow, desk
 from tests.provider_simulator.conftest import simulated
-from tests.providers.samples import values_of
+from tests.providers.samples import message_of, values_of
 
 __all__ = ["desk", "simulated"]
 only_sms = pytest.mark.parametrize("scene", ["sms"], indirect=True)
@@ -101,18 +101,8 @@ async def test_complaints_slow_an_account_down_and_hold_it(database):
     assert 29 < held.wait_seconds <= 30
 
 
-async def allow(desk: Desk, per_second: float) -> None:
-    """Gives the scene's account a rate."""
-    scene = desk.scene
-    values = values_of(TYPES[scene.channel.name], desk.simulated.url)
-    values["config"]["ratePerSecond"] = per_second
-    columns = account_columns(seal(KEY), scene.channel.name, values)
-    async with scene.database.engine.begin() as connection:
-        await update_provider(connection, scene.channel.name, scene.user_id, scene.provider_id, columns)
-
-
 async def test_a_campaign_keeps_to_the_rate_of_its_account(desk: Desk, scene: Scene):
-    await allow(desk, 20)
+    await allow(desk, ratePerSecond=20)
     await desk.send(scene.lot(30), scene.lot(30, start=30))
     assert (await scene.terms())["accepted"]["total"] == 60
     times = [datetime.fromisoformat(entry["time"]).timestamp() for entry in await desk.simulated.log()]
@@ -123,7 +113,7 @@ async def test_a_campaign_keeps_to_the_rate_of_its_account(desk: Desk, scene: Sc
 
 @only_sms
 async def test_segments_count_where_the_provider_counts_them(desk: Desk, scene: Scene):
-    await allow(desk, 20)
+    await allow(desk, ratePerSecond=20)
     lot = scene.lot(30)
     for recipient in lot.recipients:
         recipient.variables["firstName"] = "Ada " * 50
@@ -131,3 +121,34 @@ async def test_segments_count_where_the_provider_counts_them(desk: Desk, scene: 
     await desk.send(lot)
     assert {entry["answer"] for entry in await desk.simulated.log()} == {"accepted"}
     assert time.monotonic() - began > 60 / 20 - BURST_SECONDS - 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "kind", "texts", "units"),
+    [
+        ("sms", "twilio", ["short", "long " * 40], 3),
+        ("sms", "sinch", ["short", "long " * 40], 2),
+        ("push", "onesignal", ["same", "same", "other"], 2),
+    ],
+)
+async def test_units_are_what_the_vendor_counts(channel: str, kind: str, texts: list[str], units: int):
+    async with open_wire(allowed_hosts=frozenset({"127.0.0.1"})) as wire:
+        provider = open_provider(channel, kind, values_of(kind, "http://127.0.0.1:9"), wire)
+        messages = [
+            msgspec.structs.replace(message_of(kind, number), text=text) for number, text in enumerate(texts, 1)
+        ]
+        assert provider.units(messages) == units
+
+
+async def test_a_busy_account_is_measured(database):
+    account = uuid4()
+    async with database.transaction() as connection:
+        for seconds, messages in ((0, 100), (2, 100), (2, 200), (60, 1000)):
+            await connection.execute(
+                "UPDATE rates SET counted_from = counted_from - %b * interval '1 second' WHERE account_id = %b",
+                (float(seconds), account),
+            )
+            await mark_measured(connection, account, messages)
+        cursor = await connection.execute("SELECT measured FROM rates WHERE account_id = %b", (account,))
+        (measured,) = await cursor.fetchone()
+    assert measured == pytest.approx(100, rel=0.01), "400 in 4 seconds; what came after the pause is not counted yet"

@@ -4,63 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import pytest
-import pytest_asyncio
 
 from contracts.http.endpoints import BASE, ENDPOINTS
-from deploy.local.fleet import Fleet
+from tests.gateway.conftest import WAIT_SECONDS, Client
 from tests.waiting import until
-
-WAIT_SECONDS = 30.0
-
-
-@dataclass
-class Client:
-    """HTTP as one key sees it."""
-
-    http: aiohttp.ClientSession
-    url: str
-    key: str
-    user_id: str
-
-    async def __call__(
-        self, method: str, path: str, body: Any = None, raw: bytes | None = None, **headers: str
-    ) -> tuple[int, Any]:
-        """(status, decoded body)."""
-        given = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-        given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        data = raw if raw is not None else None if body is None else json.dumps(body).encode()
-        async with self.http.request(method, self.url + BASE + path, data=data, headers=given) as answer:
-            text = await answer.text()
-            if answer.status >= 400:
-                assert answer.headers["Content-Type"].startswith("application/problem+json"), text
-            return answer.status, json.loads(text) if text else None
-
-
-Make = Any
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def make(fleet: Fleet) -> AsyncIterator[Make]:
-    """`await make(scope, …, user_id=…)` is a client with a new key."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_SECONDS)) as http:
-
-        async def make(*scopes: str, user_id: str | None = None) -> Client:
-            user_id = user_id or uuid4().hex
-            body = {"userId": user_id, "scopes": list(scopes) or ["admin"]}
-            headers = {"Authorization": f"Bearer {fleet.secrets['internal_token']}"}
-            async with http.post(f"{fleet.url('gateway')}/internal/keys", json=body, headers=headers) as answer:
-                made = (await answer.json())["data"]
-            return Client(http, fleet.url("gateway"), made["apiKey"], user_id)
-
-        yield make
-
 
 SMS_TEMPLATE = {"templateName": "Sale", "content": "Hi {{firstName|there}}, 20% off. Reply STOP to unsubscribe"}
 

@@ -18,9 +18,9 @@ from contracts import topics
 from contracts.channels import SMS
 from contracts.events import CampaignResumed
 from services.dispatcher.domain import LEASE_MARGIN_SECONDS
-from services.dispatcher.store import claims
+from services.dispatcher.store import claims, parts
 from services.dispatcher.store.claims import claim_recipients
-from services.dispatcher.store.outcomes import claim_expired, mark_unfinished_unknown
+from services.dispatcher.store.outcomes import Recorded, claim_expired, mark_unfinished_unknown
 from shared import outbox
 from shared.codec import now
 from shared.database import Database, open_database
@@ -30,13 +30,16 @@ from shared.providers import transfer
 from shared.providers import wire as wires
 from shared.providers.provider import HttpRequest
 from tests.dispatcher.conftest import LEASE_SECONDS, Scene
+from tests.waiting import until_blocked
 
 
 @pytest_asyncio.fixture
 async def database(database_of) -> AsyncIterator[Database]:
     async with open_database(SecretStr(database_of("dispatcher")), 6, "test") as opened:
         async with opened.transaction() as connection:
-            await connection.execute("TRUNCATE lots, campaigns, outbox, opt_outs, sms_campaign_recipients")
+            await connection.execute(
+                "TRUNCATE lots, campaigns, outbox, opt_outs, message_parts, sms_campaign_recipients"
+            )
         yield opened
 
 
@@ -111,6 +114,33 @@ async def test_nobody_is_attempted_after_opting_out(database, monkeypatch, mutan
     await scene.opt_out(lot.recipients[0].address)
     attempted = {one.address for one in (await scene.claim(leased)).claimed}
     assert (lot.recipients[0].address in attempted) == mutant
+
+
+# --- the lock under which parts of a long text are counted -----------------------------------------------------------
+
+
+async def count_without_lock(_connection, _channel, recipient_ids):
+    """The mutant: reads what is there of the parts without waiting for whoever is writing another one."""
+    return dict.fromkeys(recipient_ids, 2)
+
+
+@pytest.mark.parametrize("mutant", [False, True], ids=["product", "mutant"])
+async def test_two_parts_at_the_same_time_make_a_whole(database, monkeypatch, mutant):
+    if mutant:
+        monkeypatch.setattr(parts, "lock_parts", count_without_lock)
+    scene = Scene(database, SMS)
+    await scene.arrive(scene.lot(1))
+    await scene.launch()
+    lot = await scene.lease()
+    micro_lot = await scene.claim(lot)
+    (one,) = micro_lot.claimed
+    await scene.record(lot, micro_lot, Recorded(one.id, 1, "accepted", segments=2))
+    async with database.transaction() as connection:
+        await connection.execute("SELECT FROM sms_campaign_recipients FOR UPDATE")
+        both = asyncio.gather(*(scene.receive((one.id, "delivered"), parts=[part]) for part in ("1", "2")))
+        await until_blocked(database, 2)
+    await both
+    assert ((await scene.terms())["accepted"]["delivered"] == 0) == mutant
 
 
 # --- the outbox's way of finding rows --------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from vonage_http_client.errors import AuthenticationError, HttpRequestError
 from vonage_jwt import verify_signature
@@ -83,6 +84,27 @@ async def test_the_sms_api_end_to_end(simulated: Simulated, receiver: Receiver, 
     assert nexmo.is_genuine(account, callback)
     (receipt,) = nexmo.read_callback(account, callback).receipts
     assert receipt.kind == ("bounced" if fault else "delivered")
+
+
+@pytest.mark.parametrize(("fault", "last"), [(None, "delivered"), ("undelivered", "bounced")])
+async def test_each_part_of_a_long_text_is_reported(
+    simulated: Simulated, receiver: Receiver, fault: str | None, last: str
+) -> None:
+    await simulated.set_faults(rates={fault: 1} if fault else {})
+    values = values_of("nexmo", simulated.url, "smsApi")
+    wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=5)
+    provider = open_provider("sms", "nexmo", values, wire)
+    message = msgspec.structs.replace(message_of("nexmo", 1, receiver.url), text="x" * 307)
+    (outcome,) = await provider.send([message], boottime() + 30)
+    await wire.close()
+    assert isinstance(outcome, Accepted)
+    assert outcome.segments == 3
+    await until(lambda: len(receiver.callbacks) == 3)
+    account = nexmo.account(values)
+    receipts = [nexmo.read_callback(account, one).receipts[0] for one in receiver.callbacks]
+    kinds = {receipt.part: receipt.kind for receipt in receipts}
+    assert [kinds[part] for part in sorted(kinds)] == ["delivered", "delivered", last]
+    assert min(kinds) == outcome.provider_message_id
 
 
 async def test_an_application_sends_with_its_token(simulated: Simulated, receiver: Receiver) -> None:

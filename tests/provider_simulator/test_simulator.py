@@ -7,7 +7,7 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -96,6 +96,30 @@ async def test_twilios_own_client_sends_lists_and_fetches(simulated: Simulated) 
     assert fetched.body == "Grüße & more"
     assert [message.sid for message in listed] == [sent.sid]
     assert account.status == "active"
+
+
+async def test_twilios_own_client_reads_the_price_some_time_later(simulated: Simulated) -> None:
+    client = Client("AC1", SECRET, http_client=_Redirected(simulated.url))
+    started = datetime.now(UTC) - timedelta(seconds=1)
+
+    def send(body: str) -> Any:
+        return client.messages.create(to="+4915112345678", from_="+15005550006", body=body)
+
+    def listed(before: datetime) -> list[tuple[Any, ...]]:
+        found = client.messages.list(date_sent_after=started, date_sent_before=before, page_size=1000)
+        return [(one.sid, one.price, one.price_unit) for one in found]
+
+    await simulated.set_faults(price_seconds=60)
+    short, long = [await asyncio.to_thread(send, body) for body in ("Hi", "x" * 161)]
+    assert (short.price, short.price_unit) == (None, "USD")
+    assert (await asyncio.to_thread(client.messages(short.sid).fetch)).price is None
+    await simulated.set_faults(price_seconds=0)
+    assert (await asyncio.to_thread(client.messages(short.sid).fetch)).price == "-0.00750"
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    assert await asyncio.to_thread(listed, later) == [(long.sid, "-0.01500", "USD"), (short.sid, "-0.00750", "USD")]
+    assert await asyncio.to_thread(listed, started) == []
+    one_by_one = await asyncio.to_thread(client.messages.list, to="+4915112345678", page_size=1)
+    assert [one.sid for one in one_by_one] == [long.sid, short.sid]
 
 
 async def test_twilios_own_client_understands_the_errors(simulated: Simulated) -> None:

@@ -15,7 +15,7 @@ from typing import cast
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import DataReceived, RequestReceived, StreamEnded
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 ACCEPTED = b'{"sid":"SM0123","status":"active","num_segments":"1","name":"projects/shop/messages/1"}'
 ANSWER = b"HTTP/1.1 201 Created\r\ncontent-length: %d\r\n\r\n%b" % (len(ACCEPTED), ACCEPTED)
@@ -111,7 +111,7 @@ async def _serve_streams(
 ) -> None:
     """HTTP/2 by prior knowledge: a whole answer ends its stream, half an answer leaves it open."""
     h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
-    h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1000})
+    h2.local_settings = Settings(client=False, initial_values={SettingCodes.MAX_CONCURRENT_STREAMS: 1000})
     h2.initiate_connection()
     bodies: dict[int, bytes] = {}
     tasks: set[asyncio.Task[None]] = set()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from importlib.util import module_from_spec, spec_from_file_location
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ from contracts.channels import CHANNELS
 from shared.providers import provider as interface
 from shared.providers.provider import Accepted, CallbackRequest, Deferred, Outcome, Refused, Unknown, boottime
 from shared.providers.registry import VENDORS, open_provider, validate_account
-from shared.providers.vendor import Vendor
+from shared.providers.vendor import PricingVendor, Vendor
 from shared.providers.wire import Wire
 from tests.providers.samples import (
     KIND_OF,
@@ -163,6 +163,20 @@ def test_no_answer_raises_or_condemns_an_address_without_detail(vendor: Vendor) 
             assert isinstance(outcome, Deferred)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if vendor_of(kind).CAPABILITIES.price == "later"])
+def test_a_vendor_with_later_prices_can_be_asked_and_its_answer_never_raises(kind: str) -> None:
+    vendor, at = cast("PricingVendor", vendor_of(kind)), datetime.now(UTC)
+    account = vendor.account(values_of(kind, BASE))
+    for count in (1, 1000):
+        sought = [interface.Sought(f"message/{number}", at, at) for number in range(count)]
+        asked = vendor.price_question(account, sought)
+        assert asked.url.startswith(BASE)
+        assert "message/" not in asked.url
+    for status, body in itertools.product(STATUSES, BODIES):
+        prices = vendor.prices(account, interface.HttpAnswer(status, body))
+        assert not any(prices.known.values()) if prices is not None else status != 404
+
+
 @every_vendor
 def test_no_secret_shows(vendor: Vendor) -> None:
     kind = kind_of(vendor)
@@ -205,6 +219,14 @@ async def test_a_host_must_be_official_or_allowed(vendor: Vendor) -> None:
         with pytest.raises(ValueError, match="PROVIDER_HOST_ALLOWLIST"):
             open_provider(declared.channel, declared.provider_type, values, wire)
         await wire.close()
+
+
+@every_vendor
+@pytest.mark.parametrize("url", [f"{BASE}/?x=1", f"{BASE}/mock#x", "http://user:password@127.0.0.1:9"])
+def test_a_place_is_a_host_and_a_path(vendor: Vendor, url: str) -> None:
+    declared = vendor.CAPABILITIES
+    problems = validate_account(declared.channel, declared.provider_type, values_of(kind_of(vendor), url), HOSTS)
+    assert problems[0] == interface.Problem("config.baseUrl", "must be a scheme, a host, and perhaps a port and a path")
 
 
 @every_vendor

@@ -78,6 +78,12 @@ async def test_one_token_serves_all_batches() -> None:
     assert all(isinstance(outcome, Accepted) for batch in batches for outcome in batch)
 
 
+async def test_accounts_of_one_service_account_share_its_token() -> None:
+    async with google() as state:
+        await asyncio.gather(sends(state, 2), sends(state, 2))
+    assert state.tokens == 1
+
+
 async def test_a_refused_token_is_replaced_once() -> None:
     async with google() as state:
         state.good_from = 2

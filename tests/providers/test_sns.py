@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import gzip
 import json
-import time
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 import boto3
+import botocore.session
 import msgspec
 import pytest
 from botocore.auth import SigV4Auth
@@ -24,25 +21,22 @@ from hypothesis import strategies as st
 from moto.server import ThreadedMotoServer
 
 from contracts.masked import DeviceToken, PhoneNumber
-from services.provider_simulator.sns import CERTIFICATE_PATH, _signing, signed_message
 from shared.providers.provider import (
     Accepted,
-    CallbackMalformed,
-    CallbackRequest,
-    DocumentNeeded,
+    Deferred,
     HttpAnswer,
     Message,
     Outcome,
     Provider,
     Refused,
+    Unknown,
     boottime,
 )
 from shared.providers.registry import open_provider, validate_account
-from shared.providers.sns import logs, push, sms
+from shared.providers.sns import push, sms
 from shared.providers.wire import Wire
-from tests.providers.fixtures.sns_sms.genuine import callback
 from tests.providers.recorder import recording
-from tests.providers.samples import SECRET, message_of, sample_of, values_of
+from tests.providers.samples import message_of, sample_of, values_of
 
 BASE = "http://127.0.0.1:9"
 VALUES = values_of("sns_sms", BASE)
@@ -69,10 +63,12 @@ def client_of(url: str) -> Any:
     st.text(st.characters(codec="utf-8"), max_size=200),
     st.sampled_from(["", "session-token"]),
     st.sampled_from(["us-east-1", "cn-north-1"]),
-    st.sampled_from([BASE, "https://sns.us-east-1.amazonaws.com", "http://[::1]:8080"]),
+    st.sampled_from([BASE, "https://sns.us-east-1.amazonaws.com", "http://[::1]:8080", "https://SNS.example:443"]),
+    st.sampled_from(["", "/", "/aws", "/aws/", "/a//b", "/a/./b/../c/", "/a%20b/ü~", "/../x", "/~b.c//d%20e/"]),
 )
-def test_requests_are_signed_as_botocore_signs(text: str, token: str, region: str, base: str) -> None:
-    values = {**VALUES, "config": {**VALUES["config"], "region": region, "sessionToken": token, "baseUrl": base}}
+def test_requests_are_signed_as_botocore_signs(text: str, token: str, region: str, base: str, path: str) -> None:
+    config = {**VALUES["config"], "region": region, "sessionToken": token, "baseUrl": base + path}
+    values = {**VALUES, "config": config}
     request = sms.account(values).request("Publish", ("Message", text))
     ours = dict(line.split(": ", 1) for line in request.headers)
     theirs = AWSRequest(
@@ -97,9 +93,9 @@ class _At(SigV4Auth):  # type: ignore[misc]
         super()._modify_request_before_signing(request)
 
 
-@pytest.mark.parametrize("urgent", [True, False])
-def test_a_text_as_boto3_sends_it(urgent: bool) -> None:
-    values = {**VALUES, "senderId": "SHOP", "config": {**VALUES["config"], "maxPrice": "0.05", "entityId": "E1"}}
+@pytest.mark.parametrize(("urgent", "price"), [(True, "0.05000"), (False, 0.05)])
+def test_a_text_as_boto3_sends_it(urgent: bool, price: str | float) -> None:
+    values = {**VALUES, "senderId": "SHOP", "config": {**VALUES["config"], "maxPrice": price, "entityId": "E1"}}
     message = msgspec.structs.replace(message_of("sns_sms"), urgent=urgent)
     request = sms.request(sms.account(values), message)
     with recording(200, sample_of("sns_sms")["accepted"]["body"].encode(), "text/xml") as recorder:
@@ -110,7 +106,7 @@ def test_a_text_as_boto3_sends_it(urgent: bool) -> None:
                 "AWS.SNS.SMS.SMSType": _text("Transactional" if urgent else "Promotional"),
                 "AWS.SNS.SMS.SenderID": _text("SHOP"),
                 "AWS.MM.SMS.OriginationNumber": _text("+15005550006"),
-                "AWS.SNS.SMS.MaxPrice": {"DataType": "Number", "StringValue": "0.05"},
+                "AWS.SNS.SMS.MaxPrice": {"DataType": "Number", "StringValue": "0.05000"},
                 "AWS.MM.SMS.EntityId": _text("E1"),
             },
         )
@@ -147,12 +143,11 @@ def test_a_push_as_its_platform_wants_it(platform: str) -> None:
     )  # fmt: skip
     named = {form[f"MessageAttributes.entry.{n}.Name"]: form[f"MessageAttributes.entry.{n}.Value.StringValue"]
              for n in range(1, 5)}  # fmt: skip
-    prefix = f"AWS.SNS.MOBILE.{platform}"
     assert named == {
-        f"{prefix}.PUSH_TYPE": "alert",
-        f"{prefix}.PRIORITY": "5",
-        f"{prefix}.COLLAPSE_ID": "collapse-1",
-        f"{prefix}.TTL": "600",
+        "AWS.SNS.MOBILE.APNS.PUSH_TYPE": "alert",
+        "AWS.SNS.MOBILE.APNS.PRIORITY": "5",
+        "AWS.SNS.MOBILE.APNS.COLLAPSE_ID": "collapse-1",
+        f"AWS.SNS.MOBILE.{platform}.TTL": "600",
     }
 
 
@@ -169,6 +164,13 @@ def test_an_endpoint_that_exists_with_other_data_is_taken_from_the_refusal() -> 
     assert push.preparation(account, message) is not None, "it may have been made again"
 
 
+@pytest.mark.parametrize("field", ["senderId", "phoneNumber"])
+@pytest.mark.parametrize("given", ["my shop", "12345678901234567890", "--"])
+def test_unusable_senders_are_refused(field: str, given: str) -> None:
+    problems = validate_account("sms", "aws_sns", VALUES | {field: given}, frozenset({"127.0.0.1"}))
+    assert [problem.field for problem in problems] == [field]
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -177,6 +179,8 @@ def test_an_endpoint_that_exists_with_other_data_is_taken_from_the_refusal() -> 
         ({"topicArns": "arn"}, "config.topicArns"),
         ({"topicArns": ["arn"]}, "config.topicArns"),
         ({"platformApplicationArn": "shop"}, "config.platformApplicationArn"),
+        ({"maxPrice": "much"}, "config.maxPrice"),
+        ({"maxPrice": True}, "config.maxPrice"),
     ],
 )
 def test_unusable_accounts_are_refused_by_field(change: dict[str, Any], field: str) -> None:
@@ -245,8 +249,43 @@ async def test_pushes_by_moto(moto: str) -> None:
         assert len(endpoints) == 5
         client.set_endpoint_attributes(EndpointArn=endpoints[0]["EndpointArn"], Attributes={"Enabled": "false"})
         outcomes = await sent_by(provider, *messages)
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Accepted"] * 4 + ["Refused"]
-    assert Refused("recipient_permanent", "EndpointDisabled") in outcomes
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Accepted"] * 4 + ["Refused"]
+        assert Refused("recipient_permanent", "EndpointDisabled") in outcomes
+        again = await sent_by(provider, *messages)
+    assert {type(outcome) for outcome in again} == {Accepted}, "who is sent to again has registered anew"
+    assert len(client.list_endpoints_by_platform_application(**arn)["Endpoints"]) == 5
+
+
+async def test_an_endpoint_that_is_gone_is_made_again(moto: str) -> None:
+    client = client_of(moto)
+    made = client.create_platform_application(Name="again", Platform="APNS", Attributes={})
+    values = values_of("sns_push", moto)
+    values["config"] |= {"platformApplicationArn": made["PlatformApplicationArn"]}
+    message = message_of("sns_push")
+    async with provider_at("push", values) as provider:
+        await sent_by(provider, message)
+        arn = client.list_endpoints_by_platform_application(PlatformApplicationArn=made["PlatformApplicationArn"])[
+            "Endpoints"
+        ][0]["EndpointArn"]
+        client.set_endpoint_attributes(EndpointArn=arn, Attributes={"Enabled": "false"})
+        assert await sent_by(provider, message) == [Refused("recipient_permanent", "EndpointDisabled")]
+        client.delete_endpoint(EndpointArn=arn)
+        (deferred,) = await sent_by(provider, message)
+        assert isinstance(deferred, Deferred)
+        (accepted,) = await sent_by(provider, message)
+    assert isinstance(accepted, Accepted)
+
+
+@pytest.mark.parametrize("operation", ["Publish", "CreatePlatformEndpoint", "SetEndpointAttributes"])
+def test_every_error_of_the_service_model_has_a_class(operation: str) -> None:
+    model = botocore.session.get_session().get_service_model("sns").operation_model(operation)
+    account, message = push.account(values_of("sns_push", BASE)), message_of("sns_push")
+    for shape in model.error_shapes:
+        stated = shape.metadata["error"]
+        body = f"<Error><Code>{stated['code']}</Code><Message>x</Message></Error>".encode()
+        outcome = push.outcome(account, message, HttpAnswer(stated["httpStatusCode"], body))
+        assert isinstance(outcome, Refused | Deferred | Unknown)
+        assert getattr(outcome, "error_class", None) != "unknown", stated["code"]
 
 
 async def test_a_wrong_application_is_a_matter_of_configuration(moto: str) -> None:
@@ -256,124 +295,3 @@ async def test_a_wrong_application_is_a_matter_of_configuration(moto: str) -> No
         (outcome,) = await sent_by(provider, message_of("sns_push"))
     assert isinstance(outcome, Refused)
     assert outcome.error_class == "config"
-
-
-# --- messages of topics -----------------------------------------------------------------------------------------------
-
-AUTHORITY = "127.0.0.1:9"
-DOCUMENTS = {f"http://{AUTHORITY}{CERTIFICATE_PATH}": _signing()[1]}
-
-
-def posted(message: dict[str, Any], documents: dict[str, bytes] | None = None) -> CallbackRequest:
-    return CallbackRequest(
-        method="POST",
-        url=BASE,
-        headers={"x-amz-sns-message-type": message["Type"]},
-        body=json.dumps(message).encode(),
-        documents=DOCUMENTS if documents is None else documents,
-    )
-
-
-@given(st.text(st.characters(codec="utf-8")), st.sampled_from(["1", "2"]))
-def test_both_versions_of_the_signature_are_verified(text: str, version: str) -> None:
-    message = signed_message("Notification", TOPIC, text, AUTHORITY, version)
-    assert sms.is_genuine(ACCOUNT, posted(message))
-    for name in ("Message", "MessageId", "Timestamp", "TopicArn"):
-        assert not sms.is_genuine(ACCOUNT, posted({**message, name: message[name] + "1"}))
-    assert not sms.is_genuine(ACCOUNT, posted({**message, "Subject": "added"}))
-
-
-def test_a_certificate_that_is_not_known_is_asked_for() -> None:
-    message = signed_message("Notification", TOPIC, "x", AUTHORITY)
-    with pytest.raises(DocumentNeeded) as needed:
-        sms.is_genuine(ACCOUNT, posted(message, {}))
-    assert needed.value.url == message["SigningCertURL"]
-    assert not sms.is_genuine(ACCOUNT, posted(message, {needed.value.url: b"no certificate"}))
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://sns.us-east-1.amazonaws.com.evil.example/x.pem", "https://evil.example/x.pem",
-        "https://sns.us-east-1.amazonaws.com@evil.example/x.pem", "https://snsxus-east-1.amazonaws.com/x.pem",
-        "http://sns.us-east-1.amazonaws.com/x.pem", "https://sns.us-east-1.amazonaws.com/x.txt", "file:///etc/passwd",
-        "https://s3.amazonaws.com/x.pem", "", "https://[",
-    ],
-)  # fmt: skip
-def test_no_certificate_is_fetched_from_anybody_else(url: str) -> None:
-    message = signed_message("Notification", TOPIC, "x", AUTHORITY) | {"SigningCertURL": url}
-    assert not sms.is_genuine(ACCOUNT, posted(message, {}))
-
-
-def test_the_hosts_of_amazon_are_believed() -> None:
-    for host in ("sns.us-east-1.amazonaws.com", "sns.cn-north-1.amazonaws.com.cn"):
-        message = signed_message("Notification", TOPIC, "x", AUTHORITY) | {"SigningCertURL": f"https://{host}/x.pem"}
-        with pytest.raises(DocumentNeeded):
-            sms.is_genuine(ACCOUNT, posted(message, {}))
-
-
-def test_other_topics_and_old_messages_are_refused() -> None:
-    other = signed_message("Notification", TOPIC + "2", "x", AUTHORITY)
-    assert not sms.is_genuine(ACCOUNT, posted(other))
-    message = signed_message("Notification", TOPIC, "x", AUTHORITY)
-    message["Timestamp"] = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
-    assert not sms.is_genuine(ACCOUNT, posted(message))
-    assert not sms.is_genuine(ACCOUNT, posted({**message, "SignatureVersion": "3"}))
-    assert not sms.is_genuine(ACCOUNT, posted({"Type": "Notification"}))
-
-
-def test_a_subscription_is_confirmed_only_at_amazon() -> None:
-    message = signed_message("SubscriptionConfirmation", TOPIC, "x", AUTHORITY)
-    assert sms.is_genuine(ACCOUNT, posted(message))
-    assert sms.read_callback(ACCOUNT, posted(message)).visit == message["SubscribeURL"]
-    with pytest.raises(CallbackMalformed):
-        sms.read_callback(ACCOUNT, posted({**message, "SubscribeURL": "https://evil.example/"}))
-
-
-# --- logs -------------------------------------------------------------------------------------------------------------
-
-
-def test_firehose_gets_the_answer_that_it_wants() -> None:
-    delivery = callback(VALUES, 7)
-    assert sms.is_genuine(ACCOUNT, delivery)
-    reply = sms.read_callback(ACCOUNT, delivery).reply
-    assert reply is not None
-    assert json.loads(reply.body) == {"requestId": "request-7", "timestamp": 7}
-
-
-def test_a_function_may_forward_with_the_secret_as_bearer() -> None:
-    for secret, genuine in ((SECRET, True), ("guess", False), ("", False)):
-        headers = {"authorization": f"Bearer {secret}"}
-        request = CallbackRequest(method="POST", url=BASE, headers=headers, body=b"{}")
-        assert sms.is_genuine(ACCOUNT, request) is genuine
-    assert not sms.is_genuine(ACCOUNT, CallbackRequest(method="POST", url=BASE, headers={}, body=b"{}"))
-
-
-def test_nothing_unpacks_without_end() -> None:
-    bomb = gzip.compress(b"\0" * 50_000_000)
-    for body in (bomb, json.dumps({"awslogs": {"data": base64.b64encode(bomb).decode()}}).encode(), bomb[:1000]):
-        began = time.monotonic()
-        with pytest.raises(CallbackMalformed):
-            logs.read_delivery(body)
-        assert time.monotonic() - began < 1.0
-
-
-@given(
-    st.one_of(
-        st.binary(),
-        st.recursive(
-            st.one_of(st.none(), st.integers(), st.floats(), st.text()),
-            lambda inner: (
-                st.lists(inner)
-                | st.dictionaries(
-                    st.sampled_from(["messageType", "logEvents", "message", "requestId", "records", "data", "awslogs"]),
-                    inner,
-                )
-            ),
-        ).map(lambda value: json.dumps(value).encode()),
-    )
-)
-def test_odd_deliveries_never_raise_anything_else(body: bytes) -> None:
-    with contextlib.suppress(CallbackMalformed):
-        logs.read_delivery(body)
-    logs.read_records([body])

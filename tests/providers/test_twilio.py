@@ -24,12 +24,16 @@ from shared.providers.provider import (
     CallbackRequest,
     Found,
     HttpAnswer,
+    Price,
+    Prices,
     Refused,
+    Sought,
     Unclear,
 )
 from tests.providers.samples import PHONE, SECRET, TEXT, message_of, values_of
 
 ACCOUNT = twilio.account(values_of("twilio", "http://127.0.0.1:9"))
+MESSAGES = "http://127.0.0.1:9/2010-04-01/Accounts/AC0123456789abcdef/Messages"
 URL = "https://notify.example/api/notification/callbacks/twilio/1?ref=abc"
 TYPE = "application/x-www-form-urlencoded"
 
@@ -170,6 +174,63 @@ def listed(sid: str, body: str = TEXT, seconds: int = 1, **fields: Any) -> dict[
 def test_the_answer_to_the_question(messages: list[Any], more: str | None, expected: object) -> None:
     answer = HttpAnswer(200, msgspec.json.encode({"messages": messages, "next_page_uri": more}))
     assert twilio.finding(ACCOUNT, message_of("twilio"), NOW, {"SMother"}, answer) == expected
+
+
+def test_one_price_is_asked_for_by_its_sid_and_several_by_the_time_of_sending() -> None:
+    one, other = (Sought(sid, NOW, NOW + timedelta(seconds=seconds)) for sid, seconds in (("SM1", 10), ("SM2", 70)))
+    alone = twilio.price_question(ACCOUNT, [one])
+    together = twilio.price_question(ACCOUNT, [one, other])
+    assert (alone.method, alone.url) == ("GET", f"{MESSAGES}/SM1.json")
+    assert (together.method, together.url.partition("?")[0]) == ("GET", f"{MESSAGES}.json")
+    assert dict(parse_qsl(together.url.partition("?")[2])) == {
+        "DateSent>": "2026-11-24T11:59:55Z",
+        "DateSent<": "2026-11-24T12:01:15Z",
+        "PageSize": "50",
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, {"sid": "SM1", "price": "-0.00750", "price_unit": "usd"}, {"SM1": Price(7500, "USD")}),
+        (200, {"sid": "SM1", "price": None, "price_unit": "USD"}, {"SM1": None}),
+        (200, {"sid": "SM1", "price": "soon", "price_unit": "USD"}, {"SM1": None}),
+        (200, {"sid": "SM1", "price": "-0.1"}, {"SM1": None}),
+        (
+            200,
+            {"messages": [{"sid": "SM1", "price": "-0.1", "price_unit": "EUR"}, {"sid": "SM2"}]},
+            {"SM1": Price(100_000, "EUR"), "SM2": None},
+        ),
+        (200, {"messages": []}, {}),
+        (404, {"code": 20404}, {}),
+        (429, {"code": 20429}, None),
+        (500, {}, None),
+        (200, [], None),
+    ],
+)
+def test_the_price_is_what_the_account_was_charged(status: int, body: object, expected: Any) -> None:
+    prices = twilio.prices(ACCOUNT, HttpAnswer(status, msgspec.json.encode(body)))
+    assert prices == (None if expected is None else Prices(expected))
+
+
+@pytest.mark.parametrize(
+    ("uri", "url"),
+    [
+        (
+            "/2010-04-01/Accounts/AC0123456789abcdef/Messages.json?Page=1&PageToken=PASM1",
+            f"{MESSAGES}.json?Page=1&PageToken=PASM1",
+        ),
+        ("/2010-04-01/Accounts/ACanother/Messages.json?Page=1", None),
+        ("@evil.example/", None),
+        ("https://evil.example/", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_only_pages_of_our_own_messages_are_read(uri: str | None, url: str | None) -> None:
+    prices = twilio.prices(ACCOUNT, HttpAnswer(200, msgspec.json.encode({"messages": [], "next_page_uri": uri})))
+    assert prices is not None
+    assert (prices.more and prices.more.url) == url
 
 
 def test_an_answer_that_is_no_list_proves_nothing() -> None:

@@ -12,6 +12,9 @@ from shared.ids import new_id, new_ids
 
 BULK = "bulk"
 
+RECIPIENTS_MAX = 1_000_000
+"""Of one campaign, as the specification says; whoever is found later is excluded as `over_limit`."""
+
 Unit = tuple[str | None, str, str | None, str | None, dict[str, str] | None]
 """Customer id, address, name, device type, variables."""
 

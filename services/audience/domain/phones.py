@@ -21,6 +21,13 @@ _REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
 _CALLING_CODES: dict[str, list[str]] = {
     str(code): list(regions) for code, regions in phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()
 }
+UNKNOWN_COUNTRY = "ZZ"
+"""ISO 3166 gives this code to nobody."""
+
+_COUNTRY_PREFIX = 8
+"""Characters that decide between the countries of a shared calling code: plus sign, code, and the longest prefix."""
+_COUNTRIES_KEPT_MAX = 1 << 16
+_countries: dict[str, str] = {}
 
 
 class InvalidPhoneNumber(ValueError):
@@ -73,3 +80,25 @@ def _pattern(calling_code: str) -> re.Pattern[str]:
         general, *kinds = [pattern for pattern in patterns if pattern]
         alternatives.append(f"(?=(?:{general})$)(?:{'|'.join(kinds)})")
     return re.compile("|".join(f"(?:{alternative})" for alternative in alternatives) or "(?!)")
+
+
+def country_of(number: str) -> str:
+    """The country of a valid E.164 number (ISO 3166 alpha-2), or `UNKNOWN_COUNTRY`.
+
+    Where several share a calling code, numbers that begin alike are of one country, so most are judged by a look-up.
+    """
+    for length in (1, 2, 3):
+        regions = _CALLING_CODES.get(number[1 : 1 + length])
+        if regions is not None:
+            return _country_among(regions, number) if len(regions) > 1 else regions[0]
+    return UNKNOWN_COUNTRY
+
+
+def _country_among(regions: list[str], number: str) -> str:
+    prefix = number[:_COUNTRY_PREFIX]
+    country = _countries.get(prefix)
+    if country is None:
+        if len(_countries) >= _COUNTRIES_KEPT_MAX:
+            _countries.clear()
+        country = _countries[prefix] = phonenumbers.region_code_for_number(phonenumbers.parse(number)) or regions[0]
+    return country

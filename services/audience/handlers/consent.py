@@ -16,7 +16,7 @@ from services.audience.store import customers, preferences
 from services.audience.tables import REACHES
 from shared import inbox
 from shared.codec import now
-from shared.database import Connection, Database
+from shared.database import Connection, Database, Transactions
 from shared.errors import Rejected
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
@@ -139,7 +139,7 @@ async def say_incoming(connection: Connection, user_id: str, before: Mapping[str
         await say(connection, user_id, channel, "import", changes)
 
 
-async def set_preferences(database: Database, user_id: str, customer: Customer, choices: Mapping[str, Any]) -> None:
+async def set_preferences(database: Transactions, user_id: str, customer: Customer, choices: Mapping[str, Any]) -> None:
     """Writes the choices that are given (columns of `notification_preferences`); makes what does not exist.
 
     Of `customer` only the addresses count. A flag that is taken away stands by address, whatever a later import says,

@@ -18,10 +18,12 @@ from contracts.events import (
     LotResolved,
 )
 from services.audience import metrics
-from services.audience.domain.lots import Unit, cut_lots, variables_of
+from services.audience.domain.lots import cut_lots, variables_of
+from services.audience.handlers.walking import take_page
 from services.audience.store import expansions
 from services.audience.store.expansions import Expansion
 from services.audience.store.filters import FilterError, compile_filter
+from services.audience.store.walking import FINISHED
 from shared.codec import now
 from shared.database import Connection, Database
 from shared.errors import Rejected
@@ -70,7 +72,7 @@ async def expand_next(database: Database, page_customers: int, lot_max: int) -> 
     for result, count in results.items():
         metrics.RECIPIENTS.labels(expansion.channel, result).inc(count)
     metrics.PAGE_SECONDS.labels(expansion.channel).observe(perf_counter() - started)
-    if expansion.phase == expansions.FINISHED:
+    if expansion.phase == FINISHED:
         logger().info(
             "audience_resolved",
             campaign_id=str(expansion.campaign_id),
@@ -83,47 +85,19 @@ async def expand_next(database: Database, page_customers: int, lot_max: int) -> 
 
 
 async def _expand_page(connection: Connection, expansion: Expansion, rows_max: int, lot_max: int) -> Counter[str]:
-    variables, required = variables_of(expansion.content)
-    condition = compile_filter(expansion.audience_filter)
-    rows = []
-    if expansion.phase == expansions.ADDITIONS or condition is not None:
-        rows = await expansions.claim_page(connection, expansion, condition, variables, required, rows_max)
-    if not rows:
-        expansion.phase, expansion.cursor = expansions.NEXT_PHASE[expansion.phase], ""
+    page = await take_page(connection, expansion, rows_max)
+    if page is None:
         await expansions.mark_progress(connection, expansion)
-        if expansion.phase == expansions.FINISHED:
+        if expansion.phase == FINISHED:
             await _finish(connection, expansion, "done")
         return Counter()
-    units, excluded = _choose(rows, variables)
     lots = cut_lots(
-        expansion.campaign_id, expansion.user_id, expansion.channel, expansion.category, units, lot_max, now()
+        expansion.campaign_id, expansion.user_id, expansion.channel, expansion.category, page.units, lot_max, now()
     )
     await put(connection, [_outgoing(lot) for lot in lots])
-    expansion.cursor = rows[-1].cursor
-    expansion.audience += len(rows)
-    expansion.recipients += len(units)
     expansion.lots += len(lots)
-    for reason, count in excluded.items():
-        expansion.exclude(reason, count)
     await expansions.mark_progress(connection, expansion)
-    return Counter({"recipient": len(units), **excluded})
-
-
-def _choose(rows: Sequence[expansions.Unit], variables: Sequence[str]) -> tuple[list[Unit], Counter[str]]:
-    chosen: list[Unit] = []
-    excluded: Counter[str] = Counter()
-    taken: set[str] = set()
-    for row in rows:
-        address = row.address
-        if row.reason is not None or address is None:
-            excluded[row.reason or "invalid_address"] += 1
-        elif not row.claimed or address in taken:
-            excluded["duplicate"] += 1
-        else:
-            taken.add(address)
-            values = {name: value for name, value in zip(variables, row.values, strict=True) if value is not None}
-            chosen.append((row.customer_id, address, row.name, row.device_type, values or None))
-    return chosen, excluded
+    return Counter({"recipient": len(page.units), **page.excluded})
 
 
 async def _finish(connection: Connection, expansion: Expansion, state: str) -> None:

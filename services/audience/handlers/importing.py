@@ -20,11 +20,12 @@ from services.audience.domain.customers import (
     unknown_columns,
 )
 from services.audience.domain.files import BadFile, CsvRows, JsonRows, Row, RowReader
+from services.audience.domain.lots import RECIPIENTS_MAX
 from services.audience.handlers import consent
 from services.audience.store import additions, customers, expansions, imports, preferences
 from services.audience.store.imports import RowError
 from shared.codec import now
-from shared.database import Connection, Database
+from shared.database import Connection, Transactions
 from shared.ids import new_id
 
 ERRORS_SHOWN_MAX = 100
@@ -36,6 +37,10 @@ Read = TypeVar("Read")
 
 class AlreadyLaunched(Exception):
     """Recipients can be added only before the launch."""
+
+
+class TooManyRecipients(Exception):
+    """A campaign has at most `RECIPIENTS_MAX`."""
 
 
 @dataclass(slots=True)
@@ -104,7 +109,7 @@ def customers_of(user_id: str) -> Kind[Customer]:
 
 
 def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Addition]:
-    """People added to a campaign; saving raises `AlreadyLaunched`."""
+    """People added to a campaign; saving raises `AlreadyLaunched` or `TooManyRecipients`."""
 
     async def save(connection: Connection, batch: Batch[Addition]) -> None:
         await expansions.lock_additions(connection, campaign_id, exclusive=False)
@@ -115,7 +120,9 @@ def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Add
         for number, customer_id in named.items():
             if customer_id not in known:
                 batch.reject(number, [FieldError("customerId", "there is no such customer")])
-        await additions.insert_additions(connection, campaign_id, user_id, channel.name, list(batch.good.values()))
+        rows = list(batch.good.values())
+        if await additions.insert_additions(connection, campaign_id, user_id, channel.name, rows) > RECIPIENTS_MAX:
+            raise TooManyRecipients
 
     def check_header(header: list[str]) -> None:
         if unknown := [name for name in header if not is_known_column(name, channel)]:
@@ -146,7 +153,7 @@ async def save_customers(connection: Connection, user_id: str, rows: Sequence[Cu
     await consent.say_incoming(connection, user_id, before)
 
 
-async def save_list(database: Database, kind: Kind[Any], rows: Sequence[Row]) -> Imported:
+async def save_list(database: Transactions, kind: Kind[Any], rows: Sequence[Row]) -> Imported:
     """Saves the good ones of a list in one transaction."""
     batch: Batch[Any] = Batch()
     batch.take(rows, kind.read)
@@ -158,7 +165,7 @@ async def save_list(database: Database, kind: Kind[Any], rows: Sequence[Row]) ->
 
 
 async def import_file(
-    database: Database,
+    database: Transactions,
     user_id: str,
     kind: Kind[Any],
     file_format: str,
@@ -188,13 +195,13 @@ async def import_file(
         async with database.transaction() as connection:
             await imports.mark_finished(connection, import_id, state)
     if result.imported >= ANALYZE_FROM_ROWS:
-        async with database.transaction() as connection:
+        async with database.whole_fleet.transaction() as connection:
             await customers.analyze(connection)
     return import_id, result
 
 
 async def _save_batch(
-    database: Database, kind: Kind[Any], import_id: UUID, batch: Batch[Any], result: Imported
+    database: Transactions, kind: Kind[Any], import_id: UUID, batch: Batch[Any], result: Imported
 ) -> None:
     async with database.transaction() as connection:
         await kind.save(connection, batch)
@@ -210,7 +217,7 @@ def _count(result: Imported, kind: Kind[Any], batch: Batch[Any]) -> None:
     metrics.IMPORTED_ROWS.labels(kind.name, "rejected").inc(batch.rejected)
 
 
-async def add_device(database: Database, user_id: str, customer_id: str, device: Device) -> bool:
+async def add_device(database: Transactions, user_id: str, customer_id: str, device: Device) -> bool:
     """Adds a device to a customer, or notes that it was seen; False when there is no such customer."""
     seen_at = device.last_seen_at = device.last_seen_at or now()
     async with database.transaction() as connection:

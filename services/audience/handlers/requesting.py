@@ -28,7 +28,9 @@ LANE = "transactional"
 
 
 @dataclass(slots=True)
-class _Request:
+class Request:
+    """A request, and what was found out about whom it means."""
+
     event: SendRequested
     campaign_id: UUID
     addresses: dict[str, str | None]
@@ -44,15 +46,13 @@ async def on_send_requested(database: Database, events: Sequence[SendRequested])
     Unusable requests (unknown channel or customer, invalid address, nothing to send) are rejected. A request that
     may not be sent is answered by `AudienceResolved` with the reason and no lot.
     """
-    wanted = [_read(event) for event in events]
+    wanted = [read_request(event) for event in events]
     async with database.transaction() as connection:
         fresh_ids = await requests.insert_requests(
-            connection, [(r.event.user_id, r.event.request_id, r.campaign_id) for r in wanted]
+            connection, [(r.event.user_id, r.event.request_id, r.campaign_id, r.event.test_of) for r in wanted]
         )
         fresh = [request for request in wanted if request.campaign_id in fresh_ids]
-        await _find_people(connection, fresh)
-        for (user_id, channel), group in _grouped(fresh):
-            await _judge(connection, user_id, channel, group)
+        await judge_requests(connection, fresh)
         await put(connection, [outgoing for request in fresh for outgoing in _answers(request)])
         excluded = {r.campaign_id: r.excluded for r in fresh if r.excluded is not None}
         if excluded:
@@ -64,7 +64,15 @@ async def on_send_requested(database: Database, events: Sequence[SendRequested])
             metrics.SEND_REQUESTS.labels(request.event.channel, "repeated").inc()
 
 
-def _read(event: SendRequested) -> _Request:
+async def judge_requests(connection: Connection, wanted: Sequence[Request]) -> None:
+    """Finds out whom the requests mean, and whether they may be written to; raises `Rejected`."""
+    await _find_people(connection, wanted)
+    for (user_id, channel), group in _grouped(wanted):
+        await _judge(connection, user_id, channel, group)
+
+
+def read_request(event: SendRequested) -> Request:
+    """The request in an event; raises `Rejected` naming what cannot be used."""
     channel = CHANNELS.get(event.channel)
     if channel is None:
         raise Rejected(f"unknown channel {event.channel!r}")
@@ -79,7 +87,7 @@ def _read(event: SendRequested) -> _Request:
             variables_of(event.content, is_known=lambda _name: True)
         except ContentError as error:
             raise Rejected(f"content: {error}") from None
-    return _Request(event, new_id(), _read_addresses(event, channel))
+    return Request(event, new_id(), _read_addresses(event, channel))
 
 
 def _read_addresses(event: SendRequested, channel: Channel) -> dict[str, str | None]:
@@ -91,14 +99,14 @@ def _read_addresses(event: SendRequested, channel: Channel) -> dict[str, str | N
         raise Rejected(f"address: {error}") from None
 
 
-def _grouped(wanted: Iterable[_Request]) -> list[tuple[tuple[str, str], list[_Request]]]:
-    groups: dict[tuple[str, str], list[_Request]] = defaultdict(list)
+def _grouped(wanted: Iterable[Request]) -> list[tuple[tuple[str, str], list[Request]]]:
+    groups: dict[tuple[str, str], list[Request]] = defaultdict(list)
     for request in wanted:
         groups[request.event.user_id, request.event.channel].append(request)
     return sorted(groups.items(), key=lambda item: item[0])
 
 
-async def _find_people(connection: Connection, wanted: Sequence[_Request]) -> None:
+async def _find_people(connection: Connection, wanted: Sequence[Request]) -> None:
     pairs = {(r.event.user_id, r.event.customer_id) for r in wanted if r.event.customer_id is not None}
     people = await requests.find_people(connection, sorted(pairs)) if pairs else {}
     for request in wanted:
@@ -114,7 +122,7 @@ async def _find_people(connection: Connection, wanted: Sequence[_Request]) -> No
         request.values = {name: str(value) for name, value in values.items() if value not in (None, "")}
 
 
-async def _judge(connection: Connection, user_id: str, channel: str, group: Sequence[_Request]) -> None:
+async def _judge(connection: Connection, user_id: str, channel: str, group: Sequence[Request]) -> None:
     named = sorted({r.event.customer_id for r in group if r.event.customer_id is not None})
     known = await preferences.find_addresses(connection, user_id, channel, named) if named else {}
     for request in group:
@@ -142,7 +150,7 @@ async def _judge(connection: Connection, user_id: str, channel: str, group: Sequ
             request.values = {name: request.values[name] for name in named_variables if name in request.values}
 
 
-def _answers(request: _Request) -> list[Outgoing]:
+def _answers(request: Request) -> list[Outgoing]:
     event, at = request.event, now()
     if request.excluded is not None:
         nobody = AudienceResolved(

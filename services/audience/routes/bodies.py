@@ -12,10 +12,18 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from services.audience.domain.files import BadFile, Row
-from services.audience.handlers.importing import FORMATS, AlreadyLaunched, Imported, Kind, import_file
+from services.audience.domain.lots import RECIPIENTS_MAX
+from services.audience.handlers.importing import (
+    FORMATS,
+    AlreadyLaunched,
+    Imported,
+    Kind,
+    TooManyRecipients,
+    import_file,
+)
 from services.audience.settings import AudienceSettings
 from services.audience.store.imports import RowError
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import Problem
 
 ROWS_MAX = 10_000
@@ -69,7 +77,7 @@ def answer_list(result: Imported, name: str) -> JSONResponse:
 
 async def answer_import(
     request: Request,
-    database: Database,
+    database: TenantDatabase,
     settings: AudienceSettings,
     user_id: str,
     kind: Kind[Any],
@@ -93,8 +101,8 @@ async def answer_import(
         )
     except BadFile as error:
         raise Problem(422, "The file cannot be read", str(error)) from None
-    except AlreadyLaunched:
-        raise already_launched() from None
+    except (AlreadyLaunched, TooManyRecipients) as error:
+        raise cannot_be_added(error) from None
     data = {
         "importId": str(import_id),
         "imported": result.imported,
@@ -105,8 +113,11 @@ async def answer_import(
     return JSONResponse({"data": data}, 200)
 
 
-def already_launched() -> Problem:
-    """What a late addition gets."""
+def cannot_be_added(error: Exception) -> Problem:
+    """What a late addition gets, and one too many."""
+    if isinstance(error, TooManyRecipients):
+        message = f"a campaign has at most {RECIPIENTS_MAX:,} recipients"
+        return Problem(422, "Invalid input", errors=[{"field": "recipients", "message": message}])
     return Problem(409, "The campaign is launched", "recipients can be added only before the launch")
 
 

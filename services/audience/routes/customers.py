@@ -25,7 +25,7 @@ from services.audience.routes.bodies import (
 from services.audience.settings import AudienceSettings
 from services.audience.store import customers, imports
 from services.audience.store.filters import FilterError, compile_filter
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, page
 
 SAMPLE_MAX = 10
@@ -33,7 +33,7 @@ ERROR_PAGE_ROWS = 1_000
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 
 
-def make_router(database: Database, settings: AudienceSettings) -> APIRouter:
+def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRouter:
     """The routes under `/customers` and `/audience`."""
     router = APIRouter()
 
@@ -171,7 +171,7 @@ def _as_json(rows: Sequence[Any], devices: Sequence[Any]) -> list[dict[str, Any]
     ]
 
 
-async def _error_file(database: Database, import_id: UUID, as_csv: bool) -> AsyncIterator[bytes]:
+async def _error_file(database: TenantDatabase, import_id: UUID, as_csv: bool) -> AsyncIterator[bytes]:
     if as_csv:
         yield b"row,field,message\r\n"
     after = (0, "")

@@ -11,7 +11,7 @@ from services.audience.domain.customers import InvalidRow, read_customer
 from services.audience.handlers.consent import set_preferences
 from services.audience.routes.bodies import LIST_MAX, cursor_of, key_of, read_object
 from services.audience.store.preferences import FLAGS, LISTS, find_preferences
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, page
 
 _FIELDS = {
@@ -26,7 +26,7 @@ _ADDRESSES = ("phoneNumber", "deviceToken", "deviceType")
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 
 
-def make_router(database: Database) -> APIRouter:
+def make_router(database: TenantDatabase) -> APIRouter:
     """The routes under `/preferences`."""
     router = APIRouter(prefix="/preferences")
 

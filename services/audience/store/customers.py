@@ -233,6 +233,8 @@ async def delete_customer(connection: Connection, user_id: str, customer_id: str
             f"DELETE FROM {table} WHERE user_id = %b AND customer_id = %b",  # noqa: S608
             (user_id, customer_id),
         )
+    # Samples of a forecast show texts; it can be made again.
+    await connection.execute("DELETE FROM forecasts WHERE user_id = %b", (user_id,))
     return cursor.rowcount == 1
 
 

@@ -63,6 +63,34 @@ def compile_filter(audience_filter: Mapping[str, Any] | None) -> Condition | Non
     return condition
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One comparison of a filter: where it stands, what it compares, and its SQL."""
+
+    path: str
+    node: Mapping[str, Any]
+    sql: str
+
+
+def compile_leaves(audience_filter: Mapping[str, Any], condition: Condition) -> list[Leaf]:
+    """The comparisons of a good filter one by one, in order; their values become the condition's parameters."""
+    found: list[Leaf] = []
+    pending: list[tuple[str, Mapping[str, Any]]] = [("", audience_filter)]
+    while pending:
+        path, node = pending.pop(0)
+        children = [
+            (f"{path}.{name}.{number}".lstrip("."), child)
+            for name in ("all", "any")
+            for number, child in enumerate(node.get(name, ()))
+        ]
+        if "not" in node:
+            children.append((f"{path}.not".lstrip("."), node["not"]))
+        pending = children + pending
+        if "field" in node:
+            found.append(Leaf(path, node, _node(condition, node)))
+    return found
+
+
 def _node(condition: Condition, node: Mapping[str, Any]) -> str:
     if "all" in node:
         return f"({' AND '.join(_node(condition, child) for child in node['all']) or 'true'})"

@@ -9,15 +9,16 @@ from uuid import UUID
 from shared.database import Connection
 
 
-async def insert_requests(connection: Connection, requests: Sequence[tuple[str, str, UUID]]) -> set[UUID]:
-    """Remembers (user id, request id, id for the ledger); returns the ledger ids of those that are new."""
-    ordered = sorted(requests)
+async def insert_requests(connection: Connection, requests: Sequence[tuple[str, str, UUID, UUID | None]]) -> set[UUID]:
+    """Remembers (user id, request id, id for the ledger, campaign it tests); returns the ledger ids of new ones."""
+    ordered = sorted(requests, key=lambda request: request[:3])
     cursor = await connection.execute(
         """
-        INSERT INTO send_requests (user_id, request_id, campaign_id)
-        SELECT * FROM unnest(%b::text[], %b::text[], %b::uuid[]) ON CONFLICT DO NOTHING RETURNING campaign_id
+        INSERT INTO send_requests (user_id, request_id, campaign_id, test_of)
+        SELECT * FROM unnest(%b::text[], %b::text[], %b::uuid[], %b::uuid[])
+        ON CONFLICT DO NOTHING RETURNING campaign_id
         """,
-        ([r[0] for r in ordered], [r[1] for r in ordered], [r[2] for r in ordered]),
+        ([r[0] for r in ordered], [r[1] for r in ordered], [r[2] for r in ordered], [r[3] for r in ordered]),
     )
     return {row[0] for row in await cursor.fetchall()}
 

@@ -5,26 +5,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
 
 from contracts.channels import Channel
 from contracts.http.campaigns import CampaignChange, CampaignSchedule, CampaignWrite
 from contracts.http.filters import filter_problems
 from services.campaign import store
-from services.campaign.domain import DELETABLE, EDITABLE, Action, NotPossible, Status
-from services.campaign.handlers import NotReady, act, campaign_changed
-from services.campaign.routes.showing import show
+from services.campaign.domain.states import DELETABLE, EDITABLE, Action, NotPossible, Status
+from services.campaign.handlers.lifecycle import NotReady, act, campaign_changed
+from services.campaign.handlers.planning import plan_of
+from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, read_sort
+from services.campaign.routes.showing import refuse_nulls, show, show_campaign, show_findings
+from services.campaign.store.lists import CAMPAIGN_ORDERS, Wanted, find_listed
 from services.campaign.tables import CAMPAIGNS, TEMPLATES
-from shared.codec import now
-from shared.database import Database, SqlConnection, raw
-from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
+from shared.codec import encode, now
+from shared.database import SqlConnection, TenantDatabase, raw
+from shared.http import CurrentUser, Problem, page
 from shared.ids import new_id
 from shared.outbox import put
-
-LIMIT_MAX = 1000
 
 NEWS_SECONDS = 2.0
 """How long a command waits for news of an account that was made a moment ago; it comes by Kafka."""
@@ -32,7 +35,7 @@ NEWS_SECONDS = 2.0
 NEWS_POLL_SECONDS = 0.05
 
 
-def campaign_routes(channel: Channel, database: Database) -> APIRouter:
+def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     """Create, read, change, delete, and what moves a campaign from state to state."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
     table = CAMPAIGNS[channel.name]
@@ -50,8 +53,10 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
         if problems:
             raise Problem(422, "Invalid input", errors=problems)
 
-    async def locked(connection: SqlConnection, user_id: str, campaign_id: UUID) -> Mapping[Any, Any]:
-        row = await store.find_row(connection, table, user_id, campaign_id, lock=True)
+    async def found(
+        connection: SqlConnection, user_id: str, campaign_id: UUID, lock: bool = False
+    ) -> Mapping[Any, Any]:
+        row = await store.find_row(connection, table, user_id, campaign_id, lock)
         if row is None:
             raise Problem(404, "No such campaign")
         return row
@@ -63,48 +68,53 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
             await check(connection, user_id, values)
             row = await store.insert_row(connection, table, values | {"id": new_id(), "user_id": user_id})
             await put(await raw(connection), [campaign_changed(channel, row)])
-        return {"data": show(row)}
+            return {"data": show_campaign(row, await plan_of(connection, channel, row))}
 
     @router.get("")
     async def list_campaigns(
         user_id: CurrentUser,
         limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
         cursor: str | None = None,
-        status: Status | None = None,
+        status: Annotated[list[Status] | None, Query()] = None,
+        search: Annotated[str | None, Query(max_length=SEARCH_MAX)] = None,
+        created_from: Annotated[AwareDatetime | None, Query(alias="createdFrom")] = None,
+        created_to: Annotated[AwareDatetime | None, Query(alias="createdTo")] = None,
+        scheduled_from: Annotated[AwareDatetime | None, Query(alias="scheduledFrom")] = None,
+        scheduled_to: Annotated[AwareDatetime | None, Query(alias="scheduledTo")] = None,
+        sort: str = "-createdAt",
     ) -> dict[str, Any]:
-        filters = {} if status is None else {"status": status.value}
-        async with database.engine.connect() as connection:
-            rows = await store.find_rows(connection, table, user_id, read_cursor(cursor), limit + 1, filters)
-        shown = [show(row) for row in rows[:limit]]
-        return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
+        place = read_sort(CAMPAIGN_ORDERS[channel.name], sort, cursor)
+        wanted = Wanted(search, status or (), created_from, created_to, scheduled_from, scheduled_to)
+        async with database.begin() as connection:
+            rows = await find_listed(connection, table, user_id, wanted, place, limit + 1)
+        return page([show(row) for row in rows[:limit]], next_cursor(rows, limit))
 
     @router.get("/{campaign_id}")
     async def read_campaign(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
-            row = await store.find_row(connection, table, user_id, campaign_id)
-        if row is None:
-            raise Problem(404, "No such campaign")
-        return {"data": show(row)}
+        async with database.begin() as connection:
+            row = await found(connection, user_id, campaign_id)
+            return {"data": show_campaign(row, await plan_of(connection, channel, row))}
 
     @router.patch("/{campaign_id}")
     async def change_campaign(campaign_id: UUID, body: CampaignChange, user_id: CurrentUser) -> dict[str, Any]:
         given = body.given()
-        missing = [n for n in ("campaign_name", "template_id", "category", "unknown_policy") if given.get(n, 1) is None]
-        if missing:
-            raise Problem(422, "Invalid input", errors=[{"field": n, "message": "cannot be null"} for n in missing])
+        refuse_nulls(given, ("campaign_name", "template_id", "category", "unknown_policy"))
         async with database.begin() as connection:
-            row = await locked(connection, user_id, campaign_id)
+            row = await found(connection, user_id, campaign_id, lock=True)
             if row["status"] not in EDITABLE:
-                raise Problem(409, "Not possible", f"a campaign that is {row['status']} cannot be changed")
+                detail = f"a campaign that is {row['status']} cannot be changed: clone it and change the copy"
+                raise Problem(409, "Not possible", detail)
+            if row["status"] == Status.SCHEDULED and "scheduled_send_time" in given:
+                check_time(given["scheduled_send_time"])
             await check(connection, user_id, given)
             changed = await store.update_row(connection, table, campaign_id, given)
             await put(await raw(connection), [campaign_changed(channel, changed)])
-        return {"data": show(changed)}
+            return {"data": show_campaign(changed, await plan_of(connection, channel, changed))}
 
     @router.delete("/{campaign_id}", status_code=204)
     async def remove_campaign(campaign_id: UUID, user_id: CurrentUser) -> Response:
         async with database.begin() as connection:
-            row = await locked(connection, user_id, campaign_id)
+            row = await found(connection, user_id, campaign_id, lock=True)
             if row["status"] not in DELETABLE or row["launched_at"] is not None:
                 raise Problem(409, "Not possible", "a campaign that was launched is kept with its accounting")
             await store.delete_row(connection, table, campaign_id)
@@ -116,21 +126,19 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
         while True:
             try:
                 async with database.begin() as connection:
-                    row = await locked(connection, user_id, campaign_id)
+                    row = await found(connection, user_id, campaign_id, lock=True)
                     return {"data": show(await act(connection, channel, row, action, **details))}
             except NotPossible as error:
                 raise Problem(409, "Not possible", str(error)) from None
             except NotReady as error:
-                if error.field != "providerId" or time.monotonic() > give_up:
-                    errors = [{"field": error.field, "message": str(error)}]
-                    raise Problem(422, "Invalid input", errors=errors) from None
+                is_provider = all(one.field == "providerId" for one in error.blockers)
+                if not is_provider or time.monotonic() > give_up:
+                    raise Problem(422, "Not ready", errors=show_findings(error.blockers)) from None
             await asyncio.sleep(NEWS_POLL_SECONDS)
 
     @router.post("/{campaign_id}/schedule")
     async def schedule(campaign_id: UUID, body: CampaignSchedule, user_id: CurrentUser) -> dict[str, Any]:
-        if body.scheduled_send_time <= now():
-            errors = [{"field": "scheduledSendTime", "message": "must be in the future"}]
-            raise Problem(422, "Invalid input", errors=errors)
+        check_time(body.scheduled_send_time)
         return await do(user_id, campaign_id, Action.SCHEDULE, scheduled_send_time=body.scheduled_send_time)
 
     @router.post("/{campaign_id}/send")
@@ -153,7 +161,7 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
     async def clone(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
         copied = ("template_id", "provider_id", "description", "audience_filter", "category", "unknown_policy")
         async with database.begin() as connection:
-            old = await locked(connection, user_id, campaign_id)
+            old = await found(connection, user_id, campaign_id, lock=True)
             values = {name: old[name] for name in copied}
             values |= {"id": new_id(), "user_id": user_id, "campaign_name": f"{old['campaign_name'][:190]} (copy)"}
             row = await store.insert_row(connection, table, values)
@@ -161,3 +169,26 @@ def campaign_routes(channel: Channel, database: Database) -> APIRouter:
         return {"data": show(row)}
 
     return router
+
+
+def internal_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
+    """What the gateway asks before it asks others about a campaign."""
+    router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
+
+    @router.get("/{campaign_id}/plan")
+    async def read_plan(campaign_id: UUID, user_id: CurrentUser) -> Response:
+        async with database.begin() as connection:
+            row = await store.find_row(connection, CAMPAIGNS[channel.name], user_id, campaign_id)
+            if row is None:
+                raise Problem(404, "No such campaign")
+            plan = await plan_of(connection, channel, row)
+        return Response(encode(plan), media_type="application/json")
+
+    return router
+
+
+def check_time(at: datetime | None) -> None:
+    """A 422 problem for a time at which nothing can be sent any more."""
+    if at is None or at <= now():
+        errors = [{"field": "scheduledSendTime", "message": "must be a time in the future"}]
+        raise Problem(422, "Invalid input", errors=errors)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from contracts.channels import Channel
-from services.campaign.domain import check_template
+from contracts.http.plans import CampaignPlan, Finding
+from services.campaign.domain.images import image_of
+from services.campaign.domain.templates import check_template
+from shared.http import Problem
 
-_INTERNAL = frozenset({"progress_version", "halted_at"})
+_INTERNAL = frozenset({"progress_version", "halted_at", "image", "sort_key"})
 
 
 def show(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -21,10 +24,31 @@ def _camel(name: str) -> str:
     return head + "".join(part.title() for part in tail)
 
 
+def show_findings(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """Blockers or warnings as JSON."""
+    return [{"code": one.code, "field": one.field, "message": one.message} for one in findings]
+
+
+def show_campaign(row: Mapping[Any, Any], plan: CampaignPlan) -> dict[str, Any]:
+    """A campaign with what keeps it from being sent, and what a person should look at before."""
+    return show(row) | {"blockers": show_findings(plan.blockers), "warnings": show_findings(plan.warnings)}
+
+
+def refuse_nulls(given: Mapping[str, Any], required: Iterable[str]) -> None:
+    """A 422 problem for columns that are to be emptied and must not be."""
+    errors = [
+        {"field": _camel(name), "message": "cannot be null"}
+        for name in required
+        if name in given and given[name] is None
+    ]
+    if errors:
+        raise Problem(422, "Invalid input", errors=errors)
+
+
 def show_template(channel: Channel, row: Mapping[Any, Any]) -> dict[str, Any]:
     """A template with what its texts come to."""
-    checked = check_template(channel, row)
-    shown = show(row) | {"warnings": checked.warnings}
+    checked = check_template(channel, row, image_of(row))
+    shown = show(row) | {"warnings": show_findings(checked.warnings)}
     if checked.segments is not None:
         shown |= {"segments": checked.segments.count, "encoding": checked.segments.encoding}
     return shown

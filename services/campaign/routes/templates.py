@@ -2,29 +2,32 @@
 
 # No postponed annotations here: FastAPI reads the body types, which differ by channel, from the functions themselves.
 
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from contracts.channels import Channel
-from contracts.content import MissingVariable, count_segments, parse
+from contracts.content import SAMPLE_VALUES, MissingVariable, count_segments, parse
 from contracts.http.model import Model
 from contracts.http.templates import TEMPLATE_CHANGES, TEMPLATE_WRITES, TemplatePreview
 from services.campaign import store
-from services.campaign.domain import SAMPLE, Checked, body_field, check_template
-from services.campaign.handlers import template_changed
-from services.campaign.routes.showing import show_template
+from services.campaign.domain.images import Image
+from services.campaign.domain.templates import Checked, body_field, check_template
+from services.campaign.handlers.lifecycle import template_changed
+from services.campaign.images import Images
+from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, read_sort
+from services.campaign.routes.showing import refuse_nulls, show_findings, show_template
+from services.campaign.store.lists import TEMPLATE_ORDERS, Wanted, find_listed
 from services.campaign.tables import TEMPLATES
-from shared.database import Database, raw
-from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
+from shared.database import TenantDatabase, raw
+from shared.http import CurrentUser, Problem, page
 from shared.ids import new_id
 from shared.outbox import put
 
-LIMIT_MAX = 1000
 
-
-def template_routes(channel: Channel, database: Database) -> APIRouter:
+def template_routes(channel: Channel, database: TenantDatabase, images: Images) -> APIRouter:
     """Create, read, change, delete and preview."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/templates")
     table = TEMPLATES[channel.name]
@@ -37,10 +40,16 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
         counted = {"character_count": checked.characters} if "character_count" in table.c else {}
         return counted | {"variables": list(checked.variables)}
 
+    async def seen(values: dict[str, Any]) -> dict[str, Any]:
+        url = values.get("image_url")
+        if url is None:
+            return {"image": None} if "image" in table.c else {}
+        return {"image": asdict(await _look_at(images, url))}
+
     @router.post("", status_code=201)
     async def create_template(body: write, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
         given = Model.given(body)
-        values = given | derived(given) | {"id": new_id(), "user_id": user_id}
+        values = given | derived(given) | await seen(given) | {"id": new_id(), "user_id": user_id}
         async with database.begin() as connection:
             row = await store.insert_row(connection, table, values)
             await put(await raw(connection), [template_changed(channel, row)])
@@ -48,16 +57,20 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
 
     @router.get("")
     async def list_templates(
-        user_id: CurrentUser, limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100, cursor: str | None = None
+        user_id: CurrentUser,
+        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
+        cursor: str | None = None,
+        search: Annotated[str | None, Query(max_length=SEARCH_MAX)] = None,
+        sort: str = "-createdAt",
     ) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
-            rows = await store.find_rows(connection, table, user_id, read_cursor(cursor), limit + 1)
-        shown = [show_template(channel, row) for row in rows[:limit]]
-        return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
+        place = read_sort(TEMPLATE_ORDERS[channel.name], sort, cursor)
+        async with database.begin() as connection:
+            rows = await find_listed(connection, table, user_id, Wanted(search), place, limit + 1)
+        return page([show_template(channel, row) for row in rows[:limit]], next_cursor(rows, limit))
 
     @router.get("/{template_id}")
     async def read_template(template_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
@@ -65,12 +78,14 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
 
     @router.patch("/{template_id}")
     async def change_template(template_id: UUID, body: change, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
+        given = Model.given(body)
+        refuse_nulls(given, ("template_name", body_field(channel), "title"))
+        look = await seen(given) if "image_url" in given else {}
         async with database.begin() as connection:
             old = await store.find_row(connection, table, user_id, template_id, lock=True)
             if old is None:
                 raise Problem(404, "No such template")
-            given = Model.given(body)
-            row = await store.update_row(connection, table, template_id, given | derived(dict(old) | given))
+            row = await store.update_row(connection, table, template_id, given | look | derived(dict(old) | given))
             await put(await raw(connection), [template_changed(channel, row)])
         return {"data": show_template(channel, row)}
 
@@ -86,11 +101,11 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
 
     @router.post("/{template_id}/preview")
     async def preview_template(template_id: UUID, body: TemplatePreview, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
-        values = SAMPLE | (body.variables or {})
+        values = SAMPLE_VALUES | (body.variables or {})
         rendered: dict[str, Any] = {}
         for name in (body_field(channel), "title", "image_url", "action_url"):
             if row.get(name) is not None:
@@ -100,12 +115,14 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
                     errors = [{"field": f"variables.{missing.name}", "message": "has no value and no fallback"}]
                     raise Problem(422, "Invalid input", errors=errors) from None
         text = rendered[body_field(channel)]
+        image = await _look_at(images, rendered["image_url"]) if "image_url" in rendered else None
         data: dict[str, Any] = {
             "text": text,
             "title": rendered.get("title"),
             "imageUrl": rendered.get("image_url"),
             "actionUrl": rendered.get("action_url"),
             "characters": len(text),
+            "warnings": show_findings(check_template(channel, rendered, image).warnings),
         }
         if channel.billed_by_segment:
             segments = count_segments(text)
@@ -113,6 +130,10 @@ def template_routes(channel: Channel, database: Database) -> APIRouter:
         return {"data": data}
 
     return router
+
+
+async def _look_at(images: Images, url: str) -> Image:
+    return Image(trouble="its address depends on the recipient") if "{{" in url else await images.look_at(url)
 
 
 def _require(checked: Checked) -> None:

@@ -20,23 +20,6 @@ async def insert_row(connection: AsyncConnection, table: Table, values: dict[str
     return (await connection.execute(insert(table).values(values).returning(*table.c))).mappings().one()
 
 
-async def find_rows(
-    connection: AsyncConnection,
-    table: Table,
-    user_id: str,
-    after: UUID | None,
-    rows_max: int,
-    filters: dict[str, Any] | None = None,
-) -> list[RowMapping]:
-    """A tenant's rows, newest first, from before `after`; `filters` are columns and their values."""
-    query = select(table).where(table.c.user_id == user_id).order_by(table.c.id.desc()).limit(rows_max)
-    for name, value in (filters or {}).items():
-        query = query.where(table.c[name] == value)
-    if after is not None:
-        query = query.where(table.c.id < after)
-    return list((await connection.execute(query)).mappings())
-
-
 async def find_row(
     connection: AsyncConnection, table: Table, user_id: str, row_id: UUID, lock: bool = False
 ) -> RowMapping | None:
@@ -137,3 +120,14 @@ async def find_usable_provider(
         query = query.where(PROVIDERS.c.id == provider_id)
     found: UUID | None = (await connection.execute(query.order_by(PROVIDERS.c.id).limit(1))).scalar_one_or_none()
     return found
+
+
+async def has_provider(connection: AsyncConnection, user_id: str, channel: str, provider_id: UUID) -> bool:
+    """Whether the tenant has the account, active or not."""
+    query = select(PROVIDERS.c.id).where(
+        PROVIDERS.c.id == provider_id,
+        PROVIDERS.c.user_id == user_id,
+        PROVIDERS.c.channel == channel,
+        ~PROVIDERS.c.deleted,
+    )
+    return (await connection.execute(query)).scalar_one_or_none() is not None

@@ -16,13 +16,14 @@ from services.dispatcher import metrics
 from services.dispatcher.accounts import Accounts, Usable
 from services.dispatcher.domain import URGENT_LANE, Tariffs, deferral_seconds
 from services.dispatcher.guard import HALTED, Guard
-from services.dispatcher.handlers import halted, judged, recorded, referenced
+from services.dispatcher.handlers import halted, judged, record_parts, recorded, referenced
 from services.dispatcher.pacing import Pace
 from services.dispatcher.rendering import Rendering
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.claims import Claimed, Lot, MicroLot
 from services.dispatcher.store.lots import mark_halted
 from services.dispatcher.store.outcomes import Recorded, Taken, mark_outcomes
+from services.dispatcher.store.parts import mark_segments
 from shared.backoff import Backoff
 from shared.codec import now
 from shared.database import Database
@@ -68,7 +69,8 @@ class Sending:
     finishing: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.database)
+        share_seconds = self.settings.lease_seconds + self.settings.provider_timeout_seconds
+        self.pace = Pace(self.database, self.worker, share_seconds)
 
     async def finish(self, work: Coroutine[None, None, None]) -> None:
         """Lets a lot be finished beside the sender; waits when too many are, and raises what made one fail."""
@@ -121,6 +123,7 @@ class Part:
             except MissingVariable:
                 unsendable.append(Recorded(one.id, one.attempts, "refused", "content", "missing_variable"))
         self.outcomes = [None] * len(self.messages)
+        await self._note_segments()
         await self.sending.pace.settle(self.usable, self.messages)
         started = time.monotonic()
         most = asyncio.Event()
@@ -142,7 +145,15 @@ class Part:
         seconds = time.monotonic() - started
         metrics.PROVIDER_SECONDS.labels(lot.channel, self.usable.provider_type).observe(seconds)
         await self._record(unsendable)
-        await self.sending.pace.hear(self.usable, self.outcomes)
+        await self.sending.pace.hear(self.usable, self.messages, self.outcomes)
+
+    async def _note_segments(self) -> None:
+        """Makes the length of long texts known before receipts of their parts can come, even if this worker dies."""
+        if self.usable.provider.capabilities.receipts_per_part:
+            counts = {message.recipient_id: count_segments(message.text).count for message in self.messages}
+            if long := {recipient_id: count for recipient_id, count in counts.items() if count > 1}:
+                async with self.sending.database.transaction() as connection:
+                    await mark_segments(connection, self.channel, long)
 
     async def finish(self) -> None:
         """Waits for the late answers and records them."""
@@ -277,6 +288,8 @@ async def _record(
                     connection,
                     recorded(lot.campaign_id, lot.user_id, lot.channel, usable.provider_type, events, lot.lane),
                 )
+                if usable.provider.capabilities.receipts_per_part:
+                    await record_parts(connection, channel, usable.provider_type, taken)
                 if not usable.provider.capabilities.echoes_reference:
                     messages = {mark.provider_message_id: mark.id for mark in marks if mark.provider_message_id}
                     await put(connection, referenced(lot.user_id, lot.channel, usable.provider_type, messages))

@@ -12,11 +12,12 @@ from contracts.events.delivery import notification_event_id
 from services.dispatcher import metrics
 from services.dispatcher.accounts import Unusable
 from services.dispatcher.domain import LEASE_MARGIN_SECONDS, URGENT_LANE
-from services.dispatcher.handlers import recorded
+from services.dispatcher.handlers import record_parts, recorded
 from services.dispatcher.jobs.parts import Sending
 from services.dispatcher.rendering import rendering
 from services.dispatcher.store.claims import Claimed
 from services.dispatcher.store.outcomes import Proved, Recorded, claim_expired, mark_outcomes, mark_unfinished_unknown
+from services.dispatcher.store.parts import delete_parts, find_recipients_in_parts
 from services.dispatcher.store.unknowns import UnknownAttempt, find_others, find_unknowns
 from shared.outbox import put
 from shared.providers.provider import Absent, Accepted, Found, Refused
@@ -29,6 +30,12 @@ ASKED_MAX = 100
 
 ASK_UNTIL_SECONDS = 86_400.0
 """Nobody is asked about an attempt that is older; it stays listed as unknown unless a receipt comes."""
+
+FORGET_SECONDS = 300.0
+PARTS_KEPT_DAYS = 7
+"""No vendor reports on a part so long after."""
+
+PARTS_PER_DELETION_MAX = 10_000
 
 _FIRST = UUID(int=0)
 
@@ -48,9 +55,12 @@ async def free_expired_lot(sending: Sending) -> bool:
         lot = await claim_expired(connection, LEASE_MARGIN_SECONDS)
         if lot is None:
             return False
-        proved = await mark_unfinished_unknown(connection, CHANNELS[lot.channel], lot.id)
+        channel = CHANNELS[lot.channel]
+        proved = await mark_unfinished_unknown(connection, channel, lot.id)
         events = [_sent(one) for one in proved]
         await put(connection, recorded(lot.campaign_id, lot.user_id, lot.channel, "any", events, lot.lane))
+        in_parts = await find_recipients_in_parts(connection, channel, lot.id)
+        await record_parts(connection, channel, "any", in_parts)
     metrics.EXPIRED_LEASES.inc()
     sending.work.set()
     return True
@@ -65,6 +75,18 @@ def _sent(proved: Proved) -> NotificationEvent:
         cost_micros=proved.cost_micros,
         currency=proved.currency,
     )
+
+
+async def forget_parts(sending: Sending, context: JobContext) -> None:
+    """Deletes what was heard of parts of messages when nothing more can come."""
+    while not await context.sleep(FORGET_SECONDS):
+        context.heartbeat.begin()
+        deleted = PARTS_PER_DELETION_MAX
+        while deleted == PARTS_PER_DELETION_MAX and not context.stopping.is_set():
+            async with sending.database.transaction() as connection:
+                deleted = await delete_parts(connection, PARTS_KEPT_DAYS, PARTS_PER_DELETION_MAX)
+            context.heartbeat.beat()
+        context.heartbeat.end()
 
 
 async def resolve_unknowns(sending: Sending, context: JobContext) -> None:
@@ -184,3 +206,4 @@ async def _settle(sending: Sending, channel: Channel, attempt: UnknownAttempt, m
             connection,
             recorded(attempt.campaign_id, attempt.user_id, channel.name, "any", [event], attempt.lane),
         )
+        await record_parts(connection, channel, "any", [mark.id])

@@ -8,11 +8,11 @@ from fastapi import APIRouter
 
 from contracts.channels import CHANNELS
 from services.dispatcher.store.costs import sum_costs
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser
 
 
-def cost_routes(database: Database) -> APIRouter:
+def cost_routes(database: TenantDatabase) -> APIRouter:
     """The sums of a whole tenant."""
     router = APIRouter()
 

@@ -12,13 +12,13 @@ from contracts.channels import Channel
 from services.dispatcher.accounting import account_for
 from services.dispatcher.store.campaigns import find_ledger
 from services.dispatcher.store.recipients import find_attempts, find_recipient, find_recipients
-from shared.database import Database
+from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 
 
-def ledger_routes(channel: Channel, database: Database) -> APIRouter:
+def ledger_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     """Recipients, explain and accounting."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
 
@@ -34,7 +34,7 @@ def ledger_routes(channel: Channel, database: Database) -> APIRouter:
     ) -> dict[str, Any]:
         wanted = {"status": status, "outcome": outcome, channel.address_column: address}
         filters = {name: value for name, value in wanted.items() if value is not None}
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             rows = await find_recipients(
                 connection, channel, user_id, campaign_id, filters, read_cursor(cursor), limit + 1
             )
@@ -43,7 +43,7 @@ def ledger_routes(channel: Channel, database: Database) -> APIRouter:
 
     @router.get("/{campaign_id}/recipients/{recipient_id}/explain")
     async def explain_recipient(campaign_id: UUID, recipient_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await find_recipient(connection, channel, user_id, campaign_id, recipient_id)
             if row is None:
                 raise Problem(404, "No such recipient")
@@ -52,7 +52,7 @@ def ledger_routes(channel: Channel, database: Database) -> APIRouter:
 
     @router.get("/{campaign_id}/accounting")
     async def read_accounting(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.pool.connection() as connection:
+        async with database.transaction() as connection:
             ledger = await find_ledger(connection, channel, user_id, campaign_id)
         if ledger is None:
             raise Problem(404, "Nothing to account for", "the campaign has not been sent, or is not yours")

@@ -1,18 +1,17 @@
 """Provider accounts, once per channel. Secrets go in and never come out."""
 
-from __future__ import annotations
+# No postponed annotations here: FastAPI reads the body types, which differ by channel, from the functions themselves.
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
 
 from contracts import topics
 from contracts.channels import Channel
 from contracts.events import ProviderChanged
+from contracts.http.providers import PROVIDER_CHANGES, PROVIDER_WRITES, ProviderChange
 from services.dispatcher.accounts import Accounts, Unusable, account_columns, account_values
 from services.dispatcher.store.providers import (
     delete_provider,
@@ -22,7 +21,7 @@ from services.dispatcher.store.providers import (
     update_provider,
 )
 from shared.codec import now
-from shared.database import raw
+from shared.database import TenantDatabase, raw
 from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
@@ -34,31 +33,12 @@ SECRET_FIELDS = ("apiKey", "apiSecret", "serverKey")
 _SECRET_CONFIG = ("key", "secret", "token", "account", "certificate")
 
 
-class ProviderWrite(BaseModel):
-    """An account as it is sent to us; a PATCH sends only what changes."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", hide_input_in_errors=True)
-
-    provider_name: str | None = Field(None, min_length=1, max_length=200)
-    provider_type: str | None = Field(None, max_length=40)
-    api_key: str | None = Field(None, max_length=10_000)
-    api_secret: str | None = Field(None, max_length=10_000)
-    server_key: str | None = Field(None, max_length=10_000)
-    account_sid: str | None = Field(None, max_length=200)
-    phone_number: str | None = Field(None, max_length=40)
-    sender_id: str | None = Field(None, max_length=200)
-    is_active: bool | None = None
-    config: dict[str, Any] | None = None
-
-    def given(self) -> dict[str, Any]:
-        """The fields that were sent, by their names in the API."""
-        return self.model_dump(by_alias=True, exclude_unset=True)
-
-
-def provider_routes(channel: Channel, accounts: Accounts, seal: Seal) -> APIRouter:
+def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accounts) -> APIRouter:
     """Create, read, change, delete and try provider accounts."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/providers")
-    database = accounts.database
+    seal = accounts.seal
+    write: type[ProviderChange] = PROVIDER_WRITES[channel.name]
+    change: type[ProviderChange] = PROVIDER_CHANGES[channel.name]
 
     def check(values: Mapping[str, Any], provider_type: str) -> None:
         problems = validate_account(channel.name, provider_type, values, accounts.wire.allowed_hosts)
@@ -66,11 +46,8 @@ def provider_routes(channel: Channel, accounts: Accounts, seal: Seal) -> APIRout
             raise Problem(422, "Invalid input", errors=[{"field": p.field, "message": p.message} for p in problems])
 
     @router.post("", status_code=201)
-    async def create_provider(body: ProviderWrite, user_id: CurrentUser) -> dict[str, Any]:
-        given = body.given()
-        missing = [name for name in ("providerName", "providerType") if not given.get(name)]
-        if missing:
-            raise Problem(422, "Invalid input", errors=[{"field": n, "message": "is required"} for n in missing])
+    async def create_provider(body: write, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
+        given = ProviderChange.given(body)
         check(given, given["providerType"])
         columns = account_columns(seal, channel.name, given) | {
             "id": new_id(),
@@ -90,22 +67,22 @@ def provider_routes(channel: Channel, accounts: Accounts, seal: Seal) -> APIRout
     async def list_providers(
         user_id: CurrentUser, limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: str | None = None
     ) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             rows = await find_providers(connection, channel.name, user_id, read_cursor(cursor), limit + 1)
         shown = [_shown(seal, channel, row) for row in rows[:limit]]
         return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
 
     @router.get("/{provider_id}")
     async def read_provider(provider_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        async with database.engine.connect() as connection:
+        async with database.begin() as connection:
             row = await find_provider(connection, channel.name, provider_id, user_id)
         if row is None:
             raise Problem(404, "No such provider")
         return {"data": _shown(seal, channel, row)}
 
     @router.patch("/{provider_id}")
-    async def change_provider(provider_id: UUID, body: ProviderWrite, user_id: CurrentUser) -> dict[str, Any]:
-        given = body.given()
+    async def change_provider(provider_id: UUID, body: change, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
+        given = ProviderChange.given(body)
         async with database.begin() as connection:
             old = await find_provider(connection, channel.name, provider_id, user_id)
             if old is None:
@@ -132,10 +109,11 @@ def provider_routes(channel: Channel, accounts: Accounts, seal: Seal) -> APIRout
 
     @router.post("/{provider_id}/verify")
     async def verify_provider(provider_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        async with database.begin() as connection:
+            if await find_provider(connection, channel.name, provider_id, user_id) is None:
+                raise Problem(404, "No such provider")
         usable = await accounts.find(channel.name, user_id, provider_id)
         if isinstance(usable, Unusable):
-            if usable.reason == "provider_missing":
-                raise Problem(404, "No such provider")
             return {"data": {"works": False, "detail": usable.reason}}
         verification = await usable.provider.verify()
         return {"data": {"works": verification.works, "detail": verification.detail}}

@@ -244,6 +244,25 @@ async def mark_opt_outs(connection: Connection, rows: Sequence[tuple[str, str, s
     )
 
 
+async def count_ahead(
+    connection: Connection, user_id: str, channel: str, account_id: UUID, is_default: bool, seconds: float
+) -> int:
+    """Queued recipients of an account that are due within so many seconds; lots that name none go to the default."""
+    cursor = await connection.execute(
+        """
+        SELECT coalesce(sum(l.queued), 0)::bigint FROM lots l LEFT JOIN campaigns c ON c.id = l.campaign_id
+        WHERE l.user_id = %b AND l.channel = %b AND l.lane IN ('bulk', 'transactional')
+          AND (l.state = 'leased' OR (l.state = 'waiting' AND l.due_at < now() + %b * interval '1 second'))
+          AND coalesce(l.provider_id, c.provider_id, CASE WHEN %b THEN %b END) = %b
+        """,
+        (user_id, channel, float(seconds), is_default, account_id, account_id),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    ahead: int = row[0]
+    return ahead
+
+
 async def count_waiting(connection: Connection) -> list[tuple[str, str, int]]:
     """(channel, reason, lots) of all lots that wait."""
     cursor = await connection.execute(

@@ -72,7 +72,7 @@ async def mark_outcomes(
                                       ELSE coalesce(l.code, l.error_class) END,
                 error_class = CASE WHEN r.status <> 'sending' THEN r.error_class ELSE l.error_class END,
                 provider_message_id = coalesce(l.provider_message_id, r.provider_message_id),
-                segments = l.segments,
+                segments = coalesce(l.segments, r.segments),
                 cost_micros = CASE WHEN l.outcome = 'deferred' THEN NULL WHEN r.outcome IS NULL
                                    THEN coalesce(r.cost_micros, l.cost_micros)
                                    ELSE coalesce(l.cost_micros, r.cost_micros) END,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.dispatcher.domain import Speed
 from shared.database import Connection
 
 BURST_SECONDS = 1.0
@@ -25,6 +26,11 @@ _LEARNED = f"""
     r.learned * power({RECOVERY_PER_SECOND}, least(extract(epoch FROM clock_timestamp() - r.learned_at), 600))
 """
 """After ten minutes without a complaint it is 150,000 times what it was, which is no limit any more."""
+
+MEASURED_SECONDS_MIN, MEASURED_SECONDS_MAX = 3, 15
+"""How long a window must be open to be a measurement, and when the account must have paused in it."""
+
+_WINDOW = "extract(epoch FROM now() - r.counted_from)::float8"
 
 _RATE = f"least(%(configured)b::float8, {_LEARNED})"
 
@@ -83,6 +89,38 @@ async def mark_used(connection: Connection, account_id: UUID, per_second: float,
         WHERE account_id = %b
         """,
         (float(units), per_second, account_id),
+    )
+
+
+async def find_speed(connection: Connection, account_id: UUID, configured: float | None) -> Speed:
+    """What is known of an account's speed; what was learned counts for ten minutes."""
+    cursor = await connection.execute(
+        f"""
+        SELECT CASE WHEN r.learned_at > clock_timestamp() - interval '10 minutes' THEN {_LEARNED} END::float8,
+               r.measured, greatest(extract(epoch FROM r.held_until - clock_timestamp()), 0)::float8
+        FROM rates r WHERE r.account_id = %b
+        """,  # noqa: S608
+        (account_id,),
+    )
+    row = await cursor.fetchone()
+    return Speed(configured) if row is None else Speed(configured, *row)
+
+
+async def mark_measured(connection: Connection, account_id: UUID, messages: int) -> None:
+    """Counts messages of which the provider has told the outcome; what a busy account achieves is measured by that.
+
+    All processes count into one window. After a pause the next one begins, and what was measured before it stays.
+    """
+    await connection.execute(
+        f"""
+        INSERT INTO rates AS r (account_id, counted) VALUES (%(account)b, %(messages)b)
+        ON CONFLICT (account_id) DO UPDATE SET
+            measured = CASE WHEN {_WINDOW} BETWEEN {MEASURED_SECONDS_MIN} AND {MEASURED_SECONDS_MAX}
+                            THEN (r.counted + %(messages)b) / {_WINDOW} ELSE r.measured END,
+            counted = CASE WHEN {_WINDOW} < {MEASURED_SECONDS_MIN} THEN r.counted + %(messages)b ELSE 0 END,
+            counted_from = CASE WHEN {_WINDOW} < {MEASURED_SECONDS_MIN} THEN r.counted_from ELSE now() END
+        """,  # noqa: S608
+        {"account": account_id, "messages": messages},
     )
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "authorize",
     "finding",
     "is_genuine",
+    "is_unsigned",
     "outcome",
     "problems",
     "question",
@@ -53,6 +54,8 @@ CAPABILITIES = Capabilities(
     resend_is_safe=False,
     can_be_asked=False,
     price="response",
+    receipts_per_part=True,
+    repeats_unsigned=True,
     rate_unit="requests",
     calls_by_get=True,
 )
@@ -71,9 +74,19 @@ def outcome(account: Account, _message: Message, answer: HttpAnswer) -> Outcome:
 
 def is_genuine(account: Account, callback: CallbackRequest) -> bool:
     """See `Vendor.is_genuine`. Without `config.signatureSecret` nothing is believed."""
-    if callback.headers.get("authorization", "")[:7].lower() == "bearer ":
+    if _has_token(callback):
         return messages_api.is_genuine(account, callback)
     return sms_api.is_genuine(account, callback)
+
+
+def _has_token(callback: CallbackRequest) -> bool:
+    return callback.headers.get("authorization", "")[:7].lower() == "bearer "
+
+
+# https://developer.vonage.com/en/getting-started/concepts/webhooks
+def is_unsigned(account: Account, callback: CallbackRequest) -> bool:
+    """See `RepeatingVendor.is_unsigned`: what Vonage sends in rare internal errors."""
+    return bool(account.signature_secrets) and not _has_token(callback) and not sms_api.is_signed(callback)
 
 
 def read_callback(_account: Account, callback: CallbackRequest) -> CallbackContents:

@@ -92,7 +92,7 @@ def _code_of(problem: _Problem) -> str | None:
 
 def outcome(answer: HttpAnswer) -> Outcome:
     """The status alone says nothing about the recipient."""
-    if answer.status in (200, 202):
+    if answer.status < 300:
         sent = decoded(_sent, answer.body)
         return Accepted(sent.message_uuid) if sent and sent.message_uuid else Unknown("malformed")
     problem = decoded(_problem, answer.body) or _Problem()

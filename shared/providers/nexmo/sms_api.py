@@ -1,7 +1,6 @@
 """Vonage's older SMS API. https://developer.vonage.com/en/api/sms
 
-Long texts come back as several parts, each with an id and a receipt of its own. They share our reference, so their
-receipts are joined into one message: it counts as delivered as soon as one part is.
+Long texts come back as several parts, each with an id and a receipt of its own; they share our reference.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from shared.providers.keywords import intent_of
 from shared.providers.nexmo.account import Account
 from shared.providers.nexmo.signatures import are_parameters_genuine
 from shared.providers.provider import (
+    PARTS_MAX,
     Accepted,
     CallbackContents,
     CallbackMalformed,
@@ -26,6 +26,7 @@ from shared.providers.provider import (
     HttpAnswer,
     HttpRequest,
     InboundMessage,
+    InboundPart,
     Message,
     Outcome,
     Refused,
@@ -58,9 +59,9 @@ def request(account: Account, message: Message) -> HttpRequest:
 
 
 class _Part(msgspec.Struct, gc=False):
-    status: str
+    status: str | int
     message_id: str = msgspec.field(default="", name="message-id")
-    message_price: str | None = msgspec.field(default=None, name="message-price")
+    message_price: str | float | None = msgspec.field(default=None, name="message-price")
 
 
 class _Sent(msgspec.Struct):
@@ -100,7 +101,7 @@ def outcome(answer: HttpAnswer) -> Outcome:
     sent = decoded(_sent, answer.body)
     if sent is None or not sent.messages:
         return Unknown("malformed") if answer.status < 400 else Refused("config", str(answer.status))
-    failed = [part.status for part in sent.messages if part.status != "0"]
+    failed = [str(part.status) for part in sent.messages if str(part.status) != "0"]
     if not failed:
         return _accepted(sent.messages)
     if len(failed) < len(sent.messages):
@@ -125,6 +126,11 @@ def is_genuine(account: Account, callback: CallbackRequest) -> bool:
     """Checks `sig` over all parameters, wherever the account's settings put them."""
     parameters = _parameters(callback)
     return bool(parameters) and are_parameters_genuine(parameters, account.signature_method, account.signature_secrets)
+
+
+def is_signed(callback: CallbackRequest) -> bool:
+    """True for parameters with a signature, whether it is good or not."""
+    return "sig" in _parameters(callback)
 
 
 _flat = msgspec.json.Decoder(dict[str, str | int | float | None])
@@ -175,6 +181,7 @@ def read_callback(callback: CallbackRequest) -> CallbackContents:
         reference=stated.get("client-ref") or None,
         kind="opted_out" if error_class == "recipient_opted_out" else kind,
         provider_message_id=message_id,
+        part=message_id,
         at=_time_of(stated.get("message-timestamp")),
         error_class=error_class,
         code=code if failed else None,
@@ -192,11 +199,23 @@ def _time_of(text: str | None) -> datetime | None:
 def _inbound(stated: Mapping[str, str], message_id: str) -> InboundMessage:
     if not stated.get("msisdn"):
         raise CallbackMalformed("an inbound message without msisdn")
-    is_beginning = stated.get("concat", "false") != "true" or stated.get("concat-part", "1") == "1"
+    part = _part_of(stated)
     return InboundMessage(
         address=PhoneNumber(f"+{stated['msisdn'].lstrip('+')}"),
         to=stated.get("to", ""),
         text=stated["text"],
-        intent=intent_of(stated["text"]) if is_beginning else "other",
+        intent=intent_of(stated["text"]) if part is None or part.number == 1 else "other",
         provider_message_id=message_id,
+        part=part,
     )
+
+
+# https://developer.vonage.com/en/messaging/sms/guides/inbound-sms
+def _part_of(stated: Mapping[str, str]) -> InboundPart | None:
+    if stated.get("concat", "").lower() != "true":
+        return None
+    reference, number, total = (stated.get(f"concat-{name}", "") for name in ("ref", "part", "total"))
+    if not (number.isascii() and number.isdecimal() and total.isascii() and total.isdecimal()):
+        return None
+    part = InboundPart(reference, int(number[:4]), int(total[:4]))
+    return part if 1 <= part.number <= part.total <= PARTS_MAX and part.total > 1 else None

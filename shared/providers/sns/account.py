@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from contracts.masked import Secret
 from shared.providers.forms import form_quoted
@@ -32,6 +32,9 @@ REGIONS = (
 _VERSION = "2010-03-31"
 _CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 _ENDPOINTS_MAX = 50_000
+_SENDER_ID = re.compile(r"(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{3,11}")
+_ORIGINATION = re.compile(r"\+?[0-9]{3,15}")
+_MAX_PRICE = re.compile(r"([0-9]{1,4}(\.[0-9]{1,5})?)?")
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
 _APPLICATION = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:app/[A-Z_0-9]+/[A-Za-z0-9._-]{1,256}")
 
@@ -46,10 +49,12 @@ OFFICIAL_HOSTS = frozenset(host_in(region) for region in REGIONS)
 
 @dataclass(slots=True)
 class Account:
-    """`endpoints` are the platform endpoints that this process knows, by device token; the least used are forgotten."""
+    """`endpoints` are the platform endpoints that this process knows, by device token; `disabled` those that SNS would
+    not push to, by address. The oldest are forgotten."""
 
     base_url: str
     authority: str
+    path: str
     region: str
     access_key: str = field(repr=False)
     secret: Secret = field(repr=False)
@@ -61,6 +66,7 @@ class Account:
     topic_arns: frozenset[str]
     log_secrets: tuple[Secret, ...] = field(repr=False)
     endpoints: OrderedDict[str, str] = field(default_factory=OrderedDict, repr=False)
+    disabled: OrderedDict[str, str] = field(default_factory=OrderedDict, repr=False)
     _signing_key: bytes = field(default=b"", repr=False)
     _signing_day: str = ""
 
@@ -70,10 +76,11 @@ class Account:
 
     def keep_endpoint(self, token: str, arn: str) -> None:
         """Remembers a token's endpoint."""
-        self.endpoints[token] = arn
-        self.endpoints.move_to_end(token)
-        while len(self.endpoints) > _ENDPOINTS_MAX:
-            self.endpoints.popitem(last=False)
+        _keep(self.endpoints, token, arn)
+
+    def keep_disabled(self, address: str, arn: str) -> None:
+        """Remembers that an address's endpoint is disabled."""
+        _keep(self.disabled, address, arn)
 
     def request(self, action: str, *parameters: tuple[str, str]) -> HttpRequest:
         """A signed request."""
@@ -87,15 +94,13 @@ class Account:
             headers["x-amz-security-token"] = self.session_token
         names = ";".join(headers)
         lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
-        canonical = f"POST\n/\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
+        canonical = f"POST\n{self.path}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{stamp[:8]}/{self.region}/sns/aws4_request"
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(self._key_of(stamp[:8]), text.encode(), "sha256").hex()
         credential = f"Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
         signed = [f"{name}: {value}" for name, value in headers.items() if name != "host"]
-        return HttpRequest(
-            "POST", f"{self.base_url}/", (*signed, f"authorization: AWS4-HMAC-SHA256 {credential}"), body
-        )
+        return HttpRequest("POST", self.base_url, (*signed, f"authorization: AWS4-HMAC-SHA256 {credential}"), body)
 
     def _key_of(self, day: str) -> bytes:
         if day != self._signing_day:
@@ -104,6 +109,13 @@ class Account:
                 key = hmac.digest(key, part.encode(), "sha256")
             self._signing_key, self._signing_day = key, day
         return self._signing_key
+
+
+def _keep(endpoints: OrderedDict[str, str], address: str, arn: str) -> None:
+    endpoints[address] = arn
+    endpoints.move_to_end(address)
+    while len(endpoints) > _ENDPOINTS_MAX:
+        endpoints.popitem(last=False)
 
 
 def problems(values: Mapping[str, Any]) -> list[Problem]:
@@ -115,6 +127,12 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
     """
     config = config_of(values)
     found = missing(values, "apiKey", "apiSecret")
+    if (sender_id := text_of(values, "senderId")) and not _SENDER_ID.fullmatch(sender_id):
+        found.append(Problem("senderId", "must be 3 to 11 letters and digits, one letter at least"))
+    if (number := text_of(values, "phoneNumber")) and not _ORIGINATION.fullmatch(number):
+        found.append(Problem("phoneNumber", "must be a number of the account, in international format or short"))
+    if not _MAX_PRICE.fullmatch(_max_price(config)):
+        found.append(Problem("config.maxPrice", "must be an amount of US dollars such as 0.05"))
     region = text_of(config, "region")
     if not region:
         found.append(Problem("config.region", "is required"))
@@ -135,15 +153,16 @@ def account(values: Mapping[str, Any]) -> Account:
     """See `Vendor.account`."""
     config = config_of(values)
     region = text_of(config, "region")
-    base_url = (text_of(config, "baseUrl") or f"https://{host_in(region)}").rstrip("/")
+    scheme, authority, path = _parts_of(text_of(config, "baseUrl") or f"https://{host_in(region)}")
     named = (
-        ("AWS.SNS.SMS.MaxPrice", text_of(config, "maxPrice")),
+        ("AWS.SNS.SMS.MaxPrice", _max_price(config)),
         ("AWS.MM.SMS.EntityId", text_of(config, "entityId")),
         ("AWS.MM.SMS.TemplateId", text_of(config, "templateId")),
     )
     return Account(
-        base_url=base_url,
-        authority=_authority_of(base_url),
+        base_url=f"{scheme}://{authority}{path}",
+        authority=authority,
+        path=quote(path, safe="/~"),
         region=region,
         access_key=text_of(values, "apiKey"),
         secret=Secret(text_of(values, "apiSecret")),
@@ -157,16 +176,29 @@ def account(values: Mapping[str, Any]) -> Account:
     )
 
 
-def _authority_of(url: str) -> str:
-    """The Host header that libcurl will send."""
+def _max_price(config: Mapping[str, Any]) -> str:
+    """The amount, which may come as a number or as text."""
+    given = config.get("maxPrice", "")
+    return f"{given:.5f}" if isinstance(given, int | float) and not isinstance(given, bool) else str(given or "")
+
+
+def _parts_of(url: str) -> tuple[str, str, str]:
+    """Scheme, Host header and path as libcurl will send them, the path without dot segments; "" for what is no URL."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return ""
+        return "", "", ""
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
-    return host if port in (None, {"https": 443, "http": 80}.get(parts.scheme)) else f"{host}:{port}"
+    segments: list[str] = []
+    for segment in parts.path.split("/"):
+        if segment == "..":
+            del segments[-1:]
+        elif segment not in ("", "."):
+            segments.append(segment)
+    authority = host if port in (None, {"https": 443, "http": 80}.get(parts.scheme)) else f"{host}:{port}"
+    return parts.scheme, authority, "".join(f"/{segment}" for segment in segments) + "/"
 
 
 def attribute_parameters(attributes: Mapping[str, tuple[str, str]]) -> list[tuple[str, str]]:

@@ -13,7 +13,11 @@ from shared.providers.provider import Accepted, Deferred, HttpAnswer, Outcome, R
 _THROTTLED_SECONDS = 1.0
 
 _THROTTLED = frozenset(
-    {"Throttled", "Throttling", "ThrottlingException", "RequestThrottled", "KMSThrottling", "KMSThrottlingException"}
+    {
+        *("Throttled", "ThrottledException", "Throttling", "ThrottlingException", "RequestThrottled"),
+        *("RequestThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"),
+        *("KMSThrottling", "KMSThrottlingException"),
+    }
 )
 _CONFIG = frozenset(
     {
@@ -23,22 +27,27 @@ _CONFIG = frozenset(
         *("OptInRequired", "PlatformApplicationDisabled", "UserError", "VerificationException", "RequestExpired"),
     }
 )
-_INVALID = frozenset({"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError"})
+_INVALID = frozenset(
+    {
+        *("InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError"),
+        "ValidationException",
+    }
+)
 _OPTED_OUT = frozenset({"OptedOut", "OptedOutException"})
 
 
 def element(body: bytes, name: str) -> str:
     """The text of the first such element, "" without one.
 
-    The answers are a few known elements without attributes, so no XML parser is let loose on what a stranger may say.
+    The answers are a few known elements, so no XML parser is let loose on what a stranger may say.
     """
-    match = re.search(rf"<{name}>([^<]{{0,8192}})</{name}>", body.decode("utf-8", "replace"))
+    match = re.search(rf"<(?:\w+:)?{name}(?:\s[^<>]*)?>([^<]{{0,8192}})</", body.decode("utf-8", "replace"))
     return html.unescape(match[1]).strip() if match else ""
 
 
 def published(answer: HttpAnswer) -> Outcome:
     """What the answer to `Publish` means."""
-    if answer.status == 200:
+    if answer.status < 300:
         message_id = element(answer.body, "MessageId")
         return Accepted(message_id) if message_id else Unknown("malformed")
     return problem_of(answer)

@@ -156,6 +156,9 @@ _PHRASES = (
     ("baddevicetoken", "recipient_permanent"),
     ("invalidregistration", "recipient_permanent"),
     ("notregistered", "recipient_permanent"),
+    ("sender_id_mismatch", "recipient_permanent"),
+    ("mismatchsenderid", "recipient_permanent"),
+    ("devicetokennotfortopic", "recipient_permanent"),
     ("endpoint is disabled", "recipient_permanent"),
     ("blocked", "content"),
     ("unreachable", "recipient_temporary"),
@@ -163,6 +166,11 @@ _PHRASES = (
     ("body is invalid", "content"),
     ("max price", "config"),
     ("spending limit", "config"),
+    ("no quota left", "config"),
+    ("providertoken", "config"),
+    ("third_party_auth_error", "config"),
+    ("topicdisallowed", "config"),
+    ("payloadtoolarge", "content"),
     ("throttl", "throttled"),
 )
 _CURRENCY = "USD"

@@ -48,12 +48,22 @@ CAPABILITIES = Capabilities(
 )
 
 _ENDPOINT = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:endpoint/[A-Za-z0-9._/=-]+")
+_APNS = "AWS.SNS.MOBILE.APNS"
+"""Begins the names of attributes that are the same in the sandbox; only the TTL is named after the platform."""
+
 _TTL_SECONDS_MAX = 28 * 86_400
 _encode = msgspec.json.encode
 
 
 def preparation(account: Account, message: Message) -> HttpRequest | None:
-    """Makes the endpoint of a device token, or finds it: the request can be repeated."""
+    """Makes the endpoint of a device token, or finds it: the request can be repeated.
+
+    An endpoint that was refused as disabled is enabled: nobody sends to such an address until it is registered anew.
+    """
+    address = str(message.address)
+    if (arn := account.disabled.get(address)) is not None:
+        attributes = {"Enabled": "true"} if arn == address else {"Enabled": "true", "Token": address}
+        return account.request("SetEndpointAttributes", ("EndpointArn", arn), *_entries(attributes))
     if message.address.startswith("arn:") or message.address in account.endpoints:
         return None
     return account.request(
@@ -65,21 +75,48 @@ def preparation(account: Account, message: Message) -> HttpRequest | None:
 
 def prepared(account: Account, message: Message, answer: HttpAnswer) -> Refused | Deferred | None:
     """A token that is known with other user data is refused with its endpoint in the text."""
+    address = str(message.address)
+    if (enabled := account.disabled.pop(address, None)) is not None:
+        return _enabled(account, address, enabled, answer)
     arn = answers.element(answer.body, "EndpointArn") if answer.status == 200 else ""
     if not arn and answer.status == 400:
         known = _ENDPOINT.search(answers.element(answer.body, "Message"))
         arn = known[0] if known else ""
     if _ENDPOINT.fullmatch(arn):
-        account.keep_endpoint(str(message.address), arn)
+        account.keep_endpoint(address, arn)
         return None
     if answer.status == 200:
         return Deferred("endpoint_missing")
-    problem = answers.problem_of(answer)
-    if isinstance(problem, Unknown):
-        return Deferred(problem.reason, None, problem.code)
+    problem = _certain(answers.problem_of(answer))
     if isinstance(problem, Refused) and problem.error_class == "content":
         return Refused("recipient_permanent", problem.code)  # nothing but the token was in question
     return problem
+
+
+def _enabled(account: Account, address: str, arn: str, answer: HttpAnswer) -> Refused | Deferred | None:
+    """An endpoint that is gone meanwhile is made again by the next attempt."""
+    if answer.status == 200:
+        if arn != address:
+            account.keep_endpoint(address, arn)
+        return None
+    problem = _certain(answers.problem_of(answer))
+    if isinstance(problem, Deferred):
+        account.keep_disabled(address, arn)
+    elif problem.error_class == "recipient_permanent" and arn != address:
+        return Deferred("endpoint_missing", None, problem.code)
+    return problem
+
+
+def _certain(problem: Refused | Deferred | Unknown) -> Refused | Deferred:
+    """Preparing sends nothing to anyone, so it can always be repeated."""
+    return Deferred(problem.reason, None, problem.code) if isinstance(problem, Unknown) else problem
+
+
+def _entries(attributes: Mapping[str, str]) -> list[tuple[str, str]]:
+    found = []
+    for number, (name, value) in enumerate(attributes.items(), 1):
+        found += [(f"Attributes.entry.{number}.key", name), (f"Attributes.entry.{number}.value", value)]
+    return found
 
 
 def request(account: Account, message: Message) -> HttpRequest:
@@ -95,13 +132,12 @@ def request(account: Account, message: Message) -> HttpRequest:
     attributes: dict[str, tuple[str, str]] = {}
     if platform.startswith("APNS"):
         body[platform] = _encode(_apns(message, data)).decode()
-        prefix = f"AWS.SNS.MOBILE.{platform}"
-        attributes[f"{prefix}.PUSH_TYPE"] = ("String", "alert")
-        attributes[f"{prefix}.PRIORITY"] = ("String", "10" if message.urgent else "5")
+        attributes[f"{_APNS}.PUSH_TYPE"] = ("String", "alert")
+        attributes[f"{_APNS}.PRIORITY"] = ("String", "10" if message.urgent else "5")
         if message.collapse_id is not None:
-            attributes[f"{prefix}.COLLAPSE_ID"] = ("String", message.collapse_id)
+            attributes[f"{_APNS}.COLLAPSE_ID"] = ("String", message.collapse_id)
         if ttl is not None:
-            attributes[f"{prefix}.TTL"] = ("String", str(ttl))
+            attributes[f"AWS.SNS.MOBILE.{platform}.TTL"] = ("String", str(ttl))
     elif platform == "GCM":
         body["GCM"] = _encode({"fcmV1Message": {"message": _fcm(message, data, ttl)}}).decode()
         if ttl is not None:
@@ -137,10 +173,13 @@ def _fcm(message: Message, data: Mapping[str, str], ttl: int | None) -> dict[str
 
 
 def outcome(account: Account, message: Message, answer: HttpAnswer) -> Outcome:
-    """An endpoint that is gone may be made again, so it is forgotten here."""
+    """An endpoint that is gone may be made again, so it is forgotten here; one that is disabled may be enabled."""
     found = answers.published(answer)
     if isinstance(found, Refused) and found.error_class == "recipient_permanent":
-        account.endpoints.pop(str(message.address), None)
+        address = str(message.address)
+        arn = account.endpoints.pop(address, address)
+        if found.code == "EndpointDisabled" and arn.startswith("arn:"):
+            account.keep_disabled(address, arn)
     return found
 
 

@@ -23,7 +23,7 @@ CAPABILITIES = Capabilities(
     receipts="log",
     resend_is_safe=False,
     can_be_asked=False,
-    price="later",
+    price="receipt",
     echoes_reference=False,
 )
 

@@ -1,0 +1,94 @@
+"""People, sessions and keys as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from contracts.http.access import KeyScope, Role
+from contracts.http.described.words import Id, Shown, Time
+
+EXAMPLE_EMAIL = "ada@example.com"
+EXAMPLE_PASSWORD = "correct horse battery staple"  # noqa: S105
+USER = {"email": EXAMPLE_EMAIL, "name": "Ada", "role": "marketer"}
+
+
+class Invitation(Shown):
+    """A link by which a person sets a password; it is shown once and works once."""
+
+    url: str
+    expires_at: Time
+
+
+class User(Shown):
+    """A person of the tenant."""
+
+    id: Id
+    user_id: Annotated[str, Field(description="The tenant.")]
+    email: str
+    name: str
+    role: Role
+    is_active: bool
+    has_password: bool
+    created_at: Time
+    updated_at: Time
+    last_sign_in_at: Time | None
+
+
+class NewUser(User):
+    """A person who was just added, with an invitation where no password was given."""
+
+    invitation: Invitation | None = None
+
+
+class Session(Shown):
+    """Who is asking, and what they may do."""
+
+    user_id: str
+    scopes: list[str]
+    person: dict[str, Any] | None
+    key_prefix: str | None
+    csrf_token: Annotated[str | None, Field(description="For the browser that holds the session.")]
+
+
+class ApiKey(Shown):
+    """A key, without its secret."""
+
+    id: Id
+    user_id: str
+    name: str
+    prefix: Annotated[str, Field(description="How the key begins.")]
+    scopes: list[KeyScope]
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
+    last_used_at: Time | None
+    previous_until: Annotated[Time | None, Field(description="Until then the secret of before works too.")]
+
+
+class NewApiKey(ApiKey):
+    """A key with its secret, which is shown this once."""
+
+    api_key: str
+
+
+class Settings(Shown):
+    """What holds for the tenant."""
+
+    approval_above: Annotated[int | None, Field(description="Campaigns to more recipients need a second person.")]
+    requests_per_minute: Annotated[int, Field(description="Of each key and each session.")]
+
+
+class AuditEntry(Shown):
+    """Who did what. Without a status it still goes on, or a crash cut it off."""
+
+    id: Id
+    at: Time
+    actor: dict[str, Any]
+    action: str
+    resource_type: str | None
+    resource_id: str | None
+    source: str
+    request_id: str
+    status: int | None

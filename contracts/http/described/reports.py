@@ -1,0 +1,326 @@
+"""What is counted, rendered and explained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from contracts.http.described.words import (
+    ByReason,
+    CampaignStatus,
+    CampaignType,
+    Count,
+    DeviceType,
+    Finding,
+    Id,
+    Percent,
+    Shown,
+    Time,
+)
+
+
+class CampaignSummary(Shown):
+    """A campaign in the lists of the dashboard."""
+
+    id: Id
+    campaign_name: str
+    status: CampaignStatus
+    created_at: Time
+    scheduled_send_time: Time | None
+    sent_at: Time | None
+    sent_count: Count
+    delivered_count: Count
+    opened_count: Count
+    clicked_count: Count
+    failed_count: Count
+    delivery_rate: Percent
+    open_rate: Percent
+    click_rate: Percent
+
+
+class NotificationDashboardData(Shown):
+    """The numbers of the dashboard. Rates are of messages that the provider accepted; the cost is in the dashboard's
+    currency."""
+
+    total_sms_campaigns: Annotated[Count, Field(alias="totalSMSCampaigns")]
+    total_push_campaigns: Count
+    active_sms_campaigns: Annotated[Count, Field(alias="activeSMSCampaigns")]
+    active_push_campaigns: Count
+    total_sms_delivered: Annotated[Count, Field(alias="totalSMSDelivered")]
+    total_push_delivered: Count
+    sms_send_cost: Annotated[float, Field(ge=0)]
+    sms_average_delivery_rate: Percent
+    push_average_open_rate: Percent
+    push_average_click_rate: Percent
+    recent_sms_campaigns: Annotated[list[CampaignSummary], Field(alias="recentSMSCampaigns")]
+    recent_push_campaigns: list[CampaignSummary]
+    top_performing_sms_campaigns: Annotated[list[CampaignSummary], Field(alias="topPerformingSMSCampaigns")]
+    top_performing_push_campaigns: list[CampaignSummary]
+    sms_template_count: Count
+    push_template_count: Count
+    sms_provider_count: Count
+    push_provider_count: Count
+    campaigns_by_status: dict[str, Count]
+
+
+class Cost(Shown):
+    """Money as an integer."""
+
+    cost_micros: Annotated[int, Field(description="Millionths of the currency.")]
+    currency: str
+
+
+class AcceptedTerm(Shown):
+    """What became of accepted messages afterwards."""
+
+    total: Count
+    delivered: Count
+    bounced: Count
+    failed_later: Count
+    unconfirmed: Count
+
+
+class Accounting(Shown):
+    """Where everybody is: `audience = excluded + skipped + refused + accepted + unknown + expired + cancelled + waiting
+    + inFlight`."""
+
+    campaign_id: Id
+    channel: CampaignType
+    audience: Annotated[int | None, Field(description="Null until the audience is known.")]
+    excluded: ByReason
+    skipped: ByReason
+    refused: ByReason
+    accepted: AcceptedTerm
+    unknown: Count
+    expired: Count
+    cancelled: Count
+    waiting: int
+    in_flight: Count
+    balanced: bool
+    waiting_reason: str | None
+    eta: Time | None
+    cost: list[Cost]
+
+
+class Verification(Shown):
+    """Ledger, event log and aggregates, each counted by itself."""
+
+    ledger: Accounting
+    events: ByReason
+    aggregates: ByReason
+    ends: ByReason
+    cost: list[Cost]
+
+
+class Segments(Shown):
+    """Parts of messages that are charged."""
+
+    total: Count
+    histogram: Annotated[ByReason, Field(description="Recipients by how many segments theirs takes.")]
+
+
+class ForecastCountry(Shown):
+    """The recipients of one country; without a price where there is none."""
+
+    country: str
+    recipients: Count
+    segments: Count
+    cost_micros: int | None
+    currency: str | None
+
+
+class Forecast(Shown):
+    """The campaign rendered for everybody, without sending; counts so far until it is complete."""
+
+    complete: bool
+    examined: Count
+    audience: Count | None
+    recipients: Count
+    exclusions: ByReason
+    segments: Segments
+    encodings: ByReason
+    countries: list[ForecastCountry]
+    cost: list[dict[str, Any]] | None
+    untariffed: int | None
+    missing_variables: ByReason
+    too_long: Count
+    outliers: dict[str, Any]
+    rate_per_second: float | None
+    drain_seconds: float | None
+    blockers: list[Finding]
+    warnings: list[Finding]
+    started_at: Time
+    finished_at: Time | None
+
+
+class TestMessage(Shown):
+    """What one person of a test gets, or why not."""
+
+    request_id: str
+    status: Literal["accepted", "excluded"]
+    reason: str | None
+    message: Any
+
+
+class Tested(Shown):
+    """A test of a campaign on its way."""
+
+    test_id: Id
+    messages: list[TestMessage]
+
+
+class Rule(Shown):
+    """One rule; `met` says that it lets the customer in."""
+
+    rule: str
+    met: bool
+    message: str
+    details: dict[str, Any]
+
+
+class RecipientStory(Shown):
+    """One recipient with every attempt, and everything that was heard since."""
+
+    recipient: dict[str, Any]
+    attempts: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
+class Explanation(RecipientStory):
+    """A recipient's story, and the rules that let them in."""
+
+    rules: list[Rule] | None
+    audience: dict[str, Any] | None
+
+
+class CustomerExplanation(Shown):
+    """Why a customer is in or out, rule by rule; `certain` is false where something was changed since the launch."""
+
+    customer_id: str
+    decision: Annotated[str, Field(description="`recipient`, or the reason of the exclusion.")]
+    certain: bool
+    launched_at: Time | None
+    evaluated_at: Time
+    rules: list[Rule]
+    consent_changes: list[dict[str, Any]]
+    recipients: list[RecipientStory]
+
+
+class ProviderVerification(Shown):
+    """What the vendor says about the account."""
+
+    works: bool
+    detail: str | None
+
+
+class TemplatePreviewed(Shown):
+    """A rendered template; segments and encoding where the channel is charged by them."""
+
+    text: str
+    title: str | None
+    image_url: str | None
+    action_url: str | None
+    characters: Count
+    segments: int | None = None
+    encoding: str | None = None
+    warnings: list[Finding] | None = None
+
+
+class Device(Shown):
+    """One installation of an app."""
+
+    device_token: str
+    device_type: DeviceType
+    installation_id: str | None = None
+    last_seen_at: Time | None = None
+
+
+class CustomerDevice(Device):
+    """A device that was added to a customer."""
+
+    customer_id: str
+
+
+class Customer(Shown):
+    """A person, with addresses and choices."""
+
+    customer_id: str
+    phone_number: str | None
+    email: str | None
+    first_name: str | None
+    last_name: str | None
+    country: str | None
+    locale: str | None
+    time_zone: str | None
+    attributes: dict[str, Any]
+    last_seen_at: Time | None
+    sms_opted_in: bool | None
+    push_opted_in: bool | None
+    marketing_opted_in: bool | None
+    transactional_opted_in: bool | None
+    sms_categories: list[str] | None
+    push_categories: list[str] | None
+    devices: list[Device]
+    created_at: Time
+    updated_at: Time
+
+
+class ListError(Shown):
+    """What is wrong with one entry of a list."""
+
+    index: Annotated[int, Field(ge=0, description="From 0.")]
+    field: str
+    message: str
+
+
+class Saved(Shown):
+    """What became of a list."""
+
+    imported: Count
+    rejected: Count
+    errors: list[ListError]
+
+
+class RowError(Shown):
+    """What is wrong with one row of a file."""
+
+    row: Annotated[int, Field(ge=1, description="From 1, the header not counted.")]
+    field: str
+    message: str
+
+
+class FileImported(Shown):
+    """What became of a file; the first errors, and where all of them are."""
+
+    import_id: Id
+    imported: Count
+    rejected: Count
+    errors: list[RowError]
+    error_file: str | None
+
+
+class Import(Shown):
+    """An import while it runs and afterwards."""
+
+    import_id: Id
+    kind: Literal["customers", "recipients"]
+    state: Literal["running", "done", "failed"]
+    imported: Count
+    rejected: Count
+    started_at: Time
+    finished_at: Time | None
+
+
+class AudiencePreviewed(Shown):
+    """How many people a filter finds, and some of them."""
+
+    count: Count
+    sample: list[Customer]
+
+
+class SendAccepted(Shown):
+    """A message that will be sent; ask again with the same `requestId` and nothing is sent twice."""
+
+    request_id: str
+    status: Literal["accepted"]

@@ -1,0 +1,91 @@
+"""Forecasts of campaigns; the gateway asks, with the plan that the campaign's service has told it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from contracts.channels import Channel
+from contracts.content import ContentError
+from contracts.events import Content
+from contracts.http.plans import CampaignPlan
+from services.audience.domain.forecasts import Texts
+from services.audience.handlers.forecasting import forecast_campaign, wait_for_forecast
+from services.audience.routes.bodies import read_json
+from services.audience.settings import AudienceSettings
+from services.audience.store.filters import FilterError, compile_filter
+from services.audience.store.forecasts import Forecast
+from shared.database import TenantDatabase
+from shared.http import CurrentUser, Problem
+
+
+def make_router(
+    database: TenantDatabase, settings: AudienceSettings, channel: Channel, work: asyncio.Event
+) -> APIRouter:
+    """The routes under `/internal/{channel}/campaigns/{id}/forecast`; `work` is set when there is one to run."""
+    router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
+
+    @router.post("/{campaign_id}/forecast")
+    async def forecast(request: Request, campaign_id: UUID, user_id: CurrentUser, restart: bool = False) -> Response:
+        plan, content = await _read_plan(request, channel)
+        fresh_seconds = 0.0 if restart else settings.forecast_fresh_seconds
+        await forecast_campaign(
+            database, campaign_id, user_id, channel, plan.category, content, plan.audience_filter, fresh_seconds
+        )
+        work.set()
+        found = await wait_for_forecast(database, campaign_id, user_id, settings.forecast_wait_seconds)
+        if found is None:
+            raise Problem(409, "Not possible", "the forecast was cancelled, or another one took its place; ask again")
+        body = msgspec.json.encode({"data": _as_json(found)})
+        return Response(body, 202 if found.finished_at is None else 200, media_type="application/json")
+
+    return router
+
+
+async def _read_plan(request: Request, channel: Channel) -> tuple[CampaignPlan, Content]:
+    try:
+        plan = msgspec.convert(await read_json(request), CampaignPlan)
+        if plan.content is None:
+            raise Problem(422, "Invalid input", errors=[{"field": "content", "message": "is required"}])
+        Texts.of(channel, plan.content)
+        compile_filter(plan.audience_filter)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "Invalid input", str(error)) from None
+    except ContentError as error:
+        raise Problem(422, "Invalid input", errors=[{"field": "content", "message": str(error)}]) from None
+    except FilterError as error:
+        raise Problem(422, "Invalid input", errors=[{"field": "audienceFilter", "message": str(error)}]) from None
+    return plan, plan.content
+
+
+def _as_json(forecast: Forecast) -> dict[str, Any]:
+    tally = forecast.tally
+    is_done = forecast.finished_at is not None
+    return {
+        "complete": is_done,
+        "examined": forecast.audience,
+        "audience": forecast.audience if is_done else None,
+        "recipients": forecast.recipients,
+        "exclusions": forecast.excluded,
+        "segments": {"total": tally.segments, "histogram": dict(sorted(tally.histogram.items()))},
+        "encodings": tally.encodings,
+        "countries": [
+            {"country": code, "recipients": country.recipients, "segments": country.segments}
+            for code, country in sorted(tally.countries.items(), key=lambda item: (-item[1].recipients, item[0]))
+        ],
+        "missingVariables": tally.missing_variables,
+        "tooLong": tally.too_long,
+        "outliers": {
+            "longest": tally.longest,
+            "shortest": tally.shortest,
+            "missing": tally.missing,
+            "otherAlphabet": tally.other_alphabet,
+            "next": tally.next,
+        },
+        "startedAt": forecast.started_at,
+        "finishedAt": forecast.finished_at,
+    }

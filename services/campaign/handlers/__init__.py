@@ -1,0 +1,1 @@
+"""What the campaign service does when it hears something or is asked to."""

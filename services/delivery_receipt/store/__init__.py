@@ -1,0 +1,1 @@
+"""Everything that this service asks of PostgreSQL."""

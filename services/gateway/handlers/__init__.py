@@ -1,0 +1,1 @@
+"""What the gateway does: who asks, doing a thing once, and passing requests on."""

@@ -1,0 +1,48 @@
+"""Requests to send to single people."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import msgspec
+
+from contracts import topics
+from contracts.events import Content, SendRequested
+from contracts.http.sending import SendWrite
+from shared.codec import now
+from shared.database import Transactions
+from shared.ids import new_id
+from shared.outbox import Outgoing, put
+
+
+async def request_sends(
+    database: Transactions, user_id: str, body: SendWrite, test_of: UUID | None = None
+) -> list[dict[str, str]]:
+    """Publishes one `SendRequested` per message, of a test where it is one; returns their request ids in order."""
+    records, shown = [], []
+    for message in body.messages:
+        request_id = message.request_id or str(uuid4())
+        content = None
+        if message.content is not None:
+            content = msgspec.convert(message.content.model_dump(by_alias=True), Content)
+        event = SendRequested(
+            event_id=new_id(),
+            occurred_at=now(),
+            user_id=user_id,
+            request_id=request_id,
+            channel=message.channel,
+            customer_id=message.customer_id,
+            address=message.address,
+            template_id=message.template_id,
+            content=content,
+            variables=message.variables,
+            category=message.category,
+            provider_id=message.provider_id,
+            expires_at=message.expires_at,
+            test_of=test_of,
+        )
+        records.append(Outgoing(topics.SEND_REQUESTS, user_id, event))
+        shown.append({"requestId": request_id, "status": "accepted"})
+    async with database.transaction() as connection:
+        await put(connection, records)
+    return shown

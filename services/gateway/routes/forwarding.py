@@ -1,0 +1,71 @@
+"""Every endpoint that another service answers: one route per line of the table of endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint
+from services.gateway.domain.requests import request_hash
+from services.gateway.handlers.composing import Asked, compose, require_campaign
+from services.gateway.handlers.once import do_once
+from services.gateway.handlers.owners import Owners
+from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.messages import WRITES, IdempotencyKey, id_in, read_body, response_of, target_of
+from services.gateway.routes.visits import visit_of
+from services.gateway.settings import GatewaySettings
+from services.gateway.store.answers import Answer
+from shared.database import TenantDatabase
+
+
+def forwarding_routes(
+    database: TenantDatabase, entrance: Entrance, owners: Owners, settings: GatewaySettings
+) -> APIRouter:
+    """Every endpoint that another service answers."""
+    router = APIRouter(prefix=BASE)
+
+    def asked(request: Request, user_id: str, body: bytes) -> Asked:
+        query = request.url.query
+        return Asked(database, owners, user_id, request.url.path, request.path_params, query, body)
+
+    def route(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
+        async def forward(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+            caller = await entrance.enter(request, endpoint.scope)
+            target, headers = target_of(request), request.headers
+            if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
+                return response_of(absent)
+            if endpoint.downloads:
+                download = await owners.download(endpoint.owner, target, caller.user_id, headers)
+                return StreamingResponse(download.pieces, download.status, download.headers)
+            if endpoint.streams:
+                pieces: AsyncIterator[bytes] = request.stream()
+                return response_of(
+                    await owners.stream(endpoint.owner, endpoint.method, target, caller.user_id, headers, pieces)
+                )
+            body = await read_body(request, settings.body_bytes_max)
+
+            async def do() -> Answer:
+                if endpoint.composed:
+                    return await compose(endpoint.composed, asked(request, caller.user_id, body))
+                return await owners.ask(endpoint.owner, endpoint.method, target, caller.user_id, headers, body)
+
+            once = idempotency_key if endpoint.method in WRITES else None
+            digest = request_hash(endpoint.method, target, body)
+            answer = await do_once(database, caller.user_id, once, digest, do)
+            visit_of(request).made_id = id_in(answer) if answer.status == 201 else None
+            return response_of(answer)
+
+        return forward
+
+    for endpoint in ENDPOINTS:
+        router.add_api_route(
+            endpoint.path,
+            route(endpoint),
+            methods=[endpoint.method],
+            status_code=endpoint.status,
+            summary=endpoint.summary,
+            response_class=Response,
+        )
+    return router

@@ -1,0 +1,49 @@
+"""Requests and answers as they are on the wire."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import Header, Request, Response
+
+from services.gateway.store.answers import Answer
+from shared.http import Problem
+
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+IdempotencyKey = Annotated[str | None, Header(description="A repeated write with the same key has one effect.")]
+
+
+async def read_body(request: Request, bytes_max: int) -> bytes:
+    """The whole body; a 413 problem when it is longer."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > bytes_max:
+            raise Problem(413, "Too large", f"at most {bytes_max} bytes are taken; use an import for more")
+    return bytes(body)
+
+
+def target_of(request: Request) -> str:
+    """Path and query as they came."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope["query_string"]
+    if b"%00" in raw or b"%00" in query:
+        raise Problem(422, "Invalid input", "path and query must not hold the character NUL (%00)")
+    return raw.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
+
+
+def response_of(answer: Answer) -> Response:
+    """An owner's answer, byte for byte."""
+    headers = {"content-type": answer.content_type} if answer.content_type else None
+    return Response(answer.body if answer.status != 204 else None, answer.status, headers)
+
+
+def id_in(answer: Answer) -> str | None:
+    """The id of the resource in an owner's answer, if it is one resource."""
+    try:
+        data = json.loads(answer.body)["data"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return data.get("id") if isinstance(data, dict) else None

@@ -1,0 +1,58 @@
+"""What the gateway answers for itself: single messages, and the books side by side."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from contracts.channels import CHANNELS
+from contracts.http.endpoints import BASE
+from contracts.http.sending import SendWrite
+from services.gateway.domain.requests import request_hash
+from services.gateway.handlers.once import do_once
+from services.gateway.handlers.owners import Owners
+from services.gateway.handlers.sending import request_sends
+from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.messages import IdempotencyKey, response_of
+from services.gateway.store.answers import Answer
+from shared.database import TenantDatabase
+
+
+def own_routes(database: TenantDatabase, entrance: Entrance, owners: Owners) -> APIRouter:
+    """What the gateway answers itself."""
+    router = APIRouter()
+
+    @router.post(f"{BASE}/send", status_code=202, tags=["send"], summary="Send to single people")
+    async def send(body: SendWrite, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+        caller = await entrance.enter(request, "send")
+
+        async def do() -> Answer:
+            shown = await request_sends(database, caller.user_id, body)
+            return Answer(202, "application/json", json.dumps({"data": shown}).encode())
+
+        digest = request_hash("POST", f"{BASE}/send", body.model_dump_json().encode())
+        return response_of(await do_once(database, caller.user_id, idempotency_key, digest, do))
+
+    for name in CHANNELS:
+
+        @router.get(
+            f"{BASE}/{name}/campaigns/{{id}}/verification",
+            tags=["verification"],
+            summary="What ledger, event log and aggregates say, side by side",
+            operation_id=f"verify_{name}_campaign",
+        )
+        async def verification(id: UUID, request: Request) -> Response:
+            caller = await entrance.enter(request, "read")
+            path = request.scope["path"].removesuffix("/verification")
+            ledger = await owners.ask("dispatcher", "GET", f"{path}/accounting", caller.user_id, {}, b"")
+            if ledger.status != 200:
+                return response_of(ledger)
+            totals = await owners.ask("analytics", "GET", f"/internal/event-totals/{id}", caller.user_id, {}, b"")
+            if totals.status != 200:
+                return response_of(totals)
+            data = {"ledger": json.loads(ledger.body)["data"], **json.loads(totals.body)["data"]}
+            return Response(json.dumps({"data": data}), media_type="application/json")
+
+    return router

@@ -1,0 +1,58 @@
+"""The running gateway against its own description, by Schemathesis: no 5xx, no answer that is not described, and no way
+round signing in, by examples, edge cases, random input, and sequences of requests.
+
+SIZE= is the time in seconds (75), SEED= repeats a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from deploy.local.fleet import Fleet
+
+SECONDS = int(os.environ.get("SIZE") or 75)
+SEED = int(os.environ.get("SEED") or 1)
+GRACE_SECONDS = 120
+"""For the examples and edge cases, which are not cut short, and the report."""
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "use_after_free",
+    "ignored_auth",
+)
+
+
+async def test_every_answer_is_described(fleet: Fleet, make) -> None:
+    client = await make("admin")
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).parent / "st"),
+        "run",
+        f"{client.url}/openapi.json",
+        f"--header=Authorization: Bearer {client.key}",
+        "--phases=examples,coverage,fuzzing,stateful",
+        f"--checks={','.join(CHECKS)}",
+        f"--seed={SEED}",
+        f"--max-time={SECONDS}",
+        "--generation-database=none",
+        "--request-timeout=30",
+        "--warnings=off",
+        "--continue-on-failure",
+        "--no-color",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(SECONDS + GRACE_SECONDS):
+            said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, said.decode()
