@@ -15,7 +15,7 @@ from services.analytics.domain import CAMPAIGN_STATUSES
 from services.analytics.store.books import find_tenant_costs
 from shared.database import Connection
 
-RANKED_MAX = 500
+RANKED_MAX = 100
 """The best campaigns are the best of the newest so many, which bounds the work for tenants with thousands."""
 
 
