@@ -15,7 +15,7 @@ from shared.codec import now
 from shared.database import Database, open_database
 from shared.http import internal_app
 from tests.analytics.records import USER
-from tests.audience.asking import Client
+from tests.asking import Client
 
 
 @pytest_asyncio.fixture

@@ -19,7 +19,7 @@ from services.analytics.domain import BUCKETS_SECONDS, POINTS_MAX, bucket_second
 from shared.codec import now
 from shared.ids import new_id
 from tests.analytics.records import events_of, record, repriced
-from tests.audience.asking import Client
+from tests.asking import Client
 
 NOON = datetime(2026, 5, 4, 12, 0, 30, tzinfo=UTC)
 
