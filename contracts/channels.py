@@ -26,6 +26,8 @@ class Channel:
     title_max: int | None
     """None where the channel knows no title."""
     billed_by_segment: bool
+    success: str
+    """The type of event whose share of the accepted messages says how well a campaign did."""
     unknown_policy: str
     """What happens to an attempt whose outcome is unknown, unless the campaign says otherwise."""
 
@@ -44,6 +46,7 @@ SMS = Channel(
     body_max=480,
     title_max=None,
     billed_by_segment=True,
+    success="delivered",
     unknown_policy="hold",
 )
 
@@ -55,6 +58,7 @@ PUSH = Channel(
     body_max=240,
     title_max=65,
     billed_by_segment=False,
+    success="opened",
     unknown_policy="hold",
 )
 

@@ -67,6 +67,11 @@ def checks_table(checks: Sequence[Check]) -> Table:
     return table
 
 
+def shown_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
+    """The same for machines."""
+    return [{"name": one.name, "left": one.left, "right": one.right, "ok": one.ok} for one in checks]
+
+
 def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 

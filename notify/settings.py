@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.local.environment import environment_of_running
 from deploy.local.roster import list_processes
 from deploy.local.state import DEFAULT_STATE
 
@@ -59,6 +60,13 @@ def find_settings(state: Path = DEFAULT_STATE) -> Settings:
     if "NOTIFY_URL" in given:  # somebody else's fleet: nothing of ours belongs to it
         return Settings(given)
     return Settings(_of_local_fleet(state) | given)
+
+
+def find_environment(service: str) -> dict[str, str]:
+    """The settings of a service: of the fleet on this machine, else the environment's."""
+    if os.environ.get("NOTIFY_URL"):
+        return dict(os.environ)
+    return environment_of_running(service)
 
 
 def _of_local_fleet(state: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+MICROS = 1_000_000
 ATTEMPT_SECONDS = 60.0
 """A message reaches the provider within so long before or after the last attempt that the ledger knows of."""
 
@@ -100,6 +101,15 @@ def compare_books(ledger: Mapping[str, Any], totals: Mapping[str, Any]) -> list[
 
 def _by_currency(book: Mapping[str, Any]) -> dict[str, int]:
     return {one["currency"]: one["costMicros"] for one in book["cost"] if one["costMicros"]}
+
+
+def compare_costs(ledger: Mapping[str, Mapping[str, int]], dashboard: Mapping[str, Any]) -> list[Check]:
+    """The sums over all messages of a tenant (millionths by channel and currency) against the dashboard's."""
+    by_currency = {currency: micros / MICROS for currency, micros in sorted(ledger["sms"].items())}
+    checks = [Check("cost by currency (ledger) = (dashboard)", by_currency, dashboard["smsSendCostByCurrency"])]
+    if len(by_currency) <= 1:
+        checks.append(Check("cost (ledger) = (dashboard)", sum(by_currency.values()), dashboard["smsSendCost"]))
+    return checks
 
 
 def compare_recipients(ledger: Mapping[str, Any], recipients: Iterable[Recipient]) -> list[Check]:

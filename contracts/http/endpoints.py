@@ -86,6 +86,9 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
     yield Endpoint("POST", f"{at}/{{id}}/clone", "campaign", "write", "Copy a campaign as a draft", status=201)
     yield Endpoint("GET", f"{at}/{{id}}/accounting", "dispatcher", "read", "What became of everybody, term by term")
     yield Endpoint(
+        "GET", f"{at}/{{id}}/timeline", "analytics", "read", "Its course in at most 200 points, and failures"
+    )
+    yield Endpoint(
         "POST",
         f"{at}/{{id}}/forecast",
         "gateway",
@@ -136,6 +139,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/preferences", "audience", "read", "Preferences"),
     Endpoint("PUT", "/preferences/{id}", "audience", "write", "Change a customer's preferences"),
     Endpoint("POST", "/audience/preview", "audience", "read", "Count and sample the people that a filter finds"),
+    Endpoint("GET", "/costs", "dispatcher", "read", "What messages have cost: millionths by channel and currency"),
     Endpoint("GET", "/dashboard", "analytics", "read", "The dashboard's numbers"),
     Endpoint("GET", "/events", "analytics", "read", "The event log"),
 )

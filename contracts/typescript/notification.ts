@@ -158,6 +158,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What messages have cost: millionths by channel and currency */
+        get: operations["forward_api_notification_costs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/customers": {
         parameters: {
             query?: never;
@@ -670,6 +687,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/push/campaigns/{id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Its course in at most 200 points, and failures */
+        get: operations["forward_api_notification_push_campaigns__id__timeline_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/push/campaigns/{id}/verification": {
         parameters: {
             query?: never;
@@ -1166,6 +1200,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/sms/campaigns/{id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Its course in at most 200 points, and failures */
+        get: operations["forward_api_notification_sms_campaigns__id__timeline_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/sms/campaigns/{id}/verification": {
         parameters: {
             query?: never;
@@ -1521,6 +1572,8 @@ export interface components {
             /** @default null */
             templateId?: string | null;
             /** @default null */
+            trackLinks?: boolean | null;
+            /** @default null */
             unknownPolicy?: ("hold" | "resend_if_proven_absent" | "resend") | null;
         };
         /** @description How a forecast is asked for. `restart` makes a new one even where a fresh one is there. */
@@ -1581,7 +1634,11 @@ export interface components {
         };
         /** @enum {string} */
         CampaignType: "sms" | "push";
-        /** @description A new campaign. An empty `audienceFilter` means the added recipients only, `{"all": []}` every customer. */
+        /**
+         * @description A new campaign. An empty `audienceFilter` means the added recipients only, `{"all": []}` every customer.
+         *
+         *     `trackLinks` decides whether clicks are counted; without it the template does.
+         */
         CampaignWrite: {
             /** @default null */
             audienceFilter?: {
@@ -1598,6 +1655,8 @@ export interface components {
             scheduledSendTime?: string | null;
             /** Format: uuid */
             templateId: string;
+            /** @default null */
+            trackLinks?: boolean | null;
             /**
              * @default hold
              * @enum {string}
@@ -2322,6 +2381,8 @@ export interface components {
             templateName?: string | null;
             /** @default null */
             title?: string | null;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /** @description A push notification. */
         PushTemplateWrite: {
@@ -2334,6 +2395,8 @@ export interface components {
             imageUrl?: string | null;
             templateName: string;
             title: string;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /** @description One recipient with every attempt, and everything that was heard since. */
         RecipientStory: {
@@ -2623,6 +2686,8 @@ export interface components {
             } | null;
             imageUrl?: string | null;
             title?: string | null;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /** @description One message to one person. A repeated `requestId` is the same request and is sent once. */
         SendMessage: {
@@ -2668,9 +2733,11 @@ export interface components {
          *
          *     `approvalAbove`: a campaign to more recipients than that is only sent when a second person approves; by default no
          *     campaign needs it. `requestsPerMinute`: of each key and each session; by default as many as the operator allows.
+         *     `businessName`: as customers read it on the page with their own preferences; by default the user id.
          */
         SettingsChange: {
             approvalAbove?: number | null;
+            businessName?: string | null;
             requestsPerMinute?: number | null;
         };
         /** @description Who wants to sign in. */
@@ -2687,6 +2754,8 @@ export interface components {
             description?: string | null;
             /** @default null */
             templateName?: string | null;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /** @description A text message. */
         SmsTemplateWrite: {
@@ -2694,6 +2763,8 @@ export interface components {
             /** @default null */
             description?: string | null;
             templateName: string;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /**
          * @description The table has a CHECK with the same words.
@@ -3264,6 +3335,29 @@ export interface operations {
                         nextCursor: string | null;
                     };
                 };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    forward_api_notification_costs_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What messages have cost: millionths by channel and currency */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -4652,6 +4746,32 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    forward_api_notification_push_campaigns__id__timeline_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its course in at most 200 points, and failures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6257,6 +6377,32 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    forward_api_notification_sms_campaigns__id__timeline_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its course in at most 200 points, and failures */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];

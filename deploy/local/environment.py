@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+from deploy.local import postgres
 from deploy.local.process import inherited_environment
+from deploy.local.roster import list_processes
 from deploy.local.servers import Servers
+from deploy.local.state import DEFAULT_STATE, State, load_secrets
 from shared.database.roles import SERVICES as SERVICES_WITH_DATABASE
 from shared.database.roles import role_url
 
@@ -67,6 +71,18 @@ def service_environment(
         environment |= {f"GATEWAY_{name.upper()}_URL": url(ports[name]) for name in BEHIND_GATEWAY}
         environment["GATEWAY_PUBLIC_URL"] = url(ports["gateway"])
     return environment | _callers_settings(service)
+
+
+def environment_of_running(service: str, folder: Path = DEFAULT_STATE) -> dict[str, str]:
+    """The environment of a service of the fleet that runs on this machine, else the caller's own."""
+    state = State(folder)
+    ports = {one["service"]: one["port"] for one in list_processes(folder) if one["pid"] is not None}
+    if service not in ports:
+        return dict(os.environ)
+    known = Servers(os.environ.get("KAFKA_BOOTSTRAP_SERVERS", ""), os.environ.get("DATABASE_URL", ""))
+    kafka = f"{HOST}:{ports['kafka']}" if "kafka" in ports else known.kafka
+    database_url = postgres.admin_url(state, ports["postgres"]) if "postgres" in ports else known.database_url
+    return service_environment(service, ports, Servers(kafka, database_url), load_secrets(state))
 
 
 def _callers_settings(service: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from contracts.channels import CHANNELS
 from notify.checking import Verified, verify_campaign
 from notify.client import Api, ApiError, find_campaign, open_api
-from notify.display import accounting_table, checks_table, console, print_json, progress_bar, verdict
+from notify.display import accounting_table, checks_table, console, print_json, progress_bar, shown_checks, verdict
 from notify.running import FELL_SHORT, run
 from notify.settings import Settings, find_settings
 
@@ -163,9 +163,7 @@ def verify(campaign_id: CampaignId, as_json: AsJson = False) -> None:
                 "channel": channel,
                 "balanced": verified.balanced,
                 "terms": verified.ledger,
-                "checks": [
-                    {"name": one.name, "left": one.left, "right": one.right, "ok": one.ok} for one in verified.checks
-                ],
+                "checks": shown_checks(verified.checks),
                 "doubleSends": verified.double_sends,
                 "optedOutSends": verified.opted_out_sends,
             }

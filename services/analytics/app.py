@@ -11,7 +11,7 @@ from services.analytics.domain import exchange_rates
 from services.analytics.jobs import keep_partitions
 from services.analytics.routes import analytics_routes
 from services.analytics.settings import AnalyticsSettings
-from services.analytics.store.events import create_partitions
+from services.analytics.store.partitions import create_partitions
 from shared.codec import now
 from shared.database import TenantDatabase, open_database
 from shared.http import internal_app, only_with_token
@@ -33,5 +33,10 @@ async def build(settings: AnalyticsSettings) -> AsyncIterator[Service]:
             routes=only_with_token(app, settings.internal_token.get_secret_value()),
             database=database,
             subscriptions=subscriptions(database),
-            jobs=[Job("partitions", partial(keep_partitions, database, settings.partitions_ahead_months))],
+            jobs=[
+                Job(
+                    "partitions",
+                    partial(keep_partitions, database, settings.partitions_ahead_months, settings.events_kept_months),
+                )
+            ],
         )

@@ -1,14 +1,48 @@
-"""How the event log is divided, and how numbers become the dashboard."""
+"""How the event log is divided, and how numbers become the dashboard and a campaign's course."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
+
+from contracts.events.delivery import EVENT_TYPES, notification_event_id
 
 MICROS = 1_000_000
 RECENT_MAX = 5
+CAMPAIGN_STATUSES = ("draft", "scheduled", "sending", "paused", "sent", "failed", "cancelled")
+POINTS_MAX = 200
+"""How many points a timeline has at most, however long the campaign went on."""
+
+BUCKETS_SECONDS = (60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800)
+"""How much time a point of a timeline stands for; beyond these, whole multiples of the last."""
+
+
+class EventPosition(NamedTuple):
+    """Where an event stands in the order of the list."""
+
+    at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFilter:
+    """Which events are wanted; None leaves a condition out. `until` itself is not in."""
+
+    types: Sequence[str] = EVENT_TYPES
+    campaign_id: UUID | None = None
+    ids: Sequence[UUID] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def event_ids_of(recipient_id: UUID) -> list[UUID]:
+    """The ids that the events of a recipient have; none for an id that is not a recipient's."""
+    if recipient_id.int & 0xFF:
+        return []
+    return [notification_event_id(recipient_id, event_type) for event_type in EVENT_TYPES]
 
 
 def months_from(start: datetime, count: int) -> Iterator[tuple[datetime, datetime]]:
@@ -18,6 +52,12 @@ def months_from(start: datetime, count: int) -> Iterator[tuple[datetime, datetim
         first = datetime(year, month, 1, tzinfo=UTC)
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)
         yield first, datetime(year, month, 1, tzinfo=UTC)
+
+
+def month_before(now: datetime, months: int) -> datetime:
+    """The first instant of the month that was so many months ago."""
+    year, month = divmod(now.year * 12 + now.month - 1 - months, 12)
+    return datetime(year, month + 1, 1, tzinfo=UTC)
 
 
 def first_id_of(instant: datetime) -> UUID:
@@ -30,6 +70,12 @@ def rate(part: int, whole: int) -> float:
     return round(100 * part / whole, 1) if whole else 0.0
 
 
+def camel(name: str) -> str:
+    """A column's name as JSON spells it."""
+    head, *tail = name.split("_")
+    return head + "".join(part.title() for part in tail)
+
+
 def campaign_summary(row: Mapping[str, Any]) -> dict[str, Any]:
     """One campaign in the lists of the dashboard."""
     sent = row["sent"]
@@ -40,11 +86,7 @@ def campaign_summary(row: Mapping[str, Any]) -> dict[str, Any]:
         "createdAt": row["created_at"],
         "scheduledSendTime": row["scheduled_send_time"],
         "sentAt": row["sent_at"],
-        "sentCount": sent,
-        "deliveredCount": row["delivered"],
-        "openedCount": row["opened"],
-        "clickedCount": row["clicked"],
-        "failedCount": row["failed"],
+        **{f"{camel(event_type)}Count": row[event_type] for event_type in EVENT_TYPES},
         "deliveryRate": rate(row["delivered"], sent),
         "openRate": rate(row["opened"], sent),
         "clickRate": rate(row["clicked"], sent),
@@ -63,25 +105,29 @@ def exchange_rates(text: str) -> dict[str, float]:
 
 
 def converted(costs: Mapping[str, int], rates: Mapping[str, float]) -> float:
-    """Millionths by currency as one amount, exact for a currency that is worth 1; a currency without a rate is left
-    out."""
+    """Millionths by currency as one amount: of a lone currency exactly its sum; of several, what they are worth at the
+    rates, where a currency without a rate is left out."""
+    if len(costs) == 1:
+        return sum(costs.values()) / MICROS
     return round(sum(micros * rates[currency] for currency, micros in costs.items() if currency in rates) / MICROS, 6)
 
 
 def dashboard(
     numbers: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[str, Any]]], rates: Mapping[str, float]
 ) -> dict[str, Any]:
-    """The specification's object. Rates are percentages of accepted messages."""
+    """The specification's object, and the cost of each currency beside it. Rates are percentages of accepted
+    messages."""
     sms, push = numbers["totals"]["sms"], numbers["totals"]["push"]
-    campaigns, things = numbers["campaigns"], numbers["things"]
+    campaigns, things, costs = numbers["campaigns"], numbers["things"], numbers["costs"]["sms"]
     return {
-        "totalSMSCampaigns": campaigns["sms"]["total"],
-        "totalPushCampaigns": campaigns["push"]["total"],
-        "activeSMSCampaigns": campaigns["sms"]["active"],
-        "activePushCampaigns": campaigns["push"]["active"],
+        "totalSMSCampaigns": sum(campaigns["sms"].values()),
+        "totalPushCampaigns": sum(campaigns["push"].values()),
+        "activeSMSCampaigns": campaigns["sms"]["sending"],
+        "activePushCampaigns": campaigns["push"]["sending"],
         "totalSMSDelivered": sms["delivered"],
         "totalPushDelivered": push["delivered"],
-        "smsSendCost": converted(numbers["costs"]["sms"], rates),
+        "smsSendCost": converted(costs, rates),
+        "smsSendCostByCurrency": {currency: micros / MICROS for currency, micros in sorted(costs.items())},
         "smsAverageDeliveryRate": rate(sms["delivered"], sms["sent"]),
         "pushAverageOpenRate": rate(push["opened"], push["sent"]),
         "pushAverageClickRate": rate(push["clicked"], push["sent"]),
@@ -93,5 +139,31 @@ def dashboard(
         "pushTemplateCount": things["template", "push"],
         "smsProviderCount": things["provider", "sms"],
         "pushProviderCount": things["provider", "push"],
-        "campaignsByStatus": numbers["by_status"],
+        "campaignsByStatus": {status: sum(one[status] for one in campaigns.values()) for status in CAMPAIGN_STATUSES},
     }
+
+
+def bucket_seconds(first: datetime, last: datetime) -> int:
+    """How much time a point stands for, so that no more than `POINTS_MAX` of them reach from the first to the last."""
+    fits = (seconds for seconds in BUCKETS_SECONDS if len(_starts(first, last, seconds)) <= POINTS_MAX)
+    coarsest = BUCKETS_SECONDS[-1]
+    return next(fits, coarsest * (len(_starts(first, last, coarsest)) // (POINTS_MAX - 1) + 1))
+
+
+def _starts(first: datetime, last: datetime, seconds: int) -> range:
+    """The beginnings of the buckets, in seconds since 1970."""
+    return range(int(first.timestamp()) // seconds * seconds, int(last.timestamp()) + 1, seconds)
+
+
+def points(
+    span: tuple[datetime, datetime], seconds: int, counts: Iterable[tuple[datetime, str, int]]
+) -> list[dict[str, Any]]:
+    """One point for every bucket of the span, also where nothing happened."""
+    names = {event_type: camel(event_type) for event_type in EVENT_TYPES}
+    found = {
+        start: {"at": datetime.fromtimestamp(start, UTC), **dict.fromkeys(names.values(), 0)}
+        for start in _starts(*span, seconds)
+    }
+    for at, event_type, events in counts:
+        found[int(at.timestamp())][names[event_type]] = events
+    return list(found.values())

@@ -9,7 +9,7 @@ from contracts.events import CampaignChanged, NotificationsRecorded, ProviderCha
 from contracts.events.delivery import EVENT_TYPES
 from services.analytics import metrics
 from services.analytics.store.dashboard import mark_campaigns, mark_things
-from services.analytics.store.events import insert_events, insert_repricings
+from services.analytics.store.events import insert_records
 from shared.database import Database
 from shared.errors import Rejected
 
@@ -22,8 +22,7 @@ async def on_notifications_recorded(database: Database, records: Sequence[Notifi
         if unknown := {event.event_type for event in record.events}.difference(EVENT_TYPES):
             raise Rejected(f"unknown event types {sorted(unknown)}")
     async with database.transaction() as connection:
-        fresh = await insert_events(connection, records)
-        await insert_repricings(connection, records)
+        fresh = await insert_records(connection, records)
     for channel, event_type, count in fresh:
         metrics.EVENTS.labels(channel, event_type).inc(count)
 

@@ -20,6 +20,7 @@ from services.dispatcher.jobs.repairing import forget_parts, free_expired_lots, 
 from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.jobs.sharing import renew_shares
 from services.dispatcher.routes.addressees import addressee_routes
+from services.dispatcher.routes.costs import cost_routes
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
 from services.dispatcher.routes.quotes import quote_routes
@@ -79,6 +80,7 @@ def _routes(sending: Sending) -> AsgiApp:
         app.include_router(ledger_routes(channel, seen, exports))
     app.include_router(addressee_routes(sending.database))
     app.include_router(quote_routes(sending.accounts, sending.tariffs))
+    app.include_router(cost_routes(seen))
     app.include_router(_reconciliation(sending))
     return only_with_token(app, sending.settings.internal_token.get_secret_value())
 

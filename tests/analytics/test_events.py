@@ -4,68 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-import pytest_asyncio
-from pydantic import SecretStr
 
-from contracts.events import NotificationEvent, NotificationsRecorded, Repricing
-from contracts.events.delivery import notification_event_id
 from services.analytics import handlers
 from services.analytics.domain import converted, exchange_rates
-from services.analytics.store.events import count_ends, count_events, create_partitions, find_costs, find_totals
-from shared.codec import now
-from shared.database import Database, open_database
+from services.analytics.store.books import count_ends, count_events, find_costs, find_totals
+from shared.database import Database
 from shared.errors import Rejected
 from shared.ids import new_id
-
-
-@pytest_asyncio.fixture
-async def database(database_of) -> AsyncIterator[Database]:
-    async with open_database(SecretStr(database_of("analytics")), 6, "test") as opened:
-        async with opened.transaction() as connection:
-            await create_partitions(connection, now(), 2)
-        yield opened
-
-
-def events_of(recipient_id: UUID, *types: str, cost_micros: int | None = None) -> list[NotificationEvent]:
-    return [
-        NotificationEvent(
-            id=notification_event_id(recipient_id, event_type),
-            recipient_id=recipient_id,
-            event_type=event_type,
-            event_timestamp=now(),
-            cost_micros=cost_micros if event_type == "sent" else None,
-            currency="USD" if event_type == "sent" and cost_micros else None,
-        )
-        for event_type in types
-    ]
-
-
-def record(campaign_id: UUID, events: list[NotificationEvent], channel: str = "sms") -> NotificationsRecorded:
-    return NotificationsRecorded(
-        event_id=new_id(),
-        occurred_at=now(),
-        campaign_id=campaign_id,
-        user_id="ada",
-        channel=channel,
-        provider="twilio",
-        lane="bulk",
-        events=events,
-    )
+from tests.analytics.records import USER, events_of, record, repriced
 
 
 async def books(database: Database, campaign_id: UUID) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     """(counted in the log, aggregates, costs by currency)."""
     async with database.pool.connection() as connection:
         return (
-            await count_events(connection, campaign_id),
-            await find_totals(connection, campaign_id),
-            await find_costs(connection, campaign_id),
+            await count_events(connection, USER, campaign_id),
+            await find_totals(connection, USER, campaign_id),
+            await find_costs(connection, USER, campaign_id),
         )
 
 
@@ -83,26 +43,21 @@ async def test_an_event_is_written_and_counted_once_however_often_it_is_heard(da
 
 async def test_a_price_that_comes_later_replaces_the_estimate_once(database):
     campaign_id, recipient_id = uuid4(), new_id()
-    fields = {"recipient_id": recipient_id, "at": now(), "before_cost_micros": 7, "before_currency": "USD"}
-    said = msgspec.structs.replace(
-        record(campaign_id, []), repricings=[Repricing(id=new_id(), cost_micros=9, currency="EUR", **fields)]
-    )
+    said = repriced(campaign_id, recipient_id, 9, "EUR", before=7)
     for _ in range(2):
         await handlers.on_notifications_recorded(database, [said, said])
         await handlers.on_notifications_recorded(
             database, [record(campaign_id, events_of(recipient_id, "sent", cost_micros=7))]
         )
     assert (await books(database, campaign_id))[2] == {"EUR": 9}
-    free = Repricing(id=new_id(), recipient_id=recipient_id, at=now(), cost_micros=2, currency="EUR")
-    await handlers.on_notifications_recorded(
-        database, [msgspec.structs.replace(record(campaign_id, []), repricings=[free])]
-    )
+    await handlers.on_notifications_recorded(database, [repriced(campaign_id, recipient_id, 2, "EUR")])
     assert (await books(database, campaign_id))[2] == {"EUR": 11}
 
 
 def test_costs_in_several_currencies_become_one_sum():
     rates = exchange_rates("USD=1, EUR=1.5")
     assert converted({"USD": 12_500_000, "EUR": 2_000_000, "XAU": 1}, rates) == 15.5
+    assert [converted(costs, rates) for costs in ({}, {"EUR": 12_500_000}, {"XAU": 1})] == [0, 12.5, 0.000001]
     for wrong in ("", "USD", "usd=1", "USD=0", "USD=-1", "USD=x"):
         with pytest.raises(ValueError, match=r"must be a list|could not convert"):
             exchange_rates(wrong)
@@ -139,7 +94,7 @@ async def test_a_recipients_end_is_told_by_all_of_its_events(database, types, en
     for event in reversed(events_of(recipient_id, *types)):
         await handlers.on_notifications_recorded(database, [record(campaign_id, [event])])
     async with database.pool.connection() as connection:
-        assert await count_ends(connection, campaign_id) == {end: 1}
+        assert await count_ends(connection, USER, campaign_id) == {end: 1}
 
 
 @pytest.mark.parametrize("broken", ["channel", "event type"])
@@ -147,7 +102,7 @@ async def test_what_cannot_be_is_rejected_and_writes_nothing(database, broken):
     campaign_id = uuid4()
     good = record(campaign_id, events_of(new_id(), "sent"))
     events = events_of(new_id(), "sent")
-    bad = record(campaign_id, events, "fax")
+    bad = record(campaign_id, events, channel="fax")
     if broken == "event type":
         bad = record(campaign_id, [msgspec.structs.replace(events[0], event_type="exploded")])
     with pytest.raises(Rejected, match=r"fax|exploded"):

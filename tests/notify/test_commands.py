@@ -18,6 +18,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
 from contracts.topics import SEND_REQUESTS
+from deploy.local.environment import environment_of_running
 from deploy.local.fleet import Fleet
 from deploy.rehearsal import (
     create_accounts,
@@ -150,6 +151,31 @@ async def test_a_campaign_is_watched_to_its_end_and_verified(fleet, tenant, chan
 def damage(fleet: Fleet, service: str, statement: str, campaign_id: str) -> None:
     with psycopg.connect(fleet.database_url(service), autocommit=True) as connection:
         assert connection.execute(statement, (campaign_id,)).rowcount == 1
+
+
+@pytest.mark.usefixtures("people")
+async def test_the_dashboard_is_compared_with_its_sources_and_rebuilt(fleet, tenant):
+    settings = environment_of_running("analytics", fleet.state.root)
+    assert settings == fleet.environment("analytics")
+    operator = Notify(tenant.notify.environment | settings)
+    await at_rest(tenant, campaign_id := await sent_campaign(tenant, "sms"))
+    dashboard = await tenant.api.data("GET", "/dashboard")
+    assert dashboard["smsSendCost"] > 0
+    assert (await operator("analytics", "rebuild"))[0] == 0
+    assert (await tenant.api.data("GET", "/dashboard"))["smsSendCost"] == dashboard["smsSendCost"]
+    code, compared = await tenant.notify.json("analytics", "verify")
+    assert (code, compared["balanced"]) == (0, True), compared
+
+    of_tenant = "user_id = (SELECT user_id FROM campaigns WHERE id = %s)"
+    wrong = f"UPDATE tenant_costs SET cost_micros = cost_micros + 1 WHERE {of_tenant}"
+    damage(fleet, "analytics", wrong, campaign_id)
+    code, compared = await tenant.notify.json("analytics", "verify")
+    assert (code, compared["balanced"]) == (FELL_SHORT, False)
+    code, found = await operator.json("analytics", "rebuild", "--verify")
+    assert (code, found["differing"], found["differences"][0]["table"]) == (FELL_SHORT, 1, "tenant_costs")
+    assert (await operator("analytics", "rebuild"))[0] == 0
+    assert (await operator("analytics", "rebuild", "--verify"))[0] == 0
+    assert (await tenant.notify("analytics", "verify"))[0] == 0
 
 
 DAMAGES = {

@@ -13,6 +13,7 @@ from notify.verification import (
     Recipient,
     Sent,
     compare_books,
+    compare_costs,
     compare_provider,
     compare_recipients,
     recipient_of,
@@ -69,6 +70,27 @@ def test_one_wrong_number_is_found(path, by):
 
 def test_lots_that_disagree_with_their_recipients_are_found():
     assert any(not check.ok for check in compare_books(LEDGER | {"balanced": False}, TOTALS))
+
+
+@pytest.mark.parametrize(
+    ("cost", "by_currency", "holds"),
+    [
+        (12.5, {"USD": 12.5}, [True, True]),
+        (12.4, {"USD": 12.5}, [True, False]),
+        (12.5, {"USD": 12.4}, [False, True]),
+        (12.5, {"EUR": 12.5}, [False, True]),
+        (12.5, {}, [False, True]),
+    ],
+)
+def test_a_dashboard_that_differs_from_the_ledger_is_found(cost, by_currency, holds):
+    dashboard = {"smsSendCost": cost, "smsSendCostByCurrency": by_currency}
+    assert [check.ok for check in compare_costs({"sms": {"USD": 12_500_000}, "push": {}}, dashboard)] == holds
+
+
+def test_the_sum_of_several_currencies_depends_on_rates():
+    dashboard = {"smsSendCost": 99.0, "smsSendCostByCurrency": {"EUR": 1.0, "USD": 2.0}}
+    ledger = {"sms": {"USD": 2_000_000, "EUR": 1_000_000}, "push": {}}
+    assert [check.ok for check in compare_costs(ledger, dashboard)] == [True]
 
 
 def _rows(*outcomes: tuple[str, str | None]) -> list[Recipient]:

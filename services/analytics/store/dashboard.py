@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from contracts.channels import CHANNELS
+from contracts.channels import CHANNELS, Channel
 from contracts.events import CampaignChanged, ProviderChanged, TemplateChanged
+from contracts.events.delivery import EVENT_TYPES
+from services.analytics.domain import CAMPAIGN_STATUSES
+from services.analytics.store.books import find_tenant_costs
 from shared.database import Connection
 
-_SUMS = ("sent", "delivered", "opened", "clicked", "failed")
+RANKED_MAX = 100
+"""The best campaigns are the best of the newest so many, which bounds the work for tenants with thousands."""
 
 
 async def mark_campaigns(connection: Connection, changes: Sequence[CampaignChanged]) -> None:
@@ -61,95 +64,54 @@ async def mark_things(
 
 async def find_numbers(connection: Connection, user_id: str) -> dict[str, Any]:
     """All counts of a tenant's dashboard."""
-    totals = {name: dict.fromkeys(_SUMS, 0) for name in CHANNELS}
+    totals = {name: dict.fromkeys(EVENT_TYPES, 0) for name in CHANNELS}
     cursor = await connection.execute(
-        "SELECT campaign_type, event_type, sum(events)::bigint FROM campaign_totals WHERE user_id = %b GROUP BY 1, 2",
-        (user_id,),
+        "SELECT campaign_type, event_type, events FROM tenant_totals WHERE user_id = %b", (user_id,)
     )
     for channel, event_type, events in await cursor.fetchall():
-        if event_type in _SUMS:
-            totals[channel][event_type] = events
-    costs: dict[str, dict[str, int]] = {name: {} for name in CHANNELS}
-    cursor = await connection.execute(
-        "SELECT campaign_type, currency, sum(cost_micros)::bigint FROM campaign_costs WHERE user_id = %b GROUP BY 1, 2",
-        (user_id,),
-    )
-    for channel, currency, cost_micros in await cursor.fetchall():
-        costs[channel][currency] = cost_micros
-    campaigns = {name: {"total": 0, "active": 0} for name in CHANNELS}
-    by_status: dict[str, int] = {}
+        totals[channel][event_type] = events
+    campaigns = {name: dict.fromkeys(CAMPAIGN_STATUSES, 0) for name in CHANNELS}
     cursor = await connection.execute(
         "SELECT channel, status, count(*) FROM campaigns WHERE user_id = %b AND NOT deleted GROUP BY 1, 2", (user_id,)
     )
     for channel, status, count in await cursor.fetchall():
-        campaigns[channel]["total"] += count
-        campaigns[channel]["active"] += count if status == "sending" else 0
-        by_status[status] = by_status.get(status, 0) + count
+        campaigns[channel][status] = count
     things = {(kind, name): 0 for kind in ("template", "provider") for name in CHANNELS}
     cursor = await connection.execute(
         "SELECT kind, channel, count(*) FROM things WHERE user_id = %b AND NOT deleted GROUP BY 1, 2", (user_id,)
     )
     for kind, channel, count in await cursor.fetchall():
         things[kind, channel] = count
-    return {"totals": totals, "costs": costs, "campaigns": campaigns, "by_status": by_status, "things": things}
+    costs = await find_tenant_costs(connection, user_id)
+    return {"totals": totals, "costs": costs, "campaigns": campaigns, "things": things}
+
+
+_NEWEST = """
+    SELECT id, campaign_name, status, created_at, scheduled_send_time, sent_at FROM campaigns
+    WHERE user_id = %(user_id)b AND channel = %(channel)b AND NOT deleted ORDER BY created_at DESC LIMIT %(newest)b
+    """
+_COUNTS = ", ".join(
+    f"coalesce(sum(events) FILTER (WHERE event_type = '{event_type}'), 0)::bigint AS {event_type}"
+    for event_type in EVENT_TYPES
+)
 
 
 async def find_campaigns(
-    connection: Connection, user_id: str, channel: str, best_first: bool, rows_max: int
+    connection: Connection, user_id: str, channel: Channel, best_first: bool, rows_max: int
 ) -> list[dict[str, Any]]:
-    """A tenant's campaigns with their numbers: the newest, or those with the best share of deliveries."""
-    sums = ", ".join(f"coalesce(sum(t.events) FILTER (WHERE t.event_type = '{s}'), 0)::bigint AS {s}" for s in _SUMS)
-    order = "delivered::float8 / greatest(sent, 1) DESC, sent DESC" if best_first else "created_at DESC"
-    having = "WHERE sent > 0" if best_first else ""
+    """A tenant's campaigns with their counts: the newest, or of those the ones with the best share of successes."""
+    order = f"{channel.success}::float8 / sent DESC, sent DESC" if best_first else "created_at DESC"
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
             f"""
-            SELECT * FROM (
-                SELECT c.id, c.campaign_name, c.status, c.created_at, c.scheduled_send_time, c.sent_at, {sums}
-                FROM campaigns c LEFT JOIN campaign_totals t ON t.campaign_id = c.id
-                WHERE c.user_id = %b AND c.channel = %b AND NOT c.deleted GROUP BY c.id) numbered
-            {having} ORDER BY {order} LIMIT %b
-            """,  # noqa: S608
-            (user_id, channel, rows_max),
-        )
-        return await cursor.fetchall()
-
-
-async def find_events(
-    connection: Connection,
-    user_id: str,
-    campaign_id: UUID | None,
-    recipient_id: UUID | None,
-    event_type: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    after: UUID | None,
-    rows_max: int,
-) -> list[dict[str, Any]]:
-    """A tenant's events in order of id, from after `after`."""
-    conditions = {
-        "campaign_id = %(campaign_id)b": campaign_id,
-        "recipient_id = %(recipient_id)b": recipient_id,
-        "event_type = %(event_type)b": event_type,
-        "event_timestamp >= %(since)b": since,
-        "event_timestamp < %(until)b": until,
-        "id > %(after)b": after,
-    }
-    wanted = " AND ".join(["user_id = %(user_id)b", *(c for c, value in conditions.items() if value is not None)])
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(
-            f"""
-            SELECT id, campaign_id, recipient_id, campaign_type, user_id, event_type, event_timestamp, metadata
-            FROM notification_events WHERE {wanted} ORDER BY id LIMIT %(rows_max)b
+            SELECT * FROM ({_NEWEST}) newest, LATERAL (
+                SELECT {_COUNTS} FROM campaign_totals WHERE user_id = %(user_id)b AND campaign_id = newest.id) counted
+            {"WHERE sent > 0" if best_first else ""} ORDER BY {order} LIMIT %(rows_max)b
             """,  # noqa: S608
             {
                 "user_id": user_id,
-                "campaign_id": campaign_id,
-                "recipient_id": recipient_id,
-                "event_type": event_type,
-                "since": since,
-                "until": until,
-                "after": after,
+                "channel": channel.name,
+                "newest": RANKED_MAX if best_first else rows_max,
                 "rows_max": rows_max,
             },
         )

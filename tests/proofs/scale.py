@@ -1,0 +1,392 @@
+"""`make prove-scale`: a million customers come in through HTTP in bounded memory, and with a campaign of a million
+recipients in each channel and five million events everything that people look at is answered at once.
+
+Customers are imported as a client does it. Ledger and event log are filled by COPY with rows as the product writes
+them (`tests/proofs/filling.py`), then counted by the product's own `analytics rebuild`; the books of the filled
+campaigns must balance, and a replay must find no difference. KEEP=folder keeps all that for the next run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import psycopg
+from pydantic import SecretStr
+
+from contracts.channels import CHANNELS
+from contracts.events import CampaignChanged
+from contracts.http.endpoints import BASE
+from deploy.local.fleet import Fleet
+from deploy.local.state import ROOT
+from deploy.rehearsal import create_tenant, import_customers, write_customers
+from notify.client import Api, open_api
+from notify.verification import Check, compare_books
+from services.analytics.handlers import on_campaigns_changed
+from services.analytics.store.partitions import create_partitions
+from shared.codec import now
+from shared.database import open_database
+from shared.http import cursor_of, keyset_cursor
+from shared.ids import new_id
+from tests.proofs.filling import Campaign, fill, months_ago
+from tests.proofs.report import markdown_table, write_report
+
+SIZE = 1_000_000
+TENANT = "scale"
+REQUESTS = 300
+LIST_MS, DASHBOARD_MS = 50.0, 20.0
+MEMORY_MIB_MAX = 300.0
+SERVERS = ("kafka", "postgres")
+MONTHS = 5
+"""The log reaches back so far."""
+
+SMALL_CAMPAIGNS, SMALL_RECIPIENTS = 500, 3
+"""Per channel, beside the large one: a tenant who has been here for a while."""
+
+ANSWER_SECONDS = 60.0
+CASE_SECONDS = 8.0
+"""What is so slow is not asked any further."""
+
+WARM_UP = 10
+EVENT_FILTERS = ("campaignId", "recipientId", "eventType", "from, to")
+STATUSES = ("queued", "sending", "delivered", "failed", "bounced", "opted_out")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """How fast one kind of request was answered, in milliseconds from its first to its last byte at the service.
+
+    `processor` is the time that service and database worked for one request on average, whoever else has the machine.
+    """
+
+    name: str
+    requests: int
+    processor: float
+    median: float
+    p99: float
+    slowest: float
+    limit: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is fast enough."""
+        return self.p99 <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What the import over HTTP took; `memory_mib` is the peak of each process until its end."""
+
+    good: int
+    seconds: float
+    memory_mib: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything that was measured; `memory_mib` is the peak of each process over all."""
+
+    imported: Imported
+    events: int
+    rebuild_seconds: float
+    verify_seconds: float
+    differing: int
+    checks: list[Check]
+    figures: list[Figure]
+    memory_mib: dict[str, float]
+
+    def mistakes(self) -> list[str]:
+        """What is wrong, however fast."""
+        wrong = [f"differs: {check.name}" for check in self.checks if not check.ok]
+        return wrong + [f"the replay differs in {self.differing} sums"] * bool(self.differing)
+
+    def shortcomings(self) -> list[str]:
+        """What is wrong, too slow or too large."""
+        slow = [f"{one.name} takes {one.p99:.1f} ms at p99" for one in self.figures if not one.holds]
+        large = [
+            f"{name} takes {mib:.0f} MiB"
+            for name, mib in self.memory_mib.items()
+            if name not in SERVERS and mib > MEMORY_MIB_MAX
+        ]
+        return self.mistakes() + slow + large
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is there to be measured: how customers came in, and the large campaign of each channel."""
+
+    imported: Imported
+    large: dict[str, Campaign]
+
+
+async def prove(size: int, seed: int, requests: int, say: Say, kept: Path | None = None) -> Outcome:
+    """Imports, fills, counts, verifies and asks, on a fleet of its own.
+
+    In a folder that is kept, the next run finds the fleet's data and only counts, verifies and asks.
+    """
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="proof-") as temporary:
+        folder = kept or Path(temporary)
+        async with (
+            Fleet.running(folder / "state") as fleet,
+            open_api(fleet.url("gateway"), "") as one,
+        ):
+            api = await create_tenant(fleet, lambda token: Api(one.session, fleet.url("gateway"), token), TENANT)
+            ground = await _ground(fleet, api, folder, size, seed, chance, say)
+            counted, verified = [await _rebuild(fleet, *options) for options in ((), ("--verify",))]
+            say(
+                f"counted {counted['records']:,} events in {counted['seconds']:.0f} s, then compared in "
+                f"{verified['seconds']:.0f} s: {verified['differing']} sums differ"
+            )
+            checks = [check for one in ground.large.values() for check in await _books(api, one)]
+            figures = [await _measure(fleet, case, say) for case in cases(ground.large, chance, requests)]
+            before = ground.imported.memory_mib
+            return Outcome(
+                imported=ground.imported,
+                events=verified["records"],
+                rebuild_seconds=counted["seconds"],
+                verify_seconds=verified["seconds"],
+                differing=verified["differing"],
+                checks=checks,
+                figures=figures,
+                memory_mib={name: max(mib, before.get(name, 0.0)) for name, mib in _memory(fleet).items()},
+            )
+
+
+async def _ground(
+    fleet: Fleet, api: Api, folder: Path, size: int, seed: int, chance: random.Random, say: Say
+) -> Ground:
+    path = folder / f"ground-{size}.json"
+    if path.exists():
+        return msgspec.json.decode(path.read_bytes(), type=Ground)
+    imported = await _import(fleet, api, folder, size, seed)
+    say(f"imported {imported.good:,} of {size:,} rows in {imported.seconds:.0f} s")
+    ground = Ground(imported, await _fill(fleet, size, chance, say))
+    path.write_bytes(msgspec.json.encode(ground))
+    return ground
+
+
+async def _import(fleet: Fleet, api: Api, folder: Path, size: int, seed: int) -> Imported:
+    people = await asyncio.to_thread(write_customers, folder / "customers.csv", size, seed)
+    begin = time.monotonic()
+    answer = await import_customers(api, people)
+    seconds = time.monotonic() - begin
+    assert (answer["imported"], answer["rejected"]) == (size - people.invalid, people.invalid)
+    return Imported(answer["imported"], seconds, _memory(fleet))
+
+
+def _memory(fleet: Fleet) -> dict[str, float]:
+    return {name: one.memory_mib for name, one in sorted(fleet.usage().items())}
+
+
+async def _fill(fleet: Fleet, size: int, chance: random.Random, say: Say) -> dict[str, Campaign]:
+    """Another tenant's campaign, then ours: many small ones, and one large one in each channel, which are returned."""
+    campaigns = [Campaign("neighbour", "sms", months_ago(1), size // 2)]
+    large = {channel: Campaign(TENANT, channel, now() - timedelta(days=2), size) for channel in CHANNELS}
+    for channel in CHANNELS:
+        campaigns += [
+            Campaign(TENANT, channel, months_ago(number % MONTHS) - timedelta(days=2), SMALL_RECIPIENTS)
+            for number in range(SMALL_CAMPAIGNS)
+        ]
+        campaigns.append(large[channel])
+    async with open_database(SecretStr(fleet.database_url("analytics")), 2, "filling") as database:
+        async with database.transaction() as connection:
+            await create_partitions(connection, months_ago(MONTHS), MONTHS + 1)
+        await on_campaigns_changed(database, [_changed(one) for one in campaigns])
+    urls = fleet.database_url("dispatcher"), fleet.database_url("analytics")
+    with psycopg.connect(urls[0]) as ledger, psycopg.connect(urls[1]) as log:
+        for one in campaigns:
+            written = await asyncio.to_thread(fill, ledger, log, one, chance)
+            if one.recipients > SMALL_RECIPIENTS:
+                say(f"filled {one.channel} campaign of {one.recipients:,} recipients: {written:,} events")
+    for url in urls:
+        with psycopg.connect(url, autocommit=True) as connection:
+            await asyncio.to_thread(connection.execute, "VACUUM ANALYZE")
+    return large
+
+
+def _changed(campaign: Campaign) -> CampaignChanged:
+    return CampaignChanged(
+        event_id=new_id(),
+        occurred_at=now(),
+        campaign_id=campaign.id,
+        user_id=campaign.user_id,
+        channel=campaign.channel,
+        version=1,
+        campaign_name="Sale",
+        status="sent",
+        created_at=campaign.began,
+        sent_at=campaign.began,
+    )
+
+
+async def _rebuild(fleet: Fleet, *options: str) -> dict[str, Any]:
+    """What the product's own command says."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.analytics", "rebuild", "--json", *options),
+        env=fleet.environment("analytics"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    out, _ = await process.communicate()
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+async def _books(api: Api, campaign: Campaign) -> list[Check]:
+    found = await api.data("GET", f"/{campaign.channel}/campaigns/{campaign.id}/verification")
+    return compare_books(found["ledger"], found)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A kind of request: its targets are asked for one after the other."""
+
+    name: str
+    owner: str
+    targets: Sequence[str]
+    limit_ms: float = LIST_MS
+
+
+def cases(large: dict[str, Campaign], chance: random.Random, requests: int) -> list[Case]:
+    """What is asked, each so many times at random places."""
+    found = [Case("dashboard", "analytics", ["/dashboard"] * requests, DASHBOARD_MS)]
+    for channel, campaign in large.items():
+        at = f"/{channel}/campaigns/{campaign.id}"
+        found.append(Case(f"{channel} timeline", "analytics", [f"{at}/timeline"] * requests))
+        found += _recipient_cases(campaign, f"{at}/recipients", chance, requests)
+    return found + _event_cases(large["sms"], chance, requests)
+
+
+def _recipient_cases(campaign: Campaign, at: str, chance: random.Random, requests: int) -> list[Case]:
+    address = CHANNELS[campaign.channel].address_field
+    addresses = [one.replace("+", "%2B") for one in campaign.addresses]
+    deep = [f"cursor={cursor_of(chance.choice(campaign.recipient_ids))}" for _ in range(requests)]
+    wanted = {
+        "first page": [""] * requests,
+        "deep page": deep,
+        address: [f"{address}={chance.choice(addresses)}" for _ in range(requests)],
+    }
+    for status in STATUSES:
+        wanted[f"status {status}, first page"] = [f"status={status}"] * requests
+        wanted[f"status {status}, deep page"] = [f"status={status}&{cursor}" for cursor in deep]
+    return [
+        Case(f"{campaign.channel} recipients, {name}", "dispatcher", [f"{at}?{query}" for query in queries])
+        for name, queries in wanted.items()
+    ]
+
+
+def _event_cases(campaign: Campaign, chance: random.Random, requests: int) -> list[Case]:
+    """Every combination of filters, from its beginning and from the middle."""
+    found = []
+    for chosen in range(2 ** len(EVENT_FILTERS)):
+        names = [name for bit, name in enumerate(EVENT_FILTERS) if chosen >> bit & 1]
+        first, deep = [], []
+        for _ in range(requests):
+            at, identity = chance.choice(campaign.events)
+            since, until = (at - timedelta(minutes=1)).isoformat(), (at + timedelta(minutes=1)).isoformat()
+            values = {
+                "campaignId": f"campaignId={campaign.id}",
+                "recipientId": f"recipientId={chance.choice(campaign.recipient_ids)}",
+                "eventType": f"eventType={chance.choice(('sent', 'delivered', 'bounced', 'opened'))}",
+                "from, to": f"from={since}&to={until}".replace("+", "%2B"),
+            }
+            query = "&".join(values[name] for name in names)
+            first.append(f"/events?{query}")
+            deep.append(f"/events?{query}&cursor={keyset_cursor(at.isoformat(), str(identity))}")
+        name = f"events by {', '.join(names)}" if names else "events"
+        found += [Case(f"{name}, first page", "analytics", first), Case(f"{name}, deep page", "analytics", deep)]
+    return found
+
+
+async def _measure(fleet: Fleet, case: Case, say: Say) -> Figure:
+    """Asks the service itself, as the gateway does, over one connection; the first answers are not counted."""
+    headers = {"Authorization": f"Bearer {fleet.secrets['internal_token']}", "X-User-Id": TENANT}
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+    milliseconds = []
+    warm_up = case.targets[:WARM_UP]
+    worked, until = _worked_seconds(fleet, case.owner), time.monotonic() + CASE_SECONDS
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+        for target in (*warm_up, *case.targets):
+            begin = time.perf_counter()
+            async with session.get(f"{fleet.url(case.owner)}{BASE}{target}") as answer:
+                body = await answer.read()
+            milliseconds.append((time.perf_counter() - begin) * 1e3)
+            assert answer.status == 200, (case.name, target, body)
+            if time.monotonic() > until and len(milliseconds) > len(warm_up):
+                break
+    processor = (_worked_seconds(fleet, case.owner) - worked) / len(milliseconds) * 1e3
+    measured = sorted(milliseconds[len(warm_up) :])
+    p99 = measured[min(int(len(measured) * 0.99), len(measured) - 1)]
+    figure = Figure(case.name, len(measured), processor, statistics.median(measured), p99, measured[-1], case.limit_ms)
+    times = f"processor {figure.processor:.1f} ms, median {figure.median:.1f} ms, p99 {figure.p99:.1f} ms"
+    say(f"{figure.name}: {times}{'' if figure.holds else ' TOO SLOW'}")
+    return figure
+
+
+def _worked_seconds(fleet: Fleet, owner: str) -> float:
+    usage = fleet.usage()
+    return usage[owner].cpu_seconds + usage["postgres"].cpu_seconds
+
+
+def main() -> None:
+    """Exits 1 where anything falls short."""
+    size = int(os.environ.get("SIZE") or SIZE)
+    seed = int(os.environ.get("SEED") or time.time() % 1_000_000)
+    kept = Path(os.environ["KEEP"]).resolve() if os.environ.get("KEEP") else None
+    print(f"{size:,} customers, seed {seed}", flush=True)
+    outcome = asyncio.run(prove(size, seed, REQUESTS, lambda line: print(line, flush=True), kept))
+    imported = outcome.imported
+    rows = [
+        [
+            one.name,
+            one.requests,
+            *(round(ms, 1) for ms in (one.processor, one.median, one.p99, one.slowest)),
+            one.limit,
+            "yes" if one.holds else "no",
+        ]
+        for one in outcome.figures
+    ]
+    memory = [[name, round(mib), round(outcome.memory_mib[name])] for name, mib in imported.memory_mib.items()]
+    text = f"""
+{imported.good:,} customers were imported over HTTP in {imported.seconds:.0f} s ({imported.good / imported.seconds:,.0f}
+a second), from a file of {size:,} rows. Ledger and event log were then filled by COPY with rows as the product writes
+them: a campaign of {size:,} recipients in each channel, {2 * SMALL_CAMPAIGNS:,} small ones over {MONTHS} months and
+another tenant's, {outcome.events:,} events in all. `analytics rebuild` counted them in {outcome.rebuild_seconds:.0f} s,
+`analytics rebuild --verify` compared in {outcome.verify_seconds:.0f} s ({outcome.differing} sums differ), and
+{sum(check.ok for check in outcome.checks)} of {len(outcome.checks)} checks of the two campaigns' books hold.
+
+Peaks of resident memory, MiB (of PostgreSQL, its largest process):
+
+{markdown_table(["process", "until the import's end", "over all"], memory)}
+
+Milliseconds from request to the last byte of the answer, asked of the service itself as the gateway asks it, 100 rows a
+page, {REQUESTS} requests each at random places, or as many as {CASE_SECONDS:.0f} s allow; the client shares the
+machine. *Processor* is the time that service and database worked for one of them on average.
+
+{markdown_table(["request", "requests", "processor", "median", "p99", "slowest", "limit (p99)", "holds"], rows)}
+"""
+    path = write_report("scale", "Scale", f"make prove-scale SIZE={size} SEED={seed}", text)
+    print(f"{path}")
+    if short := outcome.shortcomings():
+        sys.exit("prove-scale: falls short:\n  " + "\n  ".join(short))
+
+
+if __name__ == "__main__":
+    main()
