@@ -18,7 +18,7 @@ from services.audience.store.expansions import delete_addresses
 from services.audience.store.forecasts import Forecast, delete_forecasts
 from tests.asking import Client
 from tests.audience.conftest import EVERYBODY, PAGE, Tenant, person, phone
-from tests.audience.faults import every_step
+from tests.faults import every_step
 
 HELLO = Content(body="Hi {{firstName}}")
 BOTH = pytest.mark.parametrize("channel", sorted(CHANNELS))
