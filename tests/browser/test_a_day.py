@@ -297,3 +297,39 @@ async def test_a_page_that_lost_its_stream_says_so_and_asks(window: Window, tena
         await expect(watched.page.locator("[data-stream]")).to_contain_text("Connection lost", timeout=SENT_MS)
         await watched.page.unroute("**/live")
         await expect(watched.page.locator("[data-stream]")).to_have_text("Live", timeout=SENT_MS)
+
+
+CARELESS = {
+    "/notification/sms/campaigns/{draft}/schedule": {"scheduledSendTime": "0001-01-01T00:00"},
+    "/notification/sms/campaigns/{draft}/audience": {"mode": "expert", "text": "[" * 100_000, "intent": "save"},
+    "/notification/sms/campaigns/{draft}/audience/part": {
+        "mode": "all",
+        "field": "x",
+        "intent": "remove-" + "9" * 5_000,
+    },
+    "/notification/sms/campaigns/{draft}/test": {"people": "\0, ,+"},
+    "/notification/sms/campaigns": {"campaignName": "x" * 5_000, "templateId": "none"},
+    "/notification/sms/templates": {"templateName": "\0", "content": "{{"},
+    "/notification/settings": {"approvalAbove": "9" * 5_000},
+    "/notification/users": {"email": "nobody", "name": "", "role": "king"},
+    "/notification/api-keys": {"name": ""},
+    "/notification/sms/providers/new?vendor=twilio": {"config.ratePerSecond": "9" * 5_000},
+    "/notification/customers/C0000001/preferences": {"smsCategories": "x" * 10_000},
+}
+
+
+async def test_a_careless_form_gets_a_page_that_says_what_to_change(window: Window, tenant: Tenant) -> None:
+    body = {"campaignName": "Careless", "templateId": tenant.templates["sms"], "providerId": tenant.accounts["sms"]}
+    draft = (await tenant.api.data("POST", "/sms/campaigns", body))["id"]
+    async with window() as watched:
+        token = await watched.page.locator("[name=csrfToken]").first.get_attribute("value")
+        context = watched.page.context
+        await context.add_cookies([{"name": "zone", "value": "Nowhere/At%20all", "url": tenant.url}])
+        answers = {}
+        for path, fields in CARELESS.items():
+            form = {**fields, "csrfToken": token or ""}
+            answer = await context.request.post(tenant.url + path.format(draft=draft), form=form)
+            answers[path] = answer.status
+        assert {status for status in answers.values() if status >= 500 or status == 403} == set(), answers
+        assert await watched.go("/notification?cursor=nonsense") == 200
+        assert await watched.go("/notification/customers?cursor=nonsense") == 422

@@ -58,7 +58,7 @@ def zone_of(request: Request) -> ZoneInfo:
     name = unquote(request.cookies.get(ZONE_COOKIE, ""))[:ZONE_MAX]
     try:
         return ZoneInfo(name) if name else ZoneInfo("UTC")
-    except (ValueError, OSError):  # no such zone, or a name that is no zone's
+    except (KeyError, ValueError, OSError):  # no such zone, or a name that cannot be one's
         return ZoneInfo("UTC")
 
 

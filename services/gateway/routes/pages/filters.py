@@ -80,8 +80,8 @@ def choice_of_form(form: Form) -> Choice:
     intent, _, number = form["intent"].partition("-")
     if intent == "add":
         conditions.append(Condition())
-    if intent == "remove" and number.isdecimal():
-        conditions = [one for index, one in enumerate(conditions) if index != int(number)]
+    if intent == "remove":
+        conditions = [one for index, one in enumerate(conditions) if str(index) != number]
     return Choice(mode, conditions, form["text"])
 
 
@@ -110,7 +110,7 @@ def filter_of(choice: Choice) -> dict[str, Any]:
     if choice.mode == "expert":
         try:
             found = json.loads(choice.text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"is not JSON: {error}") from None
         if not isinstance(found, dict):
             raise ValueError("must be an object")

@@ -107,10 +107,10 @@ def review_pages(channel: Channel) -> APIRouter:
     @router.post("/schedule")
     async def schedule(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
         try:
-            at_time = datetime.fromisoformat(sent["scheduledSendTime"]).replace(tzinfo=zone_of(desk.request))
-        except ValueError:
+            wanted = datetime.fromisoformat(sent["scheduledSendTime"]).replace(tzinfo=zone_of(desk.request))
+            body = {"scheduledSendTime": wanted.astimezone(UTC).isoformat()}
+        except (ValueError, OverflowError):
             return await page(desk, campaign_id, {"scheduledSendTime": "choose a day and a time"})
-        body = {"scheduledSendTime": at_time.astimezone(UTC).isoformat()}
         return await unless_mistyped(desk, campaign_id, sent) or await act(
             desk, campaign_id, "schedule", body, "The campaign is scheduled."
         )

@@ -15,6 +15,7 @@ from services.gateway.routes.pages.words import ROLE_WORDS, SCOPE_WORDS
 from shared.http import Problem
 
 LIST_LIMIT = 100
+DIGITS_MAX = 9
 PEOPLE, KEYS = "/notification/users", "/notification/api-keys"
 FORM_PROBLEMS = (409, 422)
 router = APIRouter(prefix="/notification")
@@ -118,8 +119,9 @@ async def show_settings(desk: AtDesk) -> Response:
 async def change_settings(desk: AtDesk, sent: Sent) -> Response:
     """From now on."""
     above = sent["approvalAbove"]
+    is_number = above.isdecimal() and len(above) <= DIGITS_MAX
     try:
-        await desk.do("PATCH", "/settings", {"approvalAbove": int(above) if above.isdecimal() else above or None})
+        await desk.do("PATCH", "/settings", {"approvalAbove": int(above) if is_number else above or None})
     except Problem as problem:
         if problem.status != 422:
             raise
