@@ -46,6 +46,7 @@ VALUES = {
     "uuid": "gen_random_uuid()", "text": "gen_random_uuid()::text", "bytea": "decode(md5(random()::text), 'hex')",
     "timestamptz": "now()", "date": "now()", "interval": "'1 day'", "bool": "true", "inet": "'127.0.0.1'",
     "int2": "1", "int4": "1", "int8": "(random() * 1e9)::int8", "float8": "1", "jsonb": "'{}'", "_text": "'{}'",
+    "_uuid": "'{}'",
 }  # fmt: skip
 """Any value of each type."""
 
