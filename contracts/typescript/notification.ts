@@ -1521,6 +1521,8 @@ export interface components {
             /** @default null */
             templateId?: string | null;
             /** @default null */
+            trackLinks?: boolean | null;
+            /** @default null */
             unknownPolicy?: ("hold" | "resend_if_proven_absent" | "resend") | null;
         };
         /** @description How a forecast is asked for. `restart` makes a new one even where a fresh one is there. */
@@ -1581,7 +1583,11 @@ export interface components {
         };
         /** @enum {string} */
         CampaignType: "sms" | "push";
-        /** @description A new campaign. An empty `audienceFilter` means the added recipients only, `{"all": []}` every customer. */
+        /**
+         * @description A new campaign. An empty `audienceFilter` means the added recipients only, `{"all": []}` every customer.
+         *
+         *     `trackLinks` decides whether clicks are counted; without it the template does.
+         */
         CampaignWrite: {
             /** @default null */
             audienceFilter?: {
@@ -1598,6 +1604,8 @@ export interface components {
             scheduledSendTime?: string | null;
             /** Format: uuid */
             templateId: string;
+            /** @default null */
+            trackLinks?: boolean | null;
             /**
              * @default hold
              * @enum {string}
@@ -2322,6 +2330,8 @@ export interface components {
             templateName?: string | null;
             /** @default null */
             title?: string | null;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /** @description A push notification. */
         PushTemplateWrite: {
@@ -2334,6 +2344,8 @@ export interface components {
             imageUrl?: string | null;
             templateName: string;
             title: string;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /** @description One recipient with every attempt, and everything that was heard since. */
         RecipientStory: {
@@ -2623,6 +2635,8 @@ export interface components {
             } | null;
             imageUrl?: string | null;
             title?: string | null;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /** @description One message to one person. A repeated `requestId` is the same request and is sent once. */
         SendMessage: {
@@ -2668,9 +2682,11 @@ export interface components {
          *
          *     `approvalAbove`: a campaign to more recipients than that is only sent when a second person approves; by default no
          *     campaign needs it. `requestsPerMinute`: of each key and each session; by default as many as the operator allows.
+         *     `businessName`: as customers read it on the page with their own preferences; by default the user id.
          */
         SettingsChange: {
             approvalAbove?: number | null;
+            businessName?: string | null;
             requestsPerMinute?: number | null;
         };
         /** @description Who wants to sign in. */
@@ -2687,6 +2703,8 @@ export interface components {
             description?: string | null;
             /** @default null */
             templateName?: string | null;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /** @description A text message. */
         SmsTemplateWrite: {
@@ -2694,6 +2712,8 @@ export interface components {
             /** @default null */
             description?: string | null;
             templateName: string;
+            /** @default false */
+            trackLinks?: boolean;
         };
         /**
          * @description The table has a CHECK with the same words.
