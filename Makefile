@@ -11,7 +11,7 @@ PACKAGES := $(wildcard contracts shared services deploy notify)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
-.PHONY: all help setup demo up down ps servers test lint format types imports tests bench contracts lock clean
+.PHONY: all help setup demo up down ps servers test chromium lint format types imports tests bench contracts lock clean
 
 all: setup help
 
@@ -52,8 +52,15 @@ servers: $(READY) ## start only Kafka and PostgreSQL in the foreground
 
 test: lint tests ## everything that must hold before a change is accepted
 
-tests: $(READY) ## the tests alone (TESTS=tests/unit picks some)
+tests: $(READY) chromium ## the tests alone (TESTS=tests/unit picks some)
 	@$(BIN)/python -m pytest $(TESTS)
+
+chromium: ## install the browser that tests the pages, where it is missing
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo 'installing Chromium by apt-get' && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+		{ echo 'Chromium is needed to test the pages, and only root can install it (Debian, Ubuntu: apt install chromium).' >&2; \
+		exit 1; }
 
 lint: format types imports ## style, types and the rules for imports
 
@@ -76,6 +83,7 @@ prove-%: $(READY) ## a long proof of one claim, such as prove-crashes (SIZE=, SE
 contracts: $(READY) ## write the documents that are generated from contracts/
 	@$(BIN)/python -m contracts.generate
 	@$(BIN)/python -m deploy.openapi
+	@$(BIN)/python -m deploy.typescript
 
 lock: $(READY) ## choose newer packages and write the lock files
 	@$(PYTHON) -m venv .local/lock

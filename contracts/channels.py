@@ -41,7 +41,7 @@ class Channel:
 SMS = Channel(
     name="sms",
     address_column="phone_number",
-    engagement_columns=("read_at",),
+    engagement_columns=("read_at", "clicked_at"),
     recipient_columns=(),
     body_max=480,
     title_max=None,

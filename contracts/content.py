@@ -1,6 +1,6 @@
 """The language of message texts: placeholders, rendering, and how many SMS segments a text takes.
 
-Placeholders are `{{firstName}}`, `{{attributes.plan}}`, or with a fallback `{{firstName|there}}`.
+Placeholders are `{{firstName}}`, `{{attributes.plan}}`, `{{unsubscribeUrl}}`, or with a fallback `{{firstName|there}}`.
 Segment rules: GSM 03.38 (160 septets alone, 153 a part) and UCS-2 (70 units alone, 67 a part).
 """
 
@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 VARIABLES_MAX = 50
+LINK_VARIABLES = frozenset({"unsubscribeUrl", "preferencesUrl"})
+"""Links that are made for each recipient (`contracts.links`)."""
+
 CUSTOMER_VARIABLES = frozenset({"firstName", "lastName", "fullName", "customerId", "email", "country", "locale"})
 
 SAMPLE_VALUES = {
@@ -24,7 +27,7 @@ SAMPLE_VALUES = {
 }
 """Of a customer who does not exist, for previews and tests."""
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_.]{0,79})\s*(?:\|([^{}]{0,80}))?\}\}")
+PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z][A-Za-z0-9_.]{0,79})\s*(?:\|([^{}]{0,80}))?\}\}")
 _STRAY = re.compile(r"\{\{|\}\}")
 _ATTRIBUTE = re.compile(r"attributes\.[A-Za-z0-9_]{1,64}")
 
@@ -67,15 +70,16 @@ class Template:
 
 def parse(source: str, is_known: Callable[[str], bool] | None = None) -> Template:
     """Reads a text; raises `ContentError` naming the first unknown variable or stray brace pair."""
-    known = is_known or is_customer_variable
+    known = is_known or is_variable
     literals: list[str] = []
     slots: list[tuple[str, str | None]] = []
     end = 0
-    for match in _PLACEHOLDER.finditer(source):
+    for match in PLACEHOLDER.finditer(source):
         name = match.group(1)
         if not known(name):
             raise ContentError(
-                f"unknown variable {{{{{name}}}}}: use {', '.join(sorted(CUSTOMER_VARIABLES))} or attributes.<name>"
+                f"unknown variable {{{{{name}}}}}: use {', '.join(sorted(CUSTOMER_VARIABLES | LINK_VARIABLES))}"
+                " or attributes.<name>"
             )
         literals.append(source[end : match.start()])
         slots.append((name, match.group(2)))
@@ -93,6 +97,11 @@ def parse(source: str, is_known: Callable[[str], bool] | None = None) -> Templat
         _literals=tuple(literals),
         _slots=tuple(slots),
     )
+
+
+def is_variable(name: str) -> bool:
+    """True for all that a text may name: what we know of a customer, and links that are made for each recipient."""
+    return name in LINK_VARIABLES or is_customer_variable(name)
 
 
 def is_customer_variable(name: str) -> bool:

@@ -125,6 +125,14 @@ MESSAGE_REFERENCES = Topic(
     "Providers' ids of messages whose receipts will name nothing else.",
     retention_ms=30 * _DAY_MS,
 )
+TRACKED_LINKS = Topic(
+    "tracked-links",
+    "dispatcher",
+    "user id",
+    (events.LinksTracked,),
+    "Where the links lead whose clicks are counted.",
+    retention_ms=30 * _DAY_MS,
+)
 RECEIPTS = Topic(
     "receipts",
     "delivery_receipt",
@@ -163,6 +171,7 @@ TOPICS: tuple[Topic, ...] = (
     CAMPAIGN_PROGRESS,
     ADDRESS_VERDICTS,
     MESSAGE_REFERENCES,
+    TRACKED_LINKS,
     RECEIPTS,
     INBOUND_MESSAGES,
     DEAD_LETTERS,

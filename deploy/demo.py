@@ -20,6 +20,7 @@ from deploy.rehearsal import (
     FAULTS,
     People,
     create_accounts,
+    create_admin,
     create_campaign,
     create_tenant,
     import_customers,
@@ -57,7 +58,9 @@ async def demo(failed: list[str]) -> None:
     people = write_customers(state.root / "demo-customers.csv", size, seed)
     console.print(f"{size:,} rows of customers, seed {seed} (SEED= repeats it)")
     async with Fleet.running(gateway_port=gateway_port(), say=lambda text: console.print(text, style="dim")) as fleet:
-        results = await run(fleet, people, seed)
+        tenant = f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
+        person = await create_admin(fleet, tenant)
+        results = await run(fleet, tenant, people, seed)
         failed.extend(result["channel"] for result in results if not result["balanced"])
         usage = fleet.usage()
         _show_usage(usage)
@@ -66,8 +69,12 @@ async def demo(failed: list[str]) -> None:
             "memoryMiB": {name: one.memory_mib for name, one in usage.items()},
             "cpuSeconds": {name: one.cpu_seconds for name, one in usage.items()},
         }
+        email, password = person
         console.print(
-            f"dashboard: {fleet.url('gateway')}/api/notification/dashboard   API: {fleet.url('gateway')}/docs"
+            f"dashboard: {fleet.url('gateway')}/notification   API: {fleet.url('gateway')}/docs\n"
+            f"sign in as {email} with the password {password}",
+            markup=False,
+            soft_wrap=True,
         )
         print(json.dumps(summary), flush=True)
         if not once:
@@ -75,11 +82,10 @@ async def demo(failed: list[str]) -> None:
             await asyncio.Event().wait()
 
 
-async def run(fleet: Fleet, people: People, seed: int) -> list[dict[str, Any]]:
+async def run(fleet: Fleet, tenant: str, people: People, seed: int) -> list[dict[str, Any]]:
     """Imports, sends both campaigns and verifies them."""
     simulator_url = fleet.url("provider_simulator")
     async with open_api(fleet.url("gateway"), "") as anonymous:
-        tenant = f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
         api = await create_tenant(fleet, lambda token: Api(anonymous.session, fleet.url("gateway"), token), tenant)
         remember_key(api.token, fleet.state.root)
         await set_faults(api, simulator_url, FAULTS, seed)

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from contracts.generate import FOLDER
 from services.gateway.app import make_app
 from services.gateway.routes.describing import describe
+from services.gateway.routes.entrance import Entrance
 from services.gateway.settings import GatewaySettings
 
 PATH = FOLDER / "openapi.json"
@@ -33,7 +34,7 @@ def document() -> str:
         analytics_url=nowhere,
     )
     unused = cast("Any", None)
-    described = describe(make_app(unused, unused, unused, settings))
+    described = describe(make_app(Entrance(unused, unused, unused, unused, settings), unused, unused))
     return json.dumps(described, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 

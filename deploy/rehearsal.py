@@ -6,6 +6,7 @@ import asyncio
 import csv
 import json
 import random
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deploy.local.fleet import Fleet
 from notify.checking import Verified, verify_campaign
-from notify.client import Api, ApiError
+from notify.client import Api, ApiError, open_api
 
 UPLOAD_PIECE_BYTES = 64 * 1024
+PASSWORD_BYTES = 12
 POLL_SECONDS = 0.1
 POLL_WORKING_SECONDS = 1.0
 """While much waits the accounting is asked for less often: each answer counts all recipients."""
@@ -137,6 +139,15 @@ async def create_tenant(fleet: Fleet, session_api: Callable[[str], Api], user_id
     internal = session_api(fleet.secrets["internal_token"])
     made = await internal.data("POST", "//internal/keys", {"userId": user_id, "name": "rehearsal"})
     return session_api(made["apiKey"])
+
+
+async def create_admin(fleet: Fleet, user_id: str) -> tuple[str, str]:
+    """(e-mail address, password) of a new person who may do everything for the tenant."""
+    email, password = f"admin@{user_id}.example", secrets.token_urlsafe(PASSWORD_BYTES)
+    async with open_api(fleet.url("gateway"), fleet.secrets["internal_token"], user_id) as api:
+        body = {"email": email, "name": "Demo admin", "role": "admin", "password": password}
+        await api.data("POST", "/users", body)
+    return email, password
 
 
 async def set_faults(api: Api, simulator_url: str, faults: dict[str, Any], seed: int) -> None:

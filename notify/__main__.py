@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from notify.client import open_api
-from notify.commands import analytics, campaign, customers, dead_letters, fleet, keys, requests
+from notify.commands import analytics, campaign, customers, dead_letters, fleet, keys, requests, users
 from notify.display import console
 from notify.running import run
 from notify.settings import find_settings
@@ -24,6 +24,7 @@ app.add_typer(customers.app, name="import")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(analytics.app, name="analytics")
 app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
 app.add_typer(fleet.app, name="fleet")
 app.command("send-request")(requests.send_request)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import msgspec
+
+from notify.settings import Settings
 
 BASE = "/api/notification"
 ANSWER_SECONDS = 60.0
@@ -87,11 +89,20 @@ async def _read(answer: aiohttp.ClientResponse) -> Any:
 
 
 @asynccontextmanager
-async def open_api(url: str, token: str) -> AsyncIterator[Api]:
-    """The API until the end of the block; raises `aiohttp.ClientError` when nobody answers."""
+async def open_api(url: str, token: str, user: str | None = None) -> AsyncIterator[Api]:
+    """The API until the end of the block; raises `aiohttp.ClientError` when nobody answers.
+
+    `user` says on behalf of which tenant the fleet's own token is used.
+    """
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    headers = {} if user is None else {"X-User-Id": user}
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
         yield Api(session, url.rstrip("/"), token)
+
+
+def as_operator(settings: Settings, user: str) -> AbstractAsyncContextManager[Api]:
+    """The API as an operator of the fleet uses it on behalf of a tenant."""
+    return open_api(settings.url, settings.internal_token, user)
 
 
 async def find_campaign(api: Api, campaign_id: str) -> tuple[str, dict[str, Any]]:

@@ -94,6 +94,16 @@ class RateColumn(ProgressColumn):
         return Text(f"{speed:,.0f}/s" if known else "")
 
 
+def entries_table(columns: Sequence[str], entries: Sequence[dict[str, Any]]) -> Table:
+    """What a list of the API holds, by the names of its fields."""
+    table = Table()
+    for name in columns:
+        table.add_column(name)
+    for entry in entries:
+        table.add_row(*(_shown(entry[name]) for name in columns))
+    return table
+
+
 def progress_bar(unit: str) -> Progress:
     """Done, total, rate, time so far and to go. Tasks carry a `note`."""
     return Progress(

@@ -28,12 +28,13 @@ class Seal:
         """The values, encrypted and authenticated."""
         return self.fernet.encrypt(msgspec.json.encode(values))
 
-    def open(self, sealed: bytes) -> dict[str, object]:
-        """The values again; raises `SealBroken`."""
+    def open(self, sealed: bytes, seconds: int | None = None) -> dict[str, object]:
+        """The values again; raises `SealBroken`, also for what was sealed more than so many seconds ago."""
         try:
-            values: dict[str, object] = msgspec.json.decode(self.fernet.decrypt(sealed))
+            values: dict[str, object] = msgspec.json.decode(self.fernet.decrypt(sealed, ttl=seconds))
         except InvalidToken:
-            raise SealBroken("sealed with another SECRETS_KEY: restore the key that sealed it") from None
+            late = "" if seconds is None else f", or more than {seconds} seconds ago"
+            raise SealBroken(f"sealed with another SECRETS_KEY{late}: restore the key that sealed it") from None
         return values
 
 

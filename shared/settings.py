@@ -35,6 +35,13 @@ class ServiceSettings(HttpSettings):
     dead_letters_max: int = Field(100, validation_alias="DEAD_LETTERS_MAX", ge=0, le=100_000)
 
 
+class LinkSettings(ServiceSettings):
+    """What every service needs that makes or measures the links in messages."""
+
+    link_base_url: str = Field(validation_alias="LINK_BASE_URL", pattern="^https?://[^/]+$", max_length=100)
+    """Where links in messages lead: the gateway, by a host as short as there is one."""
+
+
 def listed(text: str) -> frozenset[str]:
     """The entries of a setting that is a comma-separated list."""
     return frozenset(entry.strip() for entry in text.split(",") if entry.strip())

@@ -18,6 +18,7 @@ class Answer:
     status_code: int
     headers: dict[str, str]
     content: bytes
+    set_cookies: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -88,7 +89,9 @@ class Client:
         await self.app(scope, receive, send)
         (start,) = [message for message in sent if message["type"] == "http.response.start"]
         content = b"".join(m.get("body", b"") for m in sent if m["type"] == "http.response.body")
-        return Answer(start["status"], {k.decode(): v.decode() for k, v in start["headers"]}, content)
+        told = [(name.decode(), value.decode()) for name, value in start["headers"]]
+        cookies = tuple(value for name, value in told if name == "set-cookie")
+        return Answer(start["status"], dict(told), content, cookies)
 
 
 def _encode(value: Any) -> bytes:

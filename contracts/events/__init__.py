@@ -21,12 +21,14 @@ from contracts.events.delivery import (
     AddressVerdict,
     CampaignHalted,
     CampaignProgressed,
+    LinksTracked,
     MessageReference,
     MessagesReferenced,
     NotificationEvent,
     NotificationsRecorded,
     ProviderChanged,
     Repricing,
+    TrackedLink,
 )
 from contracts.events.event import Event
 from contracts.events.receipts import InboundMessageReceived, Receipt, ReceiptsRecorded
@@ -45,6 +47,7 @@ EVENTS: dict[str, type[Event]] = {
         CampaignProgressed,
         CampaignResumed,
         InboundMessageReceived,
+        LinksTracked,
         LotResolved,
         MessagesReferenced,
         NotificationsRecorded,
@@ -71,6 +74,7 @@ __all__ = [
     "Content",
     "Event",
     "InboundMessageReceived",
+    "LinksTracked",
     "LotResolved",
     "MessageReference",
     "MessagesReferenced",
@@ -85,4 +89,5 @@ __all__ = [
     "Repricing",
     "SendRequested",
     "TemplateChanged",
+    "TrackedLink",
 ]

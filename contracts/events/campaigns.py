@@ -10,13 +10,17 @@ from contracts.events.event import Event, Record
 
 
 class Content(Record, frozen=True, kw_only=True):
-    """What is sent, as templates; `title`, `image_url`, `action_url` and `data` are for channels that know them."""
+    """What is sent, as templates; `title`, `image_url`, `action_url` and `data` are for channels that know them.
+
+    With `track_links` the links of body and action URL are sent as links of ours, whose clicks are counted.
+    """
 
     body: str
     title: str | None = None
     image_url: str | None = None
     action_url: str | None = None
     data: dict[str, str] | None = None
+    track_links: bool = False
 
 
 class CampaignLaunched(Event, frozen=True, kw_only=True):

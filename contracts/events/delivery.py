@@ -57,9 +57,9 @@ class NotificationsRecorded(Event, frozen=True, kw_only=True):
     """What the ledger recorded about recipients of one campaign (or send request), up to 500 at a time.
 
     The public stream of events: every event of the specification's list appears here, and at least once. `provider`
-    is the type of the provider that said so, `app` for the customer's own app, `none` where nobody was asked and
-    `any` where the ledger itself gave up. `lane` is bulk or transactional. `repricings` correct the cost of messages
-    whose `sent` event was said before.
+    is the type of the provider that said so, `app` for the customer's own app, `link` for a link of ours that was
+    followed, `none` where nobody was asked and `any` where the ledger itself gave up. `lane` is bulk or
+    transactional. `repricings` correct the cost of messages whose `sent` event was said before.
     """
 
     campaign_id: UUID
@@ -85,6 +85,20 @@ class MessagesReferenced(Event, frozen=True, kw_only=True):
     channel: str
     provider: str
     references: list[MessageReference]
+
+
+class TrackedLink(Record, frozen=True, kw_only=True):
+    """Where a link of ours leads; `number` never changes its destination."""
+
+    number: int
+    destination: str
+
+
+class LinksTracked(Event, frozen=True, kw_only=True):
+    """Links of a tenant that stand in messages which are about to leave, up to 500 at a time."""
+
+    user_id: str
+    links: list[TrackedLink]
 
 
 class CampaignProgressed(Event, frozen=True, kw_only=True):

@@ -97,7 +97,9 @@ class SettingsChange(Model):
 
     `approvalAbove`: a campaign to more recipients than that is only sent when a second person approves; by default no
     campaign needs it. `requestsPerMinute`: of each key and each session; by default as many as the operator allows.
+    `businessName`: as customers read it on the page with their own preferences; by default the user id.
     """
 
     approval_above: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    business_name: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)] | None = None

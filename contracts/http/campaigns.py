@@ -17,7 +17,10 @@ UnknownPolicy = Literal["hold", "resend_if_proven_absent", "resend"]
 
 
 class CampaignWrite(Model):
-    """A new campaign. An empty `audienceFilter` means the added recipients only, `{"all": []}` every customer."""
+    """A new campaign. An empty `audienceFilter` means the added recipients only, `{"all": []}` every customer.
+
+    `trackLinks` decides whether clicks are counted; without it the template does.
+    """
 
     campaign_name: Name
     template_id: UUID
@@ -27,6 +30,7 @@ class CampaignWrite(Model):
     audience_filter: dict[str, Any] | None = None
     category: Category = "marketing"
     unknown_policy: UnknownPolicy = "hold"
+    track_links: bool | None = None
 
 
 class CampaignChange(Model):
@@ -40,6 +44,7 @@ class CampaignChange(Model):
     audience_filter: dict[str, Any] | None = None
     category: Category | None = None
     unknown_policy: UnknownPolicy | None = None
+    track_links: bool | None = None
 
 
 class CampaignSchedule(Model):

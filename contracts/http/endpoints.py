@@ -31,7 +31,8 @@ class Endpoint:
 
     `owner` is the service that answers; where it is the gateway, `composed` names the function that asks several.
     `streams` says that the body is a file of any length, `downloads` that the answer is one. `of_campaign` has the
-    campaign in the path looked for first, because the owner does not know those that were not launched.
+    campaign in the path looked for first, because the owner does not know those that were not launched. `launches` lets
+    it go, which may need a second person: the answer can be 202 with what waits.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Endpoint:
     downloads: bool = False
     composed: str = ""
     of_campaign: bool = False
+    launches: bool = False
 
 
 def _of_channel(name: str) -> Iterator[Endpoint]:
@@ -62,20 +64,25 @@ def _of_channel(name: str) -> Iterator[Endpoint]:
     yield Endpoint("PATCH", f"{at}/{{id}}", "campaign", "write", "Change a template", TEMPLATE_CHANGES[name])
     yield Endpoint("DELETE", f"{at}/{{id}}", "campaign", "write", "Remove a template", status=204)
     yield Endpoint("POST", f"{at}/{{id}}/preview", "campaign", "read", "Render a template", TemplatePreview)
+    yield Endpoint(
+        "GET", f"/{name}/recipients", "dispatcher", "read", "Recipients of all campaigns and single messages"
+    )
     at = f"/{name}/campaigns"
     yield Endpoint("GET", at, "campaign", "read", "Campaigns")
     yield Endpoint("POST", at, "campaign", "write", "Add a campaign", CampaignWrite, 201)
     yield Endpoint("GET", f"{at}/{{id}}", "campaign", "read", "One campaign")
     yield Endpoint("PATCH", f"{at}/{{id}}", "campaign", "write", "Change a campaign", CampaignChange)
     yield Endpoint("DELETE", f"{at}/{{id}}", "campaign", "write", "Remove a campaign", status=204)
-    yield Endpoint("POST", f"{at}/{{id}}/schedule", "campaign", "send", "Send it at a time", CampaignSchedule)
+    yield Endpoint(
+        "POST", f"{at}/{{id}}/schedule", "campaign", "send", "Send it at a time", CampaignSchedule, launches=True
+    )
     for action, summary in (
         ("send", "Send it now"),
         ("pause", "Attempt nobody further"),
         ("resume", "Go on"),
         ("cancel", "Skip everybody who was not attempted"),
     ):
-        yield Endpoint("POST", f"{at}/{{id}}/{action}", "campaign", "send", summary)
+        yield Endpoint("POST", f"{at}/{{id}}/{action}", "campaign", "send", summary, launches=action == "send")
     yield Endpoint("POST", f"{at}/{{id}}/clone", "campaign", "write", "Copy a campaign as a draft", status=201)
     yield Endpoint("GET", f"{at}/{{id}}/accounting", "dispatcher", "read", "What became of everybody, term by term")
     yield Endpoint(
@@ -136,3 +143,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/dashboard", "analytics", "read", "The dashboard's numbers"),
     Endpoint("GET", "/events", "analytics", "read", "The event log"),
 )
+
+QUESTIONS = frozenset(f"{BASE}{one.path}" for one in ENDPOINTS if one.method == "POST" and one.scope == "read")
+"""Paths that only ask, with a body: nothing is changed there."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -27,12 +29,20 @@ class CampaignPlan(Record, frozen=True, kw_only=True):
 
     campaign_id: UUID
     status: str
+    scheduled_send_time: datetime | None = None
     category: str
+    unknown_policy: str = "hold"
     content: Content | None = None
     provider_id: UUID | None = None
     audience_filter: dict[str, Any] | None = None
     blockers: list[Finding] = msgspec.field(default_factory=list)
     warnings: list[Finding] = msgspec.field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """Equal for plans that do the same: what people get, from which account, and how they are found."""
+        parts = (self.category, self.unknown_policy, self.content, self.provider_id, self.audience_filter)
+        return blake2b(msgspec.json.encode(parts, order="sorted"), digest_size=16).hexdigest()
 
 
 class Addressee(Record, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ class SendContent(Model):
     image_url: Link | None = None
     action_url: Link | None = None
     data: dict[str, Value] | None = Field(None, max_length=50)
+    track_links: bool = False
 
 
 class SendMessage(Model):

@@ -21,6 +21,7 @@ class SmsTemplateWrite(Model):
 
     template_name: Name
     content: Text
+    track_links: bool = False
     description: str | None = Field(None, max_length=DESCRIPTION_MAX)
 
 
@@ -29,6 +30,7 @@ class SmsTemplateChange(Model):
 
     template_name: Name | None = None
     content: Text | None = None
+    track_links: bool = False
     description: str | None = Field(None, max_length=DESCRIPTION_MAX)
 
 
@@ -40,6 +42,7 @@ class PushTemplateWrite(Model):
     body: Text
     image_url: Link | None = None
     action_url: Link | None = None
+    track_links: bool = False
     description: str | None = Field(None, max_length=DESCRIPTION_MAX)
 
 
@@ -51,6 +54,7 @@ class PushTemplateChange(Model):
     body: Text | None = None
     image_url: Link | None = None
     action_url: Link | None = None
+    track_links: bool = False
     description: str | None = Field(None, max_length=DESCRIPTION_MAX)
 
 

@@ -18,7 +18,14 @@ SIMULATOR = "provider_simulator"
 SERVICES = (SIMULATOR, *SERVICES_WITH_DATABASE)
 BEHIND_GATEWAY = ("campaign", "audience", "dispatcher", "delivery_receipt", "analytics")
 
-PASSED_ON = ("LOG_LEVEL", "GRACEFUL_SECONDS", "DATABASE_CONNECTIONS_MAX", "DEAD_LETTERS_MAX", "PUBLIC_BASE_URL")
+PASSED_ON = (
+    "LOG_LEVEL",
+    "GRACEFUL_SECONDS",
+    "DATABASE_CONNECTIONS_MAX",
+    "DEAD_LETTERS_MAX",
+    "PUBLIC_BASE_URL",
+    "LINK_BASE_URL",
+)
 """Settings of all services that the caller's environment may change."""
 
 OF_THE_FLEET = ("GATEWAY_PORT",)
@@ -57,6 +64,7 @@ def service_environment(
             "INTERNAL_TOKEN": secrets["internal_token"],
             # Providers on this machine report to the receipts service directly; elsewhere this is the gateway.
             "PUBLIC_BASE_URL": url(ports["delivery_receipt"]),
+            "LINK_BASE_URL": url(ports["gateway"]),
             "PROVIDER_HOST_ALLOWLIST": f"{HOST},localhost",
         }
     if service == "gateway":

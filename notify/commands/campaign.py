@@ -116,7 +116,7 @@ async def _watch(campaign_id: str, on_change: Callable[[Any], None] | None) -> t
                     if accounting["audience"] is not None:
                         total = accounting["audience"] - sum(accounting["excluded"].values())
                     under_way = accounting["waiting"] + accounting["inFlight"]
-                    note = f"waiting: {accounting['waitingReason']}" if accounting["waitingReason"] else ""
+                    note = f"waiting: {accounting['waitingText']}" if accounting["waitingReason"] else ""
                     progress.update(task, total=total, completed=(total or 0) - under_way if total else 0, note=note)
                     if total is not None and under_way == 0:
                         return channel, accounting

@@ -1,4 +1,4 @@
-"""`notify keys`: API keys, made by those who run the fleet."""
+"""`notify keys`: API keys, managed by those who run the fleet."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from contracts.http.endpoints import SCOPES
-from notify.client import open_api
-from notify.display import console, print_json
+from contracts.http.endpoints import KEY_SCOPES
+from notify.client import as_operator
+from notify.display import console, entries_table, print_json
 from notify.running import run
 from notify.settings import find_settings, remember_key
 
 app = typer.Typer(no_args_is_help=True, help="API keys.")
+
+User = Annotated[str, typer.Option(help="The user (tenant) that the key belongs to.")]
+Remember = Annotated[bool, typer.Option(help="Use it in further commands on this machine.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
@@ -22,22 +26,60 @@ def _group() -> None:
 
 @app.command()
 def create(
-    user: Annotated[str, typer.Option(help="The user (tenant) that the key belongs to.")],
+    user: User,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "key",
-    scope: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(SCOPES)}; all without it.")] = None,
-    remember: Annotated[bool, typer.Option(help="Use it in further commands on this machine.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    scope: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(KEY_SCOPES)}; all without it.")] = None,
+    remember: Remember = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a key. It is shown once and stored nowhere in clear text."""
+    body = {"name": name, "scopes": scope or list(KEY_SCOPES)}
+    _show_secret(run(_ask(user, "POST", "/api-keys", body)), remember, as_json)
 
-    async def ask() -> dict[str, Any]:
-        settings = find_settings()
-        async with open_api(settings.url, settings.internal_token) as api:
-            body = {"userId": user, "name": name, "scopes": scope or list(SCOPES)}
-            made: dict[str, Any] = await api.data("POST", "//internal/keys", body)
-            return made
 
-    made = run(ask())
+@app.command("list")
+def list_keys(user: User, as_json: AsJson = False) -> None:
+    """The keys of a user, with their ids."""
+
+    async def ask() -> list[dict[str, Any]]:
+        async with as_operator(find_settings(), user) as api:
+            return [key async for key in api.pages("/api-keys")]
+
+    found = run(ask())
+    columns = ("id", "prefix", "name", "scopes", "lastUsedAt", "expiresAt", "revokedAt")
+    if as_json:
+        print_json(found)
+    else:
+        console.print(entries_table(columns, found))
+
+
+@app.command()
+def rotate(
+    key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")],
+    user: User,
+    overlap_hours: Annotated[int, typer.Option(help="So long the old secret works, too.")] = 24,
+    remember: Remember = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a key a new secret, which is shown once."""
+    body = {"overlapHours": overlap_hours}
+    _show_secret(run(_ask(user, "POST", f"/api-keys/{key_id}/rotate", body)), remember, as_json)
+
+
+@app.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it.")], user: User) -> None:
+    """Let a key open nothing any more."""
+    run(_ask(user, "DELETE", f"/api-keys/{key_id}"))
+    console.print("revoked", highlight=False)
+
+
+async def _ask(user: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    async with as_operator(find_settings(), user) as api:
+        found: dict[str, Any] = (await api.ask(method, path, body)).get("data", {})
+        return found
+
+
+def _show_secret(made: dict[str, Any], remember: bool, as_json: bool) -> None:
     if remember:
         remember_key(made["apiKey"])
     if as_json:

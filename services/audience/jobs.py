@@ -11,6 +11,7 @@ from services.audience.handlers.forecasting import forecast_next
 from services.audience.settings import AudienceSettings
 from services.audience.store.expansions import delete_addresses
 from services.audience.store.forecasts import delete_forecasts
+from services.audience.store.imports import delete_errors
 from shared.backoff import wait_for_any
 from shared.database import Database
 from shared.runtime import Job, JobContext
@@ -52,4 +53,5 @@ async def _forget_addresses(database: Database, settings: AudienceSettings, cont
             context.heartbeat.beat()
         async with database.transaction() as connection:
             await delete_forecasts(connection, settings.forecasts_kept_seconds, FORGOTTEN_ROWS_MAX)
+            await delete_errors(connection, settings.import_errors_kept_seconds, FORGOTTEN_ROWS_MAX)
         context.heartbeat.end()

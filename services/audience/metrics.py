@@ -20,7 +20,7 @@ IMPORTED_ROWS = Counter(
 )
 CONSENT_CHANGES = Counter(
     "audience_consent_changes_total",
-    "Opt-outs and opt-ins by address, by where they came from (import, api, message, provider).",
+    "Opt-outs and opt-ins by address, by where they came from (import, api, message, provider, preference_page).",
     ["channel", "source", "change"],
 )
 SEND_REQUESTS = Counter(

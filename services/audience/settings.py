@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.settings import LinkSettings
 
 
-class AudienceSettings(ServiceSettings):
+class AudienceSettings(LinkSettings):
     """Limits of imports and expansion; seconds and counts as the names say."""
 
     model_config = SettingsConfigDict(
@@ -29,3 +29,5 @@ class AudienceSettings(ServiceSettings):
     forecast_fresh_seconds: float = Field(600, ge=0, le=86_400)
     """How long a forecast answers for an unchanged campaign."""
     forecasts_kept_seconds: float = Field(86_400, ge=0, le=30 * 86_400)
+    import_errors_kept_seconds: float = Field(7 * 86_400, ge=0, le=365 * 86_400)
+    """How long the rows that an import refused can be read."""

@@ -68,6 +68,9 @@ IMPORTS = Table(
     Column("rejected", BigInteger),
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
+    Column("bytes_read", BigInteger),
+    Column("touched_at", DateTime(timezone=True)),
+    Column("problem", String),
 )
 
 

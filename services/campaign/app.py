@@ -28,7 +28,8 @@ async def build(settings: CampaignSettings) -> AsyncIterator[Service]:
         yield Service(
             name=NAME,
             routes=only_with_token(
-                make_routes(TenantDatabase(database), images), settings.internal_token.get_secret_value()
+                make_routes(TenantDatabase(database), images, settings.link_base_url),
+                settings.internal_token.get_secret_value(),
             ),
             database=database,
             subscriptions=subscriptions(database),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings, listed
+from shared.settings import LinkSettings, listed
 
 
-class CampaignSettings(ServiceSettings):
+class CampaignSettings(LinkSettings):
     """Seconds as the names say."""
 
     model_config = SettingsConfigDict(

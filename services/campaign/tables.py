@@ -25,6 +25,7 @@ def _templates(channel: Channel) -> Table:
         *counted,
         *(Column(name, JSONB(none_as_null=True)) for name in _IMAGE_COLUMN.get(channel.name, ())),
         Column("variables", ARRAY(String)),
+        Column("track_links", Boolean),
         Column("description", String),
         Column("version", BigInteger),
         Column("created_at", DateTime(timezone=True)),
@@ -48,6 +49,7 @@ def _campaigns(channel: Channel) -> Table:
         Column("audience_filter", JSONB(none_as_null=True)),
         Column("category", String),
         Column("unknown_policy", String),
+        Column("track_links", Boolean),
         Column("status_reason", String),
         Column("version", BigInteger),
         Column("launched_at", DateTime(timezone=True)),
@@ -57,6 +59,7 @@ def _campaigns(channel: Channel) -> Table:
         Column("progress", JSONB(none_as_null=True)),
         Column("progress_version", BigInteger),
         Column("halted_at", DateTime(timezone=True)),
+        Column("agreed_plan", String),
     )
 
 

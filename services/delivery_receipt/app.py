@@ -8,6 +8,7 @@ from functools import partial
 
 from services.delivery_receipt import handlers, metrics
 from services.delivery_receipt.accounts import Accounts
+from services.delivery_receipt.clicks import TrackedLinks
 from services.delivery_receipt.consumers import subscriptions
 from services.delivery_receipt.documents import Documents
 from services.delivery_receipt.intake import Intake
@@ -15,6 +16,7 @@ from services.delivery_receipt.jobs import convert_rejected, forget_old, hand_on
 from services.delivery_receipt.routes import intake_routes, quick_intake
 from services.delivery_receipt.settings import DeliveryReceiptSettings
 from shared.database import open_database
+from shared.links import link_codes
 from shared.providers.wire import open_wire
 from shared.runtime import Job, Service
 from shared.security import references, seal
@@ -43,7 +45,9 @@ async def build(settings: DeliveryReceiptSettings) -> AsyncIterator[Service]:
         record = partial(handlers.record_callbacks, database)
         yield Service(
             name=NAME,
-            routes=intake_routes(settings, accounts, refs, documents, intake),
+            routes=intake_routes(
+                settings, accounts, refs, documents, intake, link_codes(secrets_key), TrackedLinks(database)
+            ),
             quick=quick_intake(settings, accounts, refs, documents, intake),
             database=database,
             subscriptions=subscriptions(database, accounts, settings.previous_secrets_seconds),

@@ -19,4 +19,5 @@ def subscriptions(database: Database, accounts: Accounts, previous_secrets_secon
             partial(handlers.on_providers_changed, database, accounts, previous_secrets_seconds),
         ),
         Subscription(topics.MESSAGE_REFERENCES, partial(handlers.on_messages_referenced, database), fetch_wait_ms=100),
+        Subscription(topics.TRACKED_LINKS, partial(handlers.on_links_tracked, database), fetch_wait_ms=100),
     ]

@@ -25,6 +25,9 @@ from shared.security import References
 APP = "app"
 """Stands for the provider where the customer's own app reports."""
 
+LINK = "link"
+"""Stands for the provider where somebody followed a link of ours."""
+
 APP_KINDS = ("delivered", "opened", "clicked")
 FIELD_LENGTH_MAX = 200
 TEXT_LENGTH_MAX = 10_000

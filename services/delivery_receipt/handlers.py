@@ -9,7 +9,8 @@ from datetime import datetime
 import msgspec
 
 from contracts import topics
-from contracts.events import InboundMessageReceived, MessagesReferenced, ProviderChanged, ReceiptsRecorded
+from contracts.events import InboundMessageReceived, LinksTracked, MessagesReferenced, ProviderChanged, ReceiptsRecorded
+from contracts.links import is_countable
 from services.delivery_receipt import metrics
 from services.delivery_receipt.accounts import Accounts
 from services.delivery_receipt.domain import (
@@ -28,9 +29,11 @@ from services.delivery_receipt.domain import (
 from services.delivery_receipt.store import accounts as account_store
 from services.delivery_receipt.store import callbacks as callback_store
 from services.delivery_receipt.store import inbound as inbound_store
+from services.delivery_receipt.store import links as link_store
 from services.delivery_receipt.store import references as reference_store
 from shared.codec import now
 from shared.database import Connection, Database
+from shared.errors import Rejected
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
 from shared.security import References
@@ -152,6 +155,15 @@ async def on_messages_referenced(database: Database, events: Sequence[MessagesRe
     }
     async with database.transaction() as connection:
         await reference_store.insert_recipients(connection, recipients)
+
+
+async def on_links_tracked(database: Database, events: Sequence[LinksTracked]) -> None:
+    """Keeps where the links lead; only to what a browser opens, and nothing that could become a header of its own."""
+    links = [(event.user_id, link) for event in events for link in event.links]
+    if not all(is_countable(link.destination) for _, link in links):
+        raise Rejected("links: a destination is no http or https address in plain ASCII")
+    async with database.transaction() as connection:
+        await link_store.insert_links(connection, links)
 
 
 async def on_providers_changed(

@@ -12,17 +12,21 @@ from typing import Any
 from contracts.events import Receipt
 from services.delivery_receipt import metrics
 from services.delivery_receipt.accounts import CALLBACKS_PATH, Accounts, Known
+from services.delivery_receipt.clicks import TrackedLinks, code_of, is_robot
 from services.delivery_receipt.documents import Documents
 from services.delivery_receipt.domain import (
     APP,
     APP_KINDS,
     CHANNEL_OF_INITIAL,
+    LINK,
     Callback,
     Reading,
     header_lines,
 )
 from services.delivery_receipt.intake import Intake
 from services.delivery_receipt.settings import DeliveryReceiptSettings
+from shared.errors import is_transient
+from shared.links import TRACKED, LinkCodes
 from shared.probes import AsgiApp, Receive, Scope, Send
 from shared.providers.provider import CallbackRequest, DocumentNeeded
 from shared.providers.registry import VENDORS
@@ -66,6 +70,15 @@ FORGED = _problem(
 )
 NOT_FOUND = _problem(404, "Not found")
 NOT_ALLOWED = _problem(405, "Only POST is answered here", (b"allow", b"POST"))
+ONLY_VISITS = _problem(405, "Only GET and HEAD are answered here", (b"allow", b"GET, HEAD"))
+NO_SUCH_LINK = _Reply(
+    404,
+    "text/html; charset=utf-8",
+    b"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+    b"<title>This link leads nowhere</title><h1>This link leads nowhere</h1>"
+    b"<p>Perhaps a part of it is missing. Please open it from the message once more.</p></html>",
+    (b"content-security-policy", b"default-src 'none'"),
+)
 OVERSIZE = _problem(413, "The body is too long", (b"connection", b"close"))
 BUSY = _problem(503, "Come again shortly", (b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
 
@@ -75,6 +88,11 @@ _ACCEPTED = {
     for of, reply in ((of, vendor.CALLBACK_REPLY) for of, vendor in VENDORS.items())
 }
 """What each vendor wants to hear, by channel and provider type."""
+
+
+def _redirect(destination: str) -> _Reply:
+    headers = ((b"location", destination.encode("ascii")), (b"cache-control", b"no-store"))
+    return _Reply(302, "text/plain", b"", *headers)
 
 
 def _accepted(callback: Callback) -> _Reply:
@@ -167,8 +185,10 @@ def intake_routes(
     references: References,
     documents: Documents,
     intake: Intake,
+    codes: LinkCodes,
+    links: TrackedLinks,
 ) -> AsgiApp:
-    """Callbacks of providers and reports of the customers' apps; anything else is not found."""
+    """Callbacks of providers, reports of the customers' apps, visits of counted links; anything else is not found."""
     base_url, body_bytes_max = settings.public_base_url, settings.body_bytes_max
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,6 +199,9 @@ def intake_routes(
         if known is None:
             if path.startswith(REPORTS_PATH):
                 await take_report(path, scope, receive, send)
+                return
+            if (code := code_of(path)) is not None:
+                await follow(code, path, scope, send)
                 return
             known = await accounts.look_up(path) if path.startswith(CALLBACKS_PATH) else None
             if known is None:
@@ -240,6 +263,31 @@ def intake_routes(
         reading = Reading((Receipt(recipient_id=found[1], kind=kind, at=at),))
         callback = Callback(APP, channel, None, None, at, path, b"", b"", reading)
         await answer_when_stored(callback, TAKEN, send)
+
+    async def follow(code: str, path: str, scope: Scope, send: Send) -> None:
+        if scope["method"] not in ("GET", "HEAD"):
+            await ONLY_VISITS.send(send)
+            return
+        named = codes.read(TRACKED, code)
+        try:
+            destination = None if named is None else await links.find(named.number)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            await _refuse(LINK, "unstored", BUSY, send)
+            return
+        if destination is None:
+            # What we have signed leads somewhere: we have only not heard yet where.
+            await _refuse(LINK, "unknown", NO_SUCH_LINK if named is None else BUSY, send)
+            return
+        assert named is not None
+        reply = _redirect(destination)
+        if is_robot(scope["method"], scope["headers"]):
+            await _refuse(LINK, "robot", reply, send)
+            return
+        at = datetime.now(UTC)
+        reading = Reading((Receipt(recipient_id=named.recipient_id, kind="clicked", at=at),))
+        await answer_when_stored(Callback(LINK, named.channel, None, None, at, path, b"", b"", reading), reply, send)
 
     async def answer_when_stored(callback: Callback, reply: _Reply, send: Send) -> None:
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from contracts.waiting import describe_waiting
 from services.dispatcher.store.campaigns import Ledger
 
 _OWN_TERM = ("expired", "cancelled")
@@ -55,6 +56,9 @@ def account_for(ledger: Ledger) -> dict[str, Any]:
         sum(ledger.excluded.values()) + skipped.total() + refused.total() + accepted.total() + unknown
         + own.total() + waiting + in_flight
     )  # fmt: skip
+    reason = ledger.reason if waiting else None
+    if ledger.audience is None:
+        reason = ledger.reason or "expanding"
     return {
         "audience": ledger.audience,
         "excluded": ledger.excluded,
@@ -73,7 +77,8 @@ def account_for(ledger: Ledger) -> dict[str, Any]:
         "waiting": waiting,
         "inFlight": in_flight,
         "balanced": ledger.audience == parts and waiting >= 0 and sums_agree,
-        "waitingReason": ledger.reason if waiting or ledger.audience is None else None,
+        "waitingReason": reason,
+        "waitingText": describe_waiting(reason),
         "eta": ledger.due_at,
         "cost": [
             {"costMicros": micros, "currency": currency} for currency, micros in sorted(ledger.cost_micros.items())

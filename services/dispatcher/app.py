@@ -19,6 +19,7 @@ from services.dispatcher.jobs.progress import measure_waiting, publish_progress
 from services.dispatcher.jobs.repairing import forget_parts, free_expired_lots, resolve_once, resolve_unknowns
 from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.jobs.sharing import renew_shares
+from services.dispatcher.routes.addressees import addressee_routes
 from services.dispatcher.routes.costs import cost_routes
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.routes.providers import provider_routes
@@ -26,7 +27,9 @@ from services.dispatcher.routes.quotes import quote_routes
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import find_tariffs
 from shared.database import TenantDatabase, open_database
+from shared.exports import Exports
 from shared.http import internal_app, only_with_token
+from shared.links import link_codes
 from shared.probes import AsgiApp
 from shared.providers.wire import Wire
 from shared.runtime import Job, Service
@@ -44,7 +47,7 @@ async def build(settings: DispatcherSettings) -> AsyncIterator[Service]:
         async with open_accounts(database, seal(secrets_key), wire) as accounts:
             async with database.pool.connection() as connection:
                 tariffs = Tariffs(await find_tariffs(connection))
-            sending = Sending(database, settings, accounts, references(secrets_key), tariffs)
+            sending = Sending(database, settings, accounts, references(secrets_key), link_codes(secrets_key), tariffs)
             yield Service(
                 name=NAME,
                 routes=_routes(sending),
@@ -71,9 +74,11 @@ def _jobs(sending: Sending) -> list[Job]:
 
 def _routes(sending: Sending) -> AsgiApp:
     app, seen = internal_app(NAME), TenantDatabase(sending.database)
+    exports = Exports(seen)
     for channel in CHANNELS.values():
         app.include_router(provider_routes(channel, seen, sending.accounts))
-        app.include_router(ledger_routes(channel, seen))
+        app.include_router(ledger_routes(channel, seen, exports))
+    app.include_router(addressee_routes(sending.database))
     app.include_router(quote_routes(sending.accounts, sending.tariffs))
     app.include_router(cost_routes(seen))
     app.include_router(_reconciliation(sending))

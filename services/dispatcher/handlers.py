@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from hashlib import sha256
 from uuid import UUID
 
 import msgspec
@@ -19,6 +20,7 @@ from contracts.events import (
     CampaignLaunched,
     CampaignPaused,
     CampaignResumed,
+    LinksTracked,
     LotResolved,
     MessageReference,
     MessagesReferenced,
@@ -29,6 +31,7 @@ from contracts.events import (
     ReceiptsRecorded,
     Repricing,
     TemplateChanged,
+    TrackedLink,
 )
 from services.dispatcher import metrics
 from services.dispatcher.domain import (
@@ -42,7 +45,7 @@ from services.dispatcher.domain import (
     join_receipts,
     repricing_of,
 )
-from services.dispatcher.store import campaigns, lots, parts, receipts
+from services.dispatcher.store import campaigns, links, lots, parts, receipts
 from services.dispatcher.store.prices import insert_price_questions
 from shared.codec import now
 from shared.database import Connection, Database
@@ -270,6 +273,20 @@ def referenced(user_id: str, channel: str, provider: str, messages: Mapping[str,
         )
         for start in range(0, len(references), EVENTS_PER_RECORD_MAX)
     ]
+
+
+async def track(database: Database, user_id: str, destinations: Sequence[str]) -> tuple[int, ...]:
+    """The numbers of a tenant's links, in order; those that are new are told before any message can leave with them."""
+    by_digest = {sha256(destination.encode()).digest(): destination for destination in destinations}
+    async with database.transaction() as connection:
+        numbers = await links.find_links(connection, user_id, list(by_digest))
+        if len(numbers) < len(by_digest):
+            new = await links.insert_links(connection, user_id, by_digest)
+            numbers = await links.find_links(connection, user_id, list(by_digest))
+            told = [TrackedLink(number=numbers[digest], destination=by_digest[digest]) for digest in sorted(new)]
+            event = LinksTracked(event_id=new_id(), occurred_at=now(), user_id=user_id, links=told)
+            await put(connection, [Outgoing(topics.TRACKED_LINKS, user_id, event)] if told else [])
+    return tuple(numbers[digest] for digest in by_digest)
 
 
 def halted(campaign_id: UUID, user_id: str, channel: str, reason: str) -> Outgoing:

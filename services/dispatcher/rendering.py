@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from contracts.channels import Channel
-from contracts.content import Template, parse
+from contracts.content import LINK_VARIABLES, Template, parse
 from contracts.events import Content
+from contracts.links import link_values
 from contracts.masked import DeviceToken, PhoneNumber
 from services.dispatcher.store.claims import Claimed
+from shared.links import PREFERENCES, TRACKED, LinkCodes
 from shared.providers.provider import Message
 from shared.security import References
 
@@ -28,8 +27,24 @@ def _any_variable(_name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Links:
+    """What the links of a content need that are made for each recipient; `numbers` are those whose clicks count."""
+
+    codes: LinkCodes
+    base_url: str
+    numbers: tuple[int, ...] = ()
+
+    def values(self, channel: str, recipient_id: UUID) -> dict[str, str]:
+        """The values of their variables for one recipient."""
+        tracked_codes = {
+            place: self.codes.make(TRACKED, channel, recipient_id, number) for place, number in enumerate(self.numbers)
+        }
+        return link_values(self.base_url, self.codes.make(PREFERENCES, channel, recipient_id), tracked_codes)
+
+
+@dataclass(frozen=True, slots=True)
 class Rendering:
-    """A content parsed once for many recipients. `base_url` is our public address for callbacks and reports."""
+    """A content parsed once for many recipients. `links` is None where the content has none."""
 
     channel: Channel
     body: Template
@@ -40,12 +55,15 @@ class Rendering:
     callback_prefix: str
     report_prefix: str
     references: References
+    links: Links | None
     collapse_id: str
     urgent: bool
 
     def message(self, claimed: Claimed, ttl_seconds: int | None) -> Message:
         """The message for one recipient; raises `contracts.content.MissingVariable`."""
         values = claimed.variables or {}
+        if self.links is not None:
+            values = values | self.links.values(self.channel.name, claimed.id)
         reference = self.references.sign(self.channel.name, claimed.id)
         return Message(
             recipient_id=claimed.id,
@@ -66,7 +84,8 @@ class Rendering:
 
 def rendering(
     channel: Channel,
-    content: Mapping[str, Any],
+    content: Content,
+    links: Links,
     provider_type: str,
     account_id: str,
     base_url: str,
@@ -74,19 +93,27 @@ def rendering(
     campaign_id: UUID,
     urgent: bool,
 ) -> Rendering:
-    """Reads a content snapshot; its texts were checked when the template was made."""
-    read = msgspec.convert(content, Content)
+    """Parses a content whose links that count have placeholders; its texts were checked when the template was made.
+
+    `base_url` is our public address for callbacks and reports.
+    """
     base = f"{base_url}/api/notification"
+    body, data = parse(content.body, _any_variable), content.data
+    title, image_url, action_url = (_optional(text) for text in (content.title, content.image_url, content.action_url))
+    templates = None if data is None else {name: parse(text, _any_variable) for name, text in data.items()}
+    texts = [one for one in (body, title, image_url, action_url, *(templates or {}).values()) if one is not None]
+    has_links = bool(links.numbers) or any(LINK_VARIABLES & set(one.variables) for one in texts)
     return Rendering(
         channel=channel,
-        body=parse(read.body, _any_variable),
-        title=_optional(read.title),
-        image_url=_optional(read.image_url),
-        action_url=_optional(read.action_url),
-        data=None if read.data is None else {name: parse(text, _any_variable) for name, text in read.data.items()},
+        body=body,
+        title=title,
+        image_url=image_url,
+        action_url=action_url,
+        data=templates,
         callback_prefix=f"{base}/callbacks/{provider_type}/{account_id}?ref=",
         report_prefix=f"{base}/t/",
         references=references,
+        links=links if has_links else None,
         collapse_id=campaign_id.hex,
         urgent=urgent,
     )

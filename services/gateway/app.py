@@ -10,27 +10,36 @@ from typing import Any
 import aiohttp
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
+from starlette.routing import Route
 
+from services.gateway.handlers.approvals import Approvals
 from services.gateway.handlers.keys import Keys
 from services.gateway.handlers.limits import Limits
+from services.gateway.handlers.oidc import Oidc
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.tenants import Tenants
-from services.gateway.jobs import forget, mark_used_keys
+from services.gateway.jobs import forget, mark_used_keys, perform_approved
+from services.gateway.routes.approvals import approval_routes
 from services.gateway.routes.audit import audit_routes
 from services.gateway.routes.describing import describe, docs_page
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.forwarding import forwarding_routes
 from services.gateway.routes.front import Front
 from services.gateway.routes.keys import key_routes
+from services.gateway.routes.oidc import oidc_routes
 from services.gateway.routes.outside import outside_routes
 from services.gateway.routes.own import own_routes
+from services.gateway.routes.pages import PATH, PageApp
 from services.gateway.routes.people import people_routes
+from services.gateway.routes.preference_page import preference_page_routes
 from services.gateway.routes.sessions import session_routes
 from services.gateway.routes.tenants import tenant_routes
 from services.gateway.settings import GatewaySettings
-from shared.database import Database, TenantDatabase, open_database
+from shared.database import TenantDatabase, open_database
 from shared.http import answer_problems
+from shared.links import link_codes
 from shared.runtime import Job, Service
+from shared.security import seal
 
 NAME = "gateway"
 TITLE = "Omni-Sales Notifications"
@@ -46,33 +55,40 @@ async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
         open_database(settings.database_url, settings.database_connections_max, NAME) as database,
         aiohttp.ClientSession(connector=connector, auto_decompress=False) as client,
     ):
-        keys = Keys(database)
-        app = make_app(database, keys, Owners(client, settings), settings)
+        owners = Owners(client, settings)
+        entrance = Entrance(database, Keys(database), Tenants(database), Limits(database), settings)
+        approvals = Approvals(TenantDatabase(database), owners, entrance.tenants)
+        app = make_app(entrance, owners, approvals)
+        app.include_router(oidc_routes(entrance, Oidc(client, settings), seal(settings.secrets_key.get_secret_value())))
         yield Service(
             name=NAME,
             routes=Front(app, database, settings),
             database=database,
             jobs=[
                 Job("forgetting", partial(forget, database, settings.idempotency_hours)),
-                Job("used keys", partial(mark_used_keys, keys)),
+                Job("used keys", partial(mark_used_keys, entrance.keys)),
+                Job("approvals", partial(perform_approved, approvals)),
             ],
         )
 
 
-def make_app(database: Database, keys: Keys, owners: Owners, settings: GatewaySettings) -> FastAPI:
+def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAPI:
     """The public API with its description."""
     app = FastAPI(title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
     answer_problems(app)
-    entrance = Entrance(database, keys, Tenants(database), Limits(database), settings)
+    database = entrance.database
     seen = TenantDatabase(database)
     app.include_router(outside_routes(entrance, owners))
+    codes = link_codes(entrance.settings.secrets_key.get_secret_value())
+    app.include_router(preference_page_routes(owners, entrance, codes))
     app.include_router(session_routes(database, entrance))
     app.include_router(people_routes(seen, entrance))
     app.include_router(key_routes(seen, entrance))
     app.include_router(tenant_routes(entrance))
     app.include_router(audit_routes(seen, entrance))
+    app.include_router(approval_routes(seen, entrance, approvals))
     app.include_router(own_routes(seen, entrance, owners))
-    app.include_router(forwarding_routes(seen, entrance, owners, settings))
+    app.include_router(forwarding_routes(seen, entrance, owners, approvals))
     document = describe(app)
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -83,4 +99,7 @@ def make_app(database: Database, keys: Keys, owners: Owners, settings: GatewaySe
     async def docs() -> HTMLResponse:
         return docs_page(document)
 
+    shown = PageApp(Front(app, database, entrance.settings), entrance)
+    for path in (PATH, f"{PATH}/{{rest:path}}"):
+        app.router.routes.append(Route(path, shown, include_in_schema=False))
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.gateway.handlers.approvals import Approvals
 from services.gateway.handlers.keys import Keys
 from services.gateway.store.answers import delete_old_answers
 from services.gateway.store.audit import delete_old_deeds
@@ -11,6 +12,7 @@ from shared.database import Database
 from shared.runtime import JobContext
 
 PURGE_SECONDS = 600.0
+PERFORM_SECONDS = 10.0
 USED_SECONDS = 15.0
 """How exact the last use of a key is."""
 
@@ -23,6 +25,14 @@ async def forget(database: Database, hours: int, context: JobContext) -> None:
             await delete_ended(connection)
             await delete_full_buckets(connection)
             await delete_old_deeds(connection)
+
+
+async def perform_approved(approvals: Approvals, context: JobContext) -> None:
+    """Goes on with what was approved where a gateway died or an owner did not answer."""
+    while not await context.sleep(PERFORM_SECONDS):
+        context.heartbeat.begin()
+        await approvals.perform_left()
+        context.heartbeat.end()
 
 
 async def mark_used_keys(keys: Keys, context: JobContext) -> None:

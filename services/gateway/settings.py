@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.gateway.domain.sessions import SessionLimits
@@ -39,6 +39,11 @@ class GatewaySettings(ServiceSettings):
     refusals_per_minute: int = Field(600, ge=10, le=60_000)
     sign_ins_per_minute: int = Field(120, ge=5, le=6_000)
     invitation_hours: int = Field(72, ge=1, le=720)
+
+    oidc_issuer: str = Field("", pattern="^(https?://[^ ]+)?$")
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_scopes: str = Field("openid email", pattern=r"^openid( [!-~]+)*$")
 
     @property
     def is_https(self) -> bool:

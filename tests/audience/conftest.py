@@ -77,7 +77,10 @@ class Tenant:
             for piece in pieces:
                 yield piece
 
-        return await importing.import_file(self.database, self.user_id, kind, file_format, stream(), 20, 4096)
+        import_id = uuid4()
+        return import_id, await importing.import_file(
+            self.database, self.user_id, import_id, kind, file_format, stream(), 20, 4096
+        )
 
     def launched(self, channel: str, **fields: Any) -> CampaignLaunched:
         defaults: dict[str, Any] = {

@@ -16,7 +16,7 @@ from contracts.events import Content
 from services.audience.domain.additions import read_addition
 from services.audience.domain.consent import Consent, consent_changes, stop_scopes
 from services.audience.domain.customers import InvalidRow, read_customer
-from services.audience.domain.files import BadFile, CsvRows, JsonRows
+from services.audience.domain.files import BadFile, CsvRows, JsonRows, Malformed
 from services.audience.domain.lots import cut_lots, variables_of
 from services.audience.domain.phones import InvalidPhoneNumber, normalise_phone_number
 from shared import ids
@@ -152,7 +152,7 @@ def test_a_csv_file_may_be_cut_anywhere(cuts):
     rows += reader.finish()
     assert rows[0][1]["firstName"] == 'Ada\nLovelace, "Countess"'
     assert rows[1][1] == {"customerId": "b", "phoneNumber": "2", "firstName": "Grüße"}
-    assert rows[2][1] == "has 2 columns instead of 3"
+    assert rows[2][1] == Malformed("has 2 columns instead of 3", "c,3")
     assert len(rows) == 3
 
 
@@ -160,13 +160,13 @@ def test_bad_rows_of_a_file_leave_their_neighbours_alone():
     reader = CsvRows(lambda header: None, 4096)
     rows = list(reader.feed(COLUMNS + b"a,1,\xff\xfe\nb,2,B,extra\nc,3,C\n"))
     assert rows == [
-        (2, "is not UTF-8"),
-        (3, "has 4 columns instead of 3"),
+        (2, Malformed("is not UTF-8", "a,1,\udcff\udcfe")),
+        (3, Malformed("has 4 columns instead of 3", "b,2,B,extra")),
         (4, {"customerId": "c", "phoneNumber": "3", "firstName": "C"}),
     ]
     lines = JsonRows(4096)
     found = [*lines.feed(b'{"a": 1}\n[1]\n\n{"a"'), *lines.feed(b": 2}"), *lines.finish()]
-    assert found == [(1, {"a": 1}), (2, "is not a JSON object"), (4, {"a": 2})]
+    assert found == [(1, {"a": 1}), (2, Malformed("is not a JSON object", "[1]")), (4, {"a": 2})]
 
 
 def test_semicolons_and_a_byte_order_mark_are_understood():
@@ -212,9 +212,10 @@ def test_a_bad_quote_costs_its_own_line_only(bad):
     reader = CsvRows(lambda header: None, 4096)
     rows = [*reader.feed(COLUMNS + f"a,1,A\n{bad}\nb,2,B\nc,3,C\n".encode()), *reader.finish()]
     assert [values["customerId"] for _, values in rows if isinstance(values, dict)] == ["a", "b", "c"]
-    assert [values for _, values in rows if isinstance(values, str)] == [
-        "has a quote that is not closed, or text behind a closing quote"
-    ] * (bad.count("\n") + 1)
+    assert [values for _, values in rows if isinstance(values, Malformed)] == [
+        Malformed("has a quote that is not closed, or text behind a closing quote", f"{line}\n")
+        for line in bad.split("\n")
+    ]
     assert [number for number, _ in rows] == list(range(2, len(rows) + 2))
 
 

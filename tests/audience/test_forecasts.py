@@ -18,7 +18,7 @@ from services.audience.store.expansions import delete_addresses
 from services.audience.store.forecasts import Forecast, delete_forecasts
 from tests.asking import Client
 from tests.audience.conftest import EVERYBODY, PAGE, Tenant, person, phone
-from tests.audience.faults import every_step
+from tests.faults import every_step
 
 HELLO = Content(body="Hi {{firstName}}")
 BOTH = pytest.mark.parametrize("channel", sorted(CHANNELS))
@@ -218,6 +218,7 @@ def internal(tenant: Tenant, base: str = "/internal/sms/campaigns") -> Client:
         KAFKA_BOOTSTRAP_SERVERS="none",
         SECRETS_KEY="none",
         INTERNAL_TOKEN="token",
+        LINK_BASE_URL="https://n.example",
         forecast_wait_seconds=0,
     )
     return Client(make_routes(tenant.database, settings, asyncio.Event()), base, {"X-User-Id": tenant.user_id})
@@ -226,6 +227,7 @@ def internal(tenant: Tenant, base: str = "/internal/sms/campaigns") -> Client:
 def plan(**fields: Any) -> dict[str, Any]:
     return {
         "campaignId": str(uuid4()),
+        "status": "draft",
         "category": "marketing",
         "content": {"body": "Hi {{firstName}}"},
         "audienceFilter": EVERYBODY,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import json
 from uuid import uuid4
 
 import pytest
 
+from services.audience.handlers import importing
 from services.audience.routes import make_routes
 from services.audience.settings import AudienceSettings
 from shared.http import only_with_token
@@ -24,6 +27,7 @@ def client(tenant, database_of) -> Client:
         KAFKA_BOOTSTRAP_SERVERS="none",
         SECRETS_KEY="none",
         INTERNAL_TOKEN="token",
+        LINK_BASE_URL="https://n.example",
     )
     app = only_with_token(make_routes(tenant.database, settings, asyncio.Event()), "token")
     return Client(app, BASE, {"Authorization": "Bearer token", "X-User-Id": tenant.user_id})
@@ -100,9 +104,8 @@ async def test_a_csv_file_is_imported_but_for_its_bad_rows(client, tenant):
     lines = ["customerId,phoneNumber,country,smsOptedIn,deviceToken,attributes.plan"]
     lines += [f"f{n},0151 {n:08d},DE,true,t{n},gold" for n in range(45)]
     lines += ["g1,12,DE,true,,", "g2,0151 00000099,DE,perhaps,,", ",0151 00000098,DE,true,,", "too,few"]
-    answer = await client.post(
-        "/customers/import?format=csv", content="\n".join(lines).encode(), headers={"Content-Type": "text/csv"}
-    )
+    content = "\n".join(lines).encode()
+    answer = await client.post("/customers/import?format=csv", content=content, headers={"Content-Type": "text/csv"})
     data = answer.json()["data"]
     assert (data["imported"], data["rejected"]) == (45, 4)
     assert [(e["row"], e["field"]) for e in data["errors"]] == [
@@ -113,9 +116,16 @@ async def test_a_csv_file_is_imported_but_for_its_bad_rows(client, tenant):
     ]
     file = await client.get(data["errorFile"].removeprefix(BASE))
     assert file.headers["content-type"].startswith("text/csv")
-    assert file.text.splitlines()[1] == '47,phoneNumber,"not a valid phone number of its country"'
-    assert (await client.get(f"/customers/imports/{data['importId']}/errors?format=jsonl")).text.count("\n") == 4
-    assert (await client.get(f"/customers/imports/{data['importId']}")).json()["data"]["state"] == "done"
+    lines = list(csv.reader(file.text.splitlines()))
+    assert lines[0] == ["row", "field", "message", "original"]
+    assert lines[1][:3] == ["47", "phoneNumber", "not a valid phone number of its country"]
+    assert json.loads(lines[1][3])["customerId"] == "g1"
+    assert lines[4] == ["50", "row", "has 2 columns instead of 6", "too,few"]
+    assert lines[5] == ["# complete: 4 rows"]
+    assert (await client.get(f"/customers/imports/{data['importId']}/errors?format=jsonl")).text.count("\n") == 5
+    shown = (await client.get(f"/customers/imports/{data['importId']}")).json()["data"]
+    assert (shown["state"], shown["rowsRead"], shown["bytesRead"]) == ("done", 49, len(content))
+    assert (await client.get("/customers/imports")).json()["data"] == [shown]
     assert (await client.get(f"/customers/imports/{uuid4()}/errors")).status_code == 404
     assert (await tenant.reach("sms"))[0].recipients == 45
 
@@ -194,4 +204,46 @@ async def test_a_file_in_another_encoding_is_refused_in_words(client):
     for content in ("customerId,phoneNumber\na,+4915112345678\n".encode("utf-16"), b"\xff\xfe\x00a"):
         answer = await client.post("/customers/import?format=csv", content=content)
         assert answer.status_code == 422
-        assert answer.json()["detail"] == "the file is not UTF-8: save it with that encoding"
+        assert answer.json()["detail"].startswith("the file is not UTF-8: save it with that encoding")
+
+
+async def test_an_import_has_the_id_that_was_chosen_for_it_once(client):
+    import_id = uuid4()
+    path = f"/customers/import?format=csv&importId={import_id}"
+    assert (await client.post(path, content=b"customerId\na")).json()["data"]["importId"] == str(import_id)
+    assert (await client.post(path, content=b"customerId\nb")).status_code == 409
+
+
+async def test_a_file_that_breaks_half_way_leaves_what_was_good(client):
+    import_id = uuid4()
+    content = b"customerId,firstName\na,Ada\nb," + b"B" * 400_000
+    answer = await client.post(f"/customers/import?format=csv&importId={import_id}", content=content)
+    assert answer.status_code == 422
+    assert f"imports/{import_id}" in answer.json()["detail"]
+    shown = (await client.get(f"/customers/imports/{import_id}")).json()["data"]
+    assert (shown["state"], shown["imported"]) == ("failed", 1)
+    assert shown["problem"] == "row 3 is longer than 262144 bytes"
+    assert (await client.get("/customers/a")).status_code == 200
+
+
+async def test_a_campaign_takes_no_more_recipients_than_its_limit(client, monkeypatch):
+    monkeypatch.setattr(importing, "RECIPIENTS_MAX", 3)
+    path = f"/sms/campaigns/{uuid4()}/recipients"
+
+    async def add(*numbers: int) -> int:
+        answer = await client.post(path, json={"recipients": [{"phoneNumber": phone(number)} for number in numbers]})
+        if answer.status_code == 422:
+            assert answer.json()["errors"] == [
+                {"field": "recipients", "message": "a campaign has at most 3 recipients"}
+            ]
+        return answer.status_code
+
+    assert [await add(1, 2), await add(1, 2, 3), await add(4), await add(3)] == [200, 200, 422, 200]
+    assert len((await client.get(path)).json()["data"]) == 3
+    import_id = uuid4()
+    content = f"phoneNumber\n{phone(5)}".encode()
+    answer = await client.post(f"{path}/import?format=csv&importId={import_id}", content=content)
+    assert answer.status_code == 422
+    shown = (await client.get(f"/customers/imports/{import_id}")).json()["data"]
+    assert (shown["state"], shown["kind"], shown["imported"]) == ("failed", "recipients", 0)
+    assert shown["problem"] == "a campaign has at most 3 recipients"

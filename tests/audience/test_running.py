@@ -24,6 +24,7 @@ async def test_a_launched_campaign_becomes_lots(servers, topics, database_of, da
         "KAFKA_BOOTSTRAP_SERVERS": servers.kafka,
         "SECRETS_KEY": "key",
         "INTERNAL_TOKEN": "token",
+        "LINK_BASE_URL": "https://n.example",
     }.items():
         monkeypatch.setenv(name, value)
     settings = load(AudienceSettings)

@@ -81,5 +81,5 @@ async def marketer(request, database) -> AsyncIterator[Marketer]:
         yield Marketer(
             database,
             CHANNELS[request.param],
-            Client(make_routes(database, images), base, {"Content-Type": "application/json"}),
+            Client(make_routes(database, images, "https://n.example"), base, {"Content-Type": "application/json"}),
         )

@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from contracts.channels import CHANNELS
+from contracts.content import LINK_VARIABLES
+from contracts.links import PREFERENCE_CODE_CHARACTERS, TRACKED_CODE_CHARACTERS
 from deploy.local.state import ROOT
 from services.campaign.domain.states import Action, NotPossible, Status, move
 from services.campaign.domain.templates import check_template
@@ -43,8 +45,11 @@ def test_the_table_allows_the_same_states(database_of, channel):
     assert set(re.findall(r"'(\w+)'", rows[0][0])) == set(Status)
 
 
+BASE_URL = "https://n.example"
+
+
 def problems(channel: str, **values: object) -> list[str]:
-    return [field for field, _ in check_template(CHANNELS[channel], values).problems]
+    return [field for field, _ in check_template(CHANNELS[channel], values, BASE_URL).problems]
 
 
 def test_templates_within_the_limits_are_good():
@@ -65,3 +70,19 @@ def test_templates_within_the_limits_are_good():
 )
 def test_a_bad_template_is_refused_with_its_field(channel, values, field):
     assert problems(channel, **values) == [field]
+
+
+@pytest.mark.parametrize("name", sorted(LINK_VARIABLES))
+def test_a_link_to_the_own_preferences_says_how_to_unsubscribe(name):
+    values = {"content": "Acme: 20% off. No more? {{" + name + "}}"}
+    checked = check_template(CHANNELS["sms"], values, BASE_URL)
+    assert (checked.problems, checked.warnings) == ([], [])
+
+
+@pytest.mark.parametrize("track_links", [False, True])
+def test_links_count_with_the_length_that_they_will_have(track_links):
+    long = "https://shop.example/" + "x" * 100
+    values = {"content": f"{long} {long} {{{{unsubscribeUrl}}}}", "track_links": track_links}
+    checked = check_template(CHANNELS["sms"], values, BASE_URL)
+    link = len(BASE_URL) + len("/l/") + TRACKED_CODE_CHARACTERS if track_links else len(long)
+    assert checked.segments.units == 2 * link + 2 + len(BASE_URL) + len("/u/") + PREFERENCE_CODE_CHARACTERS

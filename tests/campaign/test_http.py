@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -155,6 +155,25 @@ async def test_a_scheduled_campaign_keeps_a_time_in_the_future(marketer, at):
     path = f"/campaigns/{(await marketer.make_campaign())['id']}"
     assert (await marketer.ask("POST", f"{path}/schedule", {"scheduledSendTime": in_hours(1)})).status_code == 200
     assert fields(await marketer.ask("PATCH", path, {"scheduledSendTime": at})) == ["scheduledSendTime"]
+
+
+async def test_a_campaign_that_does_not_move_says_why_and_until_when(marketer):
+    await marketer.add_provider()
+    path = f"/campaigns/{(await marketer.make_campaign())['id']}"
+
+    async def waiting(action: str, body: Any = None) -> tuple[str | None, str | None, str | None]:
+        answer = await marketer.ask("POST", f"{path}/{action}", body)
+        assert answer.status_code == 200, answer.text
+        data = answer.json()["data"]
+        return data["waitingReason"], data["waitingText"], data["eta"]
+
+    at = in_hours(1)
+    reason, text, eta = await waiting("schedule", {"scheduledSendTime": at})
+    assert (reason, text) == ("scheduled", "its time has not come yet")
+    assert datetime.fromisoformat(str(eta)) == datetime.fromisoformat(at)
+    assert await waiting("send") == ("expanding", "the recipients are being looked up", None)
+    assert await waiting("pause") == ("paused by a person", "paused by a person", None)
+    assert await waiting("cancel") == (None, None, None)
 
 
 async def test_a_campaign_that_was_sent_is_copied_to_be_changed(marketer):

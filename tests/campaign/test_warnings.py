@@ -8,12 +8,13 @@ from contracts.channels import CHANNELS
 from services.campaign.domain.images import Image
 from services.campaign.domain.templates import check_template
 
+BASE_URL = "https://n.example"
 GOOD_TEXT = "Acme: 20% off until Sunday. Reply STOP to unsubscribe"
 GOOD_PUSH = {"title": "Twenty per cent off until Sunday", "body": "Have a look", "action_url": "app://sale"}
 
 
 def warned(channel: str, image: Image | None = None, **values: object) -> set[tuple[str, str]]:
-    return {(one.code, one.field) for one in check_template(CHANNELS[channel], values, image).warnings}
+    return {(one.code, one.field) for one in check_template(CHANNELS[channel], values, BASE_URL, image).warnings}
 
 
 def test_a_good_template_has_none():
@@ -70,8 +71,8 @@ def test_pictures(image, code):
 
 
 def test_each_says_what_to_do():
-    checked = check_template(CHANNELS["sms"], {"content": "20% off"})
+    checked = check_template(CHANNELS["sms"], {"content": "20% off"}, BASE_URL)
     assert [one.message for one in checked.warnings] == [
-        "does not say how to unsubscribe: add for example 'Reply STOP to unsubscribe'",
+        "does not say how to unsubscribe: add for example 'Reply STOP to unsubscribe' or {{unsubscribeUrl}}",
         "does not say who writes: begin with your name ('Acme: …') or end with it ('– Acme')",
     ]

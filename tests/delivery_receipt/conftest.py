@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from contracts.events import ProviderChanged
 from services.delivery_receipt import handlers
 from services.delivery_receipt.accounts import Accounts
+from services.delivery_receipt.clicks import TrackedLinks
 from services.delivery_receipt.documents import Documents
 from services.delivery_receipt.domain import Callback
 from services.delivery_receipt.intake import Intake
@@ -31,6 +32,7 @@ from services.delivery_receipt.settings import DeliveryReceiptSettings
 from shared.codec import now
 from shared.database import Database, open_database
 from shared.ids import new_id
+from shared.links import LinkCodes, link_codes
 from shared.probes import AsgiApp, Heartbeat
 from shared.providers.wire import open_wire
 from shared.runtime import JobContext
@@ -95,6 +97,7 @@ class Scene:
     seal: Seal
     settings: DeliveryReceiptSettings
     documents: Documents
+    codes: LinkCodes
     app: AsgiApp = field(init=False)
     intake: Intake = field(init=False)
     user_id: str = "tenant"
@@ -107,7 +110,10 @@ class Scene:
 
     def restart_routes(self) -> None:
         """The same queue before other accounts."""
-        self.app = intake_routes(self.settings, self.accounts, self.references, self.documents, self.intake)
+        links = TrackedLinks(self.database)
+        self.app = intake_routes(
+            self.settings, self.accounts, self.references, self.documents, self.intake, self.codes, links
+        )
 
     @property
     def path(self) -> str:
@@ -203,11 +209,12 @@ async def idle_scene(database_of: Callable[[str], str]) -> AsyncIterator[Scene]:
         async with database.transaction() as connection:
             await connection.execute(
                 "TRUNCATE callbacks, callback_batches, rejections, inbound_messages, inbound_parts, message_references,"
-                " accounts, outbox"
+                " accounts, tracked_links, outbox"
             )
         accounts = Accounts(database, seal(secrets_key), settings.lookups_max)
         documents = Documents(wire, settings.lookups_max)
-        scene = Scene(database, accounts, references(secrets_key), accounts.seal, settings, documents)
+        codes = link_codes(secrets_key)
+        scene = Scene(database, accounts, references(secrets_key), accounts.seal, settings, documents, codes)
         scene.restart()
         await scene.hear(scene.changed(1))
         yield scene

@@ -15,6 +15,7 @@ import uvloop
 from cryptography.fernet import Fernet
 
 from services.delivery_receipt.accounts import CALLBACKS_PATH, Accounts
+from services.delivery_receipt.clicks import TrackedLinks
 from services.delivery_receipt.documents import Documents
 from services.delivery_receipt.domain import Account
 from services.delivery_receipt.intake import Intake
@@ -23,6 +24,7 @@ from services.delivery_receipt.settings import DeliveryReceiptSettings
 from services.delivery_receipt.store.accounts import SealedAccount
 from services.provider_simulator.twilio import signed_request
 from shared.ids import new_id, new_ids
+from shared.links import link_codes
 from shared.probes import AsgiApp
 from shared.providers import twilio
 from shared.providers.provider import CallbackContents, VendorReceipt
@@ -60,7 +62,8 @@ async def measure() -> None:
 
     intake = Intake(settings.waiting_max)
     wire = Wire()
-    app = intake_routes(settings, accounts, refs, Documents(wire, settings.lookups_max), intake)
+    documents, links = Documents(wire, settings.lookups_max), TrackedLinks(mock.Mock())
+    app = intake_routes(settings, accounts, refs, documents, intake, link_codes(secrets_key), links)
     drained = asyncio.create_task(drain(intake))
     whole = await microseconds_each(app, requests)
     stated = CallbackContents((VendorReceipt(reference=refs.sign("sms", new_id()), kind="delivered"),))

@@ -65,7 +65,8 @@ class Scene:
     async def arrive(self, *lots: LotResolved) -> None:
         await handlers.on_lots_resolved(self.database, lots)
 
-    async def launch(self, version: int = 1) -> None:
+    async def launch(self, version: int = 1, **content: object) -> None:
+        texts = {"body": "Hi {{firstName}}", "title": "News" if self.channel.title_max else None}
         event = CampaignLaunched(
             event_id=new_id(),
             occurred_at=now(),
@@ -74,7 +75,7 @@ class Scene:
             channel=self.channel.name,
             version=version,
             provider_id=self.provider_id,
-            content=Content(body="Hi {{firstName}}", title="News" if self.channel.title_max else None),
+            content=Content(**{**texts, **content}),
             category="marketing",
             unknown_policy="hold",
         )

@@ -20,6 +20,7 @@ from services.dispatcher.jobs.repairing import Resolved, resolve_once
 from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.providers import insert_provider, update_provider
+from shared.links import link_codes
 from shared.probes import Heartbeat
 from shared.providers.wire import Wire
 from shared.runtime import JobContext
@@ -31,6 +32,7 @@ from tests.providers.samples import values_of
 from tests.waiting import until
 
 KEY = Fernet.generate_key().decode()
+LINK_BASE_URL = "https://n.example"
 TYPES = {"sms": "twilio", "push": "firebase"}
 
 
@@ -42,10 +44,10 @@ class Desk:
     simulated: Simulated
     sending: Sending
 
-    async def send(self, *lots: LotResolved) -> None:
+    async def send(self, *lots: LotResolved, **content: object) -> None:
         """Sends the lots to the end, or until they are held."""
         await self.scene.arrive(*lots)
-        await self.scene.launch()
+        await self.scene.launch(**content)
         await self.work(len(lots))
 
     async def work(self, lots: int, *states: str) -> None:
@@ -83,11 +85,12 @@ async def sending_of(scene: Scene) -> AsyncIterator[Sending]:
         internal_token=KEY,
         http_port=0,
         public_base_url="http://127.0.0.1:9",
+        link_base_url=LINK_BASE_URL,
         idle_seconds=0.05,
     )
     wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=2)
     async with open_accounts(scene.database, seal(KEY), wire) as accounts:
-        yield Sending(scene.database, settings, accounts, references(KEY), Tariffs({}))
+        yield Sending(scene.database, settings, accounts, references(KEY), link_codes(KEY), Tariffs({}))
 
 
 async def allow(desk: Desk, url: str | None = None, **limits: float) -> None:

@@ -39,7 +39,11 @@ async def test_an_address_that_comes_twice_is_tried_once_and_counted(scene):
 async def test_lots_wait_for_their_campaign_whichever_comes_first(scene):
     await scene.arrive(scene.lot(3))
     assert await scene.lease() is None
-    assert (await scene.terms())["waitingReason"] == "not_launched"
+    terms = await scene.terms()
+    assert (terms["waitingReason"], terms["waitingText"]) == (
+        "not_launched",
+        "the launch has not reached the sender yet",
+    )
     await scene.launch()
     assert await scene.lease() is not None
 
@@ -52,7 +56,8 @@ async def test_a_paused_campaign_is_not_attempted_and_a_resumed_one_is(scene):
     assert (await scene.claim(lot)).claimed == []
     async with scene.database.transaction() as connection:
         await release_lot(connection, lot.id, scene.worker, None, None, False)
-    assert (await scene.terms())["waitingReason"] == "paused by ada"
+    terms = await scene.terms()
+    assert terms["waitingReason"] == terms["waitingText"] == "paused by ada"
     assert await scene.lease() is None
     await scene.tell(CampaignResumed, 3)
     assert len((await scene.claim(await scene.lease())).claimed) == 3

@@ -30,12 +30,12 @@ class Browser:
     """The headers of the last answer."""
 
     async def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        """(status, decoded body)."""
+        """(status, body, decoded where it is JSON)."""
         given = self.headers | {name.replace("_", "-"): value for name, value in headers.items()}
         async with self.http.request(method, self.url + BASE + path, json=body, headers=given) as answer:
             text = await answer.text()
             self.answer = answer.headers
-            return answer.status, json.loads(text) if text else None
+            return answer.status, json.loads(text) if "json" in answer.content_type else text
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> tuple[int, Any]:
         """As the sign-in page does; keeps the token that writes must bring."""

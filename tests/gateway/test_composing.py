@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.http.endpoints import BASE
 from deploy.local.fleet import Fleet
-from tests.gateway.test_api import WAIT_SECONDS, Client, campaign_of, fields, make
+from tests.gateway.conftest import WAIT_SECONDS, Client
+from tests.gateway.test_api import campaign_of, fields
 from tests.waiting import until
-
-__all__ = ["make"]
 
 
 def phone(number: int) -> str:
@@ -81,7 +81,10 @@ async def test_a_forecast_says_what_the_accounting_will_say(fleet, make):
     await add_provider(client, fleet)
     await ready(client, path)
     data = await forecast_of(client, path)
-    assert data["blockers"] == []
+    assert (data["blockers"], data["untariffed"]) == ([], 0)
+    ((currency, micros),) = [(one["currency"], one["micros"]) for one in data["cost"]]
+    assert micros == sum(one["costMicros"] for one in data["countries"]) > 0
+    assert {one["currency"] for one in data["countries"]} == {currency}
     status, answer = await client("POST", f"{path}/send")
     assert status == 200, answer
 
@@ -198,6 +201,11 @@ async def test_everybody_can_be_explained(fleet, make):
     await until(story, WAIT_SECONDS)
     told = await story()
     assert len(told["attempts"]) == 1
+    async with client.http.get(
+        f"{client.url}{BASE}{path}/recipients/export?format=jsonl", headers={"Authorization": f"Bearer {client.key}"}
+    ) as file:
+        assert file.headers["Content-Disposition"].startswith("attachment")
+        assert (await file.text()).splitlines()[-1] == '{"complete":true,"rows":2}'
     assert all(rule["met"] for rule in told["rules"])
     for unknown in (f"{path}/explain?customerId=nobody", f"{path}/recipients/{uuid4()}/explain"):
         assert (await client("GET", unknown))[0] == 404
@@ -226,6 +234,7 @@ async def test_recipients_are_listed_before_the_launch(fleet, make):
     ("method", "path"),
     [
         ("GET", "recipients"),
+        ("GET", "recipients/export"),
         ("POST", "recipients"),
         ("POST", "recipients/import"),
         ("GET", "explain?customerId=c1"),

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
+from contracts.http.described.operations import OPERATIONS, TAGS
 from contracts.http.endpoints import BASE, ENDPOINTS
 from deploy import openapi
 
@@ -44,6 +47,31 @@ def test_every_endpoint_is_described() -> None:
         assert operation["summary"] == endpoint.summary
         assert operation["x-scope"] == endpoint.scope
         assert str(endpoint.status) in operation["responses"]
+
+
+def operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, described in DOCUMENT["paths"].items():
+        for method, operation in described.items():
+            yield f"{method.upper()} {path.removeprefix(BASE)}", operation
+
+
+def test_every_operation_says_what_it_answers() -> None:
+    """Add what is missing to contracts/http/described/operations.py."""
+    assert {key for key, _ in operations()} == set(OPERATIONS)
+    for key, operation in operations():
+        assert operation["operationId"] == OPERATIONS[key].name
+        assert set(operation["tags"]) <= set(TAGS), key
+        for status, answer in operation["responses"].items():
+            assert "$ref" in answer or "content" in answer or status == "204", (key, status)
+
+
+def test_examples_are_what_the_schemas_say() -> None:
+    for key, operation in operations():
+        for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+            if kind != "application/x-ndjson":
+                schema = {**content["schema"], "components": DOCUMENT["components"]}
+                jsonschema.Draft202012Validator(schema).validate(content["example"])
+                assert content["example"], key
 
 
 def test_all_references_lead_somewhere() -> None:

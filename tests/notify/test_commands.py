@@ -42,18 +42,19 @@ class Notify:
 
     environment: dict[str, str]
 
-    async def __call__(self, *arguments: str | Path) -> tuple[int, str, str]:
-        """(exit code, output, errors)."""
+    async def __call__(self, *arguments: str | Path, given: str = "") -> tuple[int, str, str]:
+        """(exit code, output, errors); `given` is typed in."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "notify",
             *map(str, arguments),
             env=self.environment,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), COMMAND_SECONDS)
+        out, err = await asyncio.wait_for(process.communicate(given.encode()), COMMAND_SECONDS)
         return process.returncode or 0, out.decode(), err.decode()
 
     async def json(self, *arguments: str | Path) -> tuple[int, Any]:
@@ -251,6 +252,29 @@ async def test_a_key_is_made_and_works(fleet, tenant):
     assert await other.json("campaign", "list") == (0, [])
     code, _, err = await tenant.notify("keys", "create", "--user", "somebody", "--scope", "everything")
     assert (code, "scopes" in err) == (FELL_SHORT, True)
+
+
+async def test_a_key_is_rotated_and_revoked(fleet, tenant):
+    user = ("--user", uuid4().hex)
+    _, made = await tenant.notify.json("keys", "create", *user)
+    code, rotated = await tenant.notify.json("keys", "rotate", made["id"], *user, "--overlap-hours", "0")
+    assert (code, rotated["prefix"], rotated["apiKey"] != made["apiKey"]) == (0, made["prefix"], True)
+    code, out, _ = await tenant.notify("keys", "revoke", made["id"], *user)
+    assert (code, out.strip()) == (0, "revoked")
+    code, listed = await tenant.notify.json("keys", "list", *user)
+    assert (code, [(one["id"], one["revokedAt"] is not None) for one in listed]) == (0, [(made["id"], True)])
+
+
+async def test_the_first_person_of_a_new_tenant_gets_in(tenant):
+    person = ("users", "create", "--user", uuid4().hex, "--email", f"{uuid4().hex}@example.com", "--role")
+    code, out, _ = await tenant.notify(*person, "admin", given="a horse, a battery, a staple")
+    assert (code, out.strip().endswith("can sign in")) == (0, True)
+    code, _, err = await tenant.notify(*person, "admin")
+    assert (code, "email" in err) == (FELL_SHORT, True)
+    code, _, err = await tenant.notify(*person, "owner")
+    assert (code, "role" in err) == (FELL_SHORT, True)
+    code, out, _ = await tenant.notify(*person[:5], f"{uuid4().hex}@example.com", "--role", "viewer")
+    assert (code, "/notification/invitations/" in out) == (0, True)
 
 
 async def test_a_send_request_is_sent_once(fleet, tenant):

@@ -154,6 +154,7 @@ async def stage(request: pytest.FixtureRequest, database_of) -> AsyncIterator[St
         SECRETS_KEY=SECRETS_KEY,
         INTERNAL_TOKEN="token",
         PUBLIC_BASE_URL="http://localhost",
+        LINK_BASE_URL="http://localhost",
     )
     async with build(given) as service:
         yield Stage(service, await prepare(service))

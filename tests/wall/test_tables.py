@@ -45,7 +45,7 @@ CHILDREN = {
 VALUES = {
     "uuid": "gen_random_uuid()", "text": "gen_random_uuid()::text", "bytea": "decode(md5(random()::text), 'hex')",
     "timestamptz": "now()", "date": "now()", "interval": "'1 day'", "bool": "true", "inet": "'127.0.0.1'",
-    "int2": "1", "int4": "1", "int8": "1", "float8": "1", "jsonb": "'{}'", "_text": "'{}'",
+    "int2": "1", "int4": "1", "int8": "(random() * 1e9)::int8", "float8": "1", "jsonb": "'{}'", "_text": "'{}'",
 }  # fmt: skip
 """Any value of each type."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from contracts.http.access import KeyScope, Role
-from contracts.http.described.words import Id, Shown, Time
+from contracts.http.described.words import CampaignType, Id, Shown, Time
 
 EXAMPLE_EMAIL = "ada@example.com"
 EXAMPLE_PASSWORD = "correct horse battery staple"  # noqa: S105
@@ -92,3 +92,27 @@ class AuditEntry(Shown):
     source: str
     request_id: str
     status: int | None
+
+
+class Approval(Shown):
+    """A command that needs, or needed, a second person. `size` is how many people it reached at most when asked for."""
+
+    id: Id
+    channel: CampaignType
+    campaign_id: Id
+    action: Literal["send", "schedule"]
+    scheduled_send_time: Time | None
+    size: int
+    state: str
+    requested_at: Time
+    requested_by: dict[str, Any]
+    decided_at: Time | None
+    decided_by: dict[str, Any] | None
+    ended_at: Time | None
+    reason: str | None
+
+
+class Waiting(Shown):
+    """What was not done, because somebody else has to agree."""
+
+    approval: Approval

@@ -36,9 +36,12 @@ class Described:
     scope: str | None = None
     """What it takes where the table of endpoints does not say it."""
     is_public: bool = False
-    also: tuple[int, ...] = ()
-    """Further statuses of success, with the same answer."""
+    also: tuple[tuple[int, type[Shown]], ...] = ()
+    """Further statuses of success, with what `data` holds then."""
 
+
+WAITING = ((202, access.Waiting),)
+"""Where the tenant wants a second person to agree."""
 
 WORDS = {"sms": "SMS", "push": "Push"}
 TAGS = {
@@ -55,6 +58,7 @@ TAGS = {
     "users": "Colleagues, and what they may do.",
     "api-keys": "What programs sign in with.",
     "settings": "What holds for the whole tenant.",
+    "approvals": "What waits for a second person.",
     "audit": "Who changed what.",
     "session": "Signing in and out.",
     "invitations": "How colleagues get their first password.",
@@ -98,6 +102,12 @@ def _of_channel(channel: str) -> Iterator[tuple[str, Described]]:
             f"preview{word}Template", reports.TemplatePreviewed, example={"variables": {"firstName": "Alexandra"}}
         ),
     )
+    yield (
+        f"GET /{channel}/recipients",
+        Described(
+            f"getAll{word}Recipients", resources.RECIPIENTS[channel], listed=True, query=queries.RECIPIENTS[channel]
+        ),
+    )
     yield from _of_campaigns(channel, word)
 
 
@@ -114,9 +124,10 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
     yield f"DELETE {at}/{{id}}", Described(f"delete{word}Campaign", problems=(409,))
     yield (
         f"POST {at}/{{id}}/schedule",
-        Described(f"schedule{word}Campaign", shown, example=examples.SCHEDULE, problems=(409,)),
+        Described(f"schedule{word}Campaign", shown, example=examples.SCHEDULE, problems=(409, 412), also=WAITING),
     )
-    for action in ("send", "pause", "resume", "cancel"):
+    yield f"POST {at}/{{id}}/send", Described(f"send{word}Campaign", shown, problems=(409, 412), also=WAITING)
+    for action in ("pause", "resume", "cancel"):
         yield f"POST {at}/{{id}}/{action}", Described(f"{action}{word}Campaign", shown, problems=(409,))
     yield f"POST {at}/{{id}}/clone", Described(f"clone{word}Campaign", shown)
     yield f"GET {at}/{{id}}/accounting", Described(f"get{word}CampaignAccounting", reports.Accounting)
@@ -128,7 +139,7 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
             reports.Forecast,
             example={"restart": False},
             problems=(409,),
-            also=(202,),
+            also=((202, reports.Forecast),),
             text="202 while it runs: ask again to see how far it is.",
         ),
     )
@@ -162,19 +173,19 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
         Described(
             f"import{word}Recipients",
             reports.FileImported,
-            query=queries.FileFormat,
+            query=queries.Upload,
             example=examples.RECIPIENT_FILES[channel],
             problems=(409,),
         ),
     )
     files = (CSV, JSON_LINES)
-    yield f"GET {recipients}/export", Described(f"export{word}Recipients", query=queries.FileFormat, files=files)
+    yield f"GET {recipients}/export", Described(f"export{word}Recipients", query=queries.Export, files=files)
     yield f"GET {recipients}/{{recipientId}}/explain", Described(f"explain{word}Recipient", reports.Explanation)
 
 
 OPERATIONS: Mapping[str, Described] = {
     **{key: described for channel in CHANNELS for key, described in _of_channel(channel)},
-    "GET /customers": Described("getCustomers", reports.Customer, listed=True, query=queries.People),
+    "GET /customers": Described("getCustomers", reports.Customer, listed=True, query=queries.Customers),
     "POST /customers": Described(
         "saveCustomers",
         reports.Saved,
@@ -185,16 +196,15 @@ OPERATIONS: Mapping[str, Described] = {
     "POST /customers/import": Described(
         "importCustomers",
         reports.FileImported,
-        query=queries.FileFormat,
+        query=queries.Upload,
         example=examples.CUSTOMER_FILE,
+        problems=(409,),
         text="A file of any length, read as it comes. It may be sent again: the same rows change nothing.",
     ),
-    "GET /customers/export": Described("exportCustomers", query=queries.FileFormat, files=(CSV, JSON_LINES)),
-    "GET /customers/imports": Described("getImports", reports.Import, listed=True, query=queries.Page),
+    "GET /customers/export": Described("exportCustomers", query=queries.Export, files=(CSV, JSON_LINES)),
+    "GET /customers/imports": Described("getImports", reports.Import, listed=True, query=queries.People),
     "GET /customers/imports/{id}": Described("getImport", reports.Import),
-    "GET /customers/imports/{id}/errors": Described(
-        "getImportErrors", query=queries.FileFormat, files=(CSV, JSON_LINES)
-    ),
+    "GET /customers/imports/{id}/errors": Described("getImportErrors", query=queries.Export, files=(CSV, JSON_LINES)),
     "GET /customers/{id}": Described("getCustomer", reports.Customer),
     "DELETE /customers/{id}": Described("eraseCustomer"),
     "POST /customers/{id}/devices": Described(
@@ -237,6 +247,10 @@ OPERATIONS: Mapping[str, Described] = {
         "rotateApiKey", access.NewApiKey, example={"overlapHours": 24}, problems=(409,), scope="admin"
     ),
     "DELETE /api-keys/{id}": Described("revokeApiKey", scope="admin"),
+    "GET /approvals": Described("getApprovals", access.Approval, listed=True, query=queries.Approvals, scope="read"),
+    "GET /approvals/{id}": Described("getApproval", access.Approval, scope="read"),
+    "POST /approvals/{id}/approve": Described("approve", access.Approval, problems=(409, 412), scope="approve"),
+    "POST /approvals/{id}/reject": Described("reject", access.Approval, problems=(409,), scope="approve"),
     "GET /settings": Described("getSettings", access.Settings, scope="read"),
     "PATCH /settings": Described("updateSettings", access.Settings, example={"approvalAbove": 10_000}, scope="admin"),
     "GET /audit": Described("getAuditLog", access.AuditEntry, listed=True, query=queries.Audit, scope="admin"),

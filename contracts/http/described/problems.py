@@ -32,6 +32,7 @@ PROBLEMS: Mapping[int, str] = MappingProxyType(
         403: "The key or the person may not do this.",
         404: "There is no such thing; whoever asks for another tenant's is told the same.",
         409: "Not possible in this state, or the same Idempotency-Key is still being worked on.",
+        412: "The campaign is not what it was when this was asked for.",
         413: "The body is too large.",
         422: "Something in the request is wrong; `errors` names the fields.",
         429: "Too many requests; `Retry-After` says when to come again.",

@@ -71,6 +71,7 @@ class Recipients(Page):
 
     status: NotificationStatus | None = None
     outcome: Outcome | None = None
+    error_class: Annotated[str | None, Field(max_length=100)] = None
 
 
 class SMSRecipients(Recipients):
@@ -85,10 +86,23 @@ class PushRecipients(Recipients):
     device_token: str | None = None
 
 
-class FileFormat(Query):
+class Customers(People):
+    """Customers who are searched for."""
+
+    search: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+
+
+class Export(Query):
     """How a file is written."""
 
+    format: Literal["csv", "jsonl"] = "csv"
+
+
+class Upload(Query):
+    """How a file is written, and which import it goes on with."""
+
     format: Annotated[Literal["csv", "jsonl"] | None, Field(description="Else by the content type.")] = None
+    import_id: Annotated[Id | None, Field(description="Of an import that broke off.")] = None
 
 
 class Dashboard(Query):
@@ -111,6 +125,12 @@ class OneCustomer(Query):
     """Whom it is about."""
 
     customer_id: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Approvals(Page):
+    """Approvals in one state."""
+
+    state: Literal["pending", "approved", "performed", "rejected", "void", "failed"] | None = None
 
 
 class Audit(Page):

@@ -98,7 +98,8 @@ class Accounting(Shown):
     waiting: int
     in_flight: Count
     balanced: bool
-    waiting_reason: str | None
+    waiting_reason: Annotated[str | None, Field(description="Why it does not move, for programs.")]
+    waiting_text: Annotated[str | None, Field(description="The same in words.")]
     eta: Time | None
     cost: list[Cost]
 
@@ -305,11 +306,17 @@ class Import(Shown):
 
     import_id: Id
     kind: Literal["customers", "recipients"]
+    campaign_id: Id | None
     state: Literal["running", "done", "failed"]
+    problem: Annotated[str | None, Field(description="Why the file could not be read to its end.")]
+    rows_read: Count
     imported: Count
     rejected: Count
+    bytes_read: Count
+    rows_per_second: Count | None
     started_at: Time
     finished_at: Time | None
+    error_file: str | None
 
 
 class AudiencePreviewed(Shown):

@@ -166,6 +166,7 @@ class NotificationPreferences(Shown):
     """What a customer agreed to. Categories that are null mean all of them."""
 
     id: Id
+    user_id: str
     customer_id: str
     phone_number: str | None
     device_token: str | None

@@ -7,7 +7,8 @@ if there is one, names the category. An opt-out belongs to the address: whoever 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 ALL = "all"
 """The scope of an opt-out from everything on a channel."""
@@ -34,6 +35,11 @@ class Consent:
             return self.opted_in
         flag = self.transactional if scope == TRANSACTIONAL else self.marketing
         return flag and (self.categories is None or scope in self.categories)
+
+    def with_flags(self, flags: Mapping[str, bool]) -> Consent:
+        """The same with other answers for these scopes of `flags`."""
+        now = {**self.flags(), **flags}
+        return replace(self, opted_in=now[ALL], marketing=now[MARKETING], transactional=now[TRANSACTIONAL])
 
     def flags(self) -> dict[str, bool]:
         """The scopes that have a flag of their own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
 from typing import Any, Protocol
@@ -15,7 +16,16 @@ QUOTED_BYTES_MAX = 1 << 20
 
 _BAD_QUOTE = "has a quote that is not closed, or text behind a closing quote"
 
-Row = tuple[int, dict[str, Any] | str]
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A row that cannot be read: what is wrong with it, and its text."""
+
+    reason: str
+    original: str
+
+
+Row = tuple[int, dict[str, Any] | Malformed]
 """Number of the row in the file (a CSV header is row 1), and its values or what is wrong with it."""
 
 
@@ -78,9 +88,9 @@ class CsvRows:
         lines, start = list(StringIO(text, newline="")), 0
         while start < len(lines):
             reader = csv.reader(islice(lines, start, None), delimiter=self.delimiter, strict=True)
-            start = yield from self._rows_until_fault(reader, start, is_utf8)
+            start = yield from self._rows_until_fault(reader, lines, start, is_utf8)
 
-    def _rows_until_fault(self, reader: Any, start: int, is_utf8: bool) -> Generator[Row, None, int]:
+    def _rows_until_fault(self, reader: Any, lines: list[str], start: int, is_utf8: bool) -> Generator[Row, None, int]:
         """Returns the line to go on with: behind the last one, or behind the first one of a row that went wrong.
 
         So a quote that nobody closes costs its own line, not those that follow.
@@ -93,7 +103,7 @@ class CsvRows:
                 if not self.header:
                     raise BadFile(f"the first row {_BAD_QUOTE}") from None
                 self.number += 1
-                yield self.number, _BAD_QUOTE
+                yield self.number, Malformed(_BAD_QUOTE, lines[start + taken])
                 return start + taken + 1
             if cells is None:
                 return start + taken
@@ -103,7 +113,7 @@ class CsvRows:
                     raise BadFile("the file is not UTF-8: save it with that encoding")
                 self._take_header(cells)
             elif reader.line_num - taken > 1 and len(cells) != len(self.header):
-                yield self.number, _BAD_QUOTE
+                yield self.number, Malformed(_BAD_QUOTE, lines[start + taken])
                 return start + taken + 1
             elif cells:
                 yield self.number, self._values(cells, is_utf8)
@@ -118,11 +128,12 @@ class CsvRows:
         self.check_header(header)
         self.header = header
 
-    def _values(self, cells: list[str], is_utf8: bool) -> dict[str, Any] | str:
+    def _values(self, cells: list[str], is_utf8: bool) -> dict[str, Any] | Malformed:
         if len(cells) != len(self.header):
-            return f"has {len(cells)} columns instead of {len(self.header)}"
+            reason = f"has {len(cells)} columns instead of {len(self.header)}"
+            return Malformed(reason, self.delimiter.join(cells))
         if not (is_utf8 or _are_utf8(cells)):
-            return "is not UTF-8"
+            return Malformed("is not UTF-8", self.delimiter.join(cells))
         return dict(zip(self.header, cells, strict=True))
 
 
@@ -158,4 +169,4 @@ class JsonRows:
         try:
             yield self.number, self.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            yield self.number, "is not a JSON object"
+            yield self.number, Malformed("is not a JSON object", line.decode("utf-8", "replace"))

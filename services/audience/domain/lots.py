@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from contracts.content import Template, parse
+from contracts.content import LINK_VARIABLES, Template, parse
 from contracts.events import Content, LotResolved, Recipient
 from shared.ids import new_id, new_ids
 
@@ -28,8 +28,8 @@ def templates_of(content: Content, is_known: Callable[[str], bool] | None = None
 def variables_of(content: Content, is_known: Callable[[str], bool] | None = None) -> tuple[list[str], frozenset[str]]:
     """The variables that a message names and we can supply, and those of them that have no fallback."""
     templates = templates_of(content, is_known)
-    named = {name for template in templates for name in template.variables}
-    required = {name for template in templates for name in template.required}
+    named = {name for template in templates for name in template.variables} - LINK_VARIABLES
+    required = {name for template in templates for name in template.required} - LINK_VARIABLES
     return sorted(named), frozenset(required)
 
 

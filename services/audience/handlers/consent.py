@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from contracts import topics
@@ -142,8 +143,7 @@ async def say_incoming(connection: Connection, user_id: str, before: Mapping[str
 async def set_preferences(database: Transactions, user_id: str, customer: Customer, choices: Mapping[str, Any]) -> None:
     """Writes the choices that are given (columns of `notification_preferences`); makes what does not exist.
 
-    Of `customer` only the addresses count. A flag that is taken away stands by address, whatever a later import says,
-    until it is given back here or, for the whole channel, by START.
+    Of `customer` only the addresses count.
     """
     customer_id = customer.customer_id
     async with database.transaction() as connection:
@@ -152,43 +152,80 @@ async def set_preferences(database: Transactions, user_id: str, customer: Custom
             await customers.copy_incoming(connection, [addresses_only])
             await customers.upsert_incoming(connection, user_id)
             await customers.upsert_devices(connection, user_id, [(customer_id, d) for d in customer.devices])
-        await preferences.upsert_choices(connection, user_id, customer_id, {})
-        _, *before = (await preferences.find_choices(connection, user_id, [customer_id], lock=True))[customer_id]
-        await preferences.upsert_choices(connection, user_id, customer_id, choices)
-        _, *after = (await preferences.find_choices(connection, user_id, [customer_id]))[customer_id]
-        for channel in CHANNELS:
-            addresses = await preferences.find_addresses(connection, user_id, channel, [customer_id])
-            await _apply(
-                connection,
-                user_id,
-                channel,
-                customer_id,
-                list(addresses.get(customer_id, ())),
-                preferences.consent_on(channel, before),
-                preferences.consent_on(channel, after),
-                _scopes_of(channel, choices),
-            )
+        await choose(connection, user_id, customer_id, choices, "api")
 
 
-def _scopes_of(channel: str, choices: Mapping[str, Any]) -> set[str]:
-    """The flags that a request decides about, by scope."""
-    scopes = {
+async def choose(
+    connection: Connection,
+    user_id: str,
+    customer_id: str,
+    choices: Mapping[str, Any],
+    source: str,
+    also_at: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """A customer's choices count from the commit on, at all of their addresses and one more of a channel in `also_at`.
+
+    A flag that is taken away stands by address, whatever a later import says, until it is given back by the person
+    or, for the whole channel, by START.
+    """
+    await preferences.upsert_choices(connection, user_id, customer_id, {})
+    _, *before = (await preferences.find_choices(connection, user_id, [customer_id], lock=True))[customer_id]
+    await preferences.upsert_choices(connection, user_id, customer_id, choices)
+    _, *after = (await preferences.find_choices(connection, user_id, [customer_id]))[customer_id]
+    for channel in CHANNELS:
+        found = await preferences.find_addresses(connection, user_id, channel, [customer_id])
+        addresses = set(found.get(customer_id, ()))
+        if channel in also_at:
+            addresses.add(also_at[channel])
+        await _apply(
+            connection,
+            user_id,
+            channel,
+            customer_id,
+            sorted(addresses),
+            preferences.consent_on(channel, before),
+            preferences.consent_on(channel, after),
+            scopes_of(channel, choices),
+            source,
+        )
+
+
+async def choose_at(
+    connection: Connection, user_id: str, channel: str, address: str, choices: Mapping[str, Any], source: str
+) -> None:
+    """The same for an address that is no customer's; of `choices` only the flags count."""
+    before = await preferences.find_consent_at(connection, user_id, channel, address)
+    decided = scopes_of(channel, choices)
+    after = before.with_flags(
+        {scope: choices[column] for column, scope in flag_columns(channel).items() if scope in decided}
+    )
+    await _apply(connection, user_id, channel, None, [address], before, after, decided, source)
+
+
+def flag_columns(channel: str) -> dict[str, str]:
+    """The flags that decide about a channel, with their scopes."""
+    return {
         REACHES[channel].opted_in: ALL,
         "marketing_opted_in": MARKETING,
         "transactional_opted_in": TRANSACTIONAL,
     }
-    return {scope for column, scope in scopes.items() if column in choices}
+
+
+def scopes_of(channel: str, choices: Mapping[str, Any]) -> set[str]:
+    """The flags that a request decides about, by scope."""
+    return {scope for column, scope in flag_columns(channel).items() if column in choices}
 
 
 async def _apply(
     connection: Connection,
     user_id: str,
     channel: str,
-    customer_id: str,
+    customer_id: str | None,
     addresses: Sequence[str],
     before: Consent,
     after: Consent,
     decided: set[str],
+    source: str,
 ) -> None:
     at = now()
     flags = after.flags()
@@ -205,4 +242,4 @@ async def _apply(
         OptOutChange(address=address, scope=scope, opted_out=out, at=at, customer_id=customer_id)
         for (address, scope), out in sorted(told.items())
     ]
-    await say(connection, user_id, channel, "api", changes)
+    await say(connection, user_id, channel, source, changes)

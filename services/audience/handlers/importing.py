@@ -8,6 +8,8 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from contracts.channels import Channel
 from services.audience import metrics
 from services.audience.domain.additions import Addition, is_known_column, read_addition
@@ -19,16 +21,17 @@ from services.audience.domain.customers import (
     read_customer,
     unknown_columns,
 )
-from services.audience.domain.files import BadFile, CsvRows, JsonRows, Row, RowReader
+from services.audience.domain.files import BadFile, CsvRows, JsonRows, Malformed, Row, RowReader
 from services.audience.domain.lots import RECIPIENTS_MAX
 from services.audience.handlers import consent
 from services.audience.store import additions, customers, expansions, imports, preferences
 from services.audience.store.imports import RowError
 from shared.codec import now
 from shared.database import Connection, Transactions
-from shared.ids import new_id
 
 ERRORS_SHOWN_MAX = 100
+ORIGINAL_LENGTH_MAX = 1_000
+"""Characters of a refused row that the error file shows."""
 ANALYZE_FROM_ROWS = 5_000
 FORMATS = ("csv", "jsonl")
 
@@ -37,6 +40,10 @@ Read = TypeVar("Read")
 
 class AlreadyLaunched(Exception):
     """Recipients can be added only before the launch."""
+
+
+class AlreadyImported(Exception):
+    """There is an import of this id."""
 
 
 class TooManyRecipients(Exception):
@@ -59,16 +66,19 @@ class Batch(Generic[Read]):
     good: dict[int, Read] = field(default_factory=dict)
     rejected: int = 0
     errors: list[RowError] = field(default_factory=list)
+    originals: dict[int, str] = field(default_factory=dict)
 
     def take(self, rows: Iterable[Row], read: Callable[[dict[str, Any]], Read]) -> None:
         """Reads the rows."""
         for number, values in rows:
-            if isinstance(values, str):
-                self.reject(number, [FieldError("row", values)])
+            if isinstance(values, Malformed):
+                self.originals[number] = values.original
+                self.reject(number, [FieldError("row", values.reason)])
                 continue
             try:
                 self.good[number] = read(values)
             except InvalidRow as row:
+                self.originals[number] = msgspec.json.encode(values).decode()
                 self.reject(number, row.errors)
 
     def reject(self, number: int, errors: Sequence[FieldError]) -> None:
@@ -77,9 +87,20 @@ class Batch(Generic[Read]):
         self.rejected += 1
         self.errors.extend((number, error) for error in errors)
 
+    def stored_errors(self) -> list[tuple[int, str, str, str | None]]:
+        """(row, field, reason, the beginning of the row) of every error."""
+        return [(row, one.field, one.reason, _storable(self.originals.get(row))) for row, one in self.errors]
+
     @property
     def rows(self) -> int:
         return len(self.good) + self.rejected
+
+
+def _storable(text: str | None) -> str | None:
+    """The beginning of a row as PostgreSQL can hold it; it has no NUL, and no halves of characters."""
+    if text is None:
+        return None
+    return text[:ORIGINAL_LENGTH_MAX].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +135,7 @@ def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Add
     async def save(connection: Connection, batch: Batch[Addition]) -> None:
         await expansions.lock_additions(connection, campaign_id, exclusive=False)
         if await expansions.find_state(connection, campaign_id) is not None:
-            raise AlreadyLaunched
+            raise AlreadyLaunched("recipients can be added only before the launch")
         named = {number: row.customer_id for number, row in batch.good.items() if row.customer_id is not None}
         known = await customers.find_known_customers(connection, user_id, sorted(set(named.values())))
         for number, customer_id in named.items():
@@ -122,7 +143,7 @@ def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Add
                 batch.reject(number, [FieldError("customerId", "there is no such customer")])
         rows = list(batch.good.values())
         if await additions.insert_additions(connection, campaign_id, user_id, channel.name, rows) > RECIPIENTS_MAX:
-            raise TooManyRecipients
+            raise TooManyRecipients(f"a campaign has at most {RECIPIENTS_MAX:,} recipients")
 
     def check_header(header: list[str]) -> None:
         if unknown := [name for name in header if not is_known_column(name, channel)]:
@@ -167,45 +188,58 @@ async def save_list(database: Transactions, kind: Kind[Any], rows: Sequence[Row]
 async def import_file(
     database: Transactions,
     user_id: str,
+    import_id: UUID,
     kind: Kind[Any],
     file_format: str,
     pieces: AsyncIterator[bytes],
     batch_rows: int,
     row_bytes_max: int,
-) -> tuple[UUID, Imported]:
-    """Saves the good rows of a file, batch by batch, in memory bounded by a batch; returns the import's id.
+) -> Imported:
+    """Saves the good rows of a file, batch by batch, in memory bounded by a batch.
 
-    Raises `BadFile` when the file cannot be read from some row on; what came before is kept.
+    Raises `BadFile` when the file cannot be read from some row on; what came before is kept. Raises `AlreadyImported`.
     """
     reader: RowReader = CsvRows(kind.check_header, row_bytes_max) if file_format == "csv" else JsonRows(row_bytes_max)
-    import_id, result, batch = new_id(), Imported(), Batch[Any]()
     async with database.transaction() as connection:
-        await imports.insert_import(connection, import_id, user_id, kind.name, kind.campaign_id)
+        if not await imports.insert_import(connection, import_id, user_id, kind.name, kind.campaign_id):
+            raise AlreadyImported
+    result, batch, bytes_read = Imported(), Batch[Any](), 0
     state = "failed"
+    problem: str | None = "this is a fault of ours and is in our log"
     try:
         async for piece in pieces:
+            bytes_read += len(piece)
             batch.take(reader.feed(piece), kind.read)
             if batch.rows >= batch_rows:
-                await _save_batch(database, kind, import_id, batch, result)
+                await _save_batch(database, kind, import_id, batch, bytes_read, result)
                 batch = Batch()
         batch.take(reader.finish(), kind.read)
-        await _save_batch(database, kind, import_id, batch, result)
-        state = "done"
+        await _save_batch(database, kind, import_id, batch, bytes_read, result)
+        state, problem = "done", None
+    except BadFile as error:
+        problem = str(error)
+        await _save_batch(database, kind, import_id, batch, bytes_read, result)
+        raise
+    except (AlreadyLaunched, TooManyRecipients) as error:
+        problem = str(error)
+        raise
     finally:
         async with database.transaction() as connection:
-            await imports.mark_finished(connection, import_id, state)
+            await imports.mark_finished(connection, import_id, state, problem)
     if result.imported >= ANALYZE_FROM_ROWS:
         async with database.whole_fleet.transaction() as connection:
             await customers.analyze(connection)
-    return import_id, result
+    return result
 
 
 async def _save_batch(
-    database: Transactions, kind: Kind[Any], import_id: UUID, batch: Batch[Any], result: Imported
+    database: Transactions, kind: Kind[Any], import_id: UUID, batch: Batch[Any], bytes_read: int, result: Imported
 ) -> None:
     async with database.transaction() as connection:
         await kind.save(connection, batch)
-        await imports.mark_batch(connection, import_id, len(batch.good), batch.rejected, batch.errors)
+        await imports.mark_batch(
+            connection, import_id, len(batch.good), batch.rejected, bytes_read, batch.stored_errors()
+        )
     _count(result, kind, batch)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from contracts.channels import CHANNELS
-from services.audience.routes import customers, explaining, forecasts, preferences, recipients, testing
+from services.audience.routes import customers, explaining, forecasts, own_preferences, preferences, recipients, testing
 from services.audience.settings import AudienceSettings
 from shared.database import TenantDatabase
 from shared.http import internal_app
@@ -19,6 +19,7 @@ def make_routes(database: TenantDatabase, settings: AudienceSettings, work: asyn
     app = internal_app("audience")
     app.include_router(customers.make_router(database, settings), prefix=BASE)
     app.include_router(preferences.make_router(database), prefix=BASE)
+    app.include_router(own_preferences.make_router(database))
     for channel in CHANNELS.values():
         app.include_router(recipients.make_router(database, settings, channel), prefix=BASE)
         app.include_router(forecasts.make_router(database, settings, channel, work))

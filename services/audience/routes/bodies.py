@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from fastapi import Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
-from services.audience.domain.files import BadFile, Row
-from services.audience.domain.lots import RECIPIENTS_MAX
+from services.audience.domain.files import BadFile, Malformed, Row
 from services.audience.handlers.importing import (
     FORMATS,
+    AlreadyImported,
     AlreadyLaunched,
     Imported,
     Kind,
@@ -22,9 +23,11 @@ from services.audience.handlers.importing import (
     import_file,
 )
 from services.audience.settings import AudienceSettings
+from services.audience.store.filters import Condition, FilterError, compile_filter
 from services.audience.store.imports import RowError
 from shared.database import TenantDatabase
 from shared.http import Problem
+from shared.ids import new_id
 
 ROWS_MAX = 10_000
 BODY_BYTES_MAX = 64 * 1024 * 1024
@@ -53,6 +56,15 @@ async def read_object(request: Request) -> dict[str, Any]:
     return body
 
 
+def read_filter(value: Any) -> Condition | None:
+    """The condition of a filter, None for one that finds nobody; a 422 problem that names what is wrong."""
+    try:
+        return compile_filter(value)
+    except FilterError as error:
+        field = ".".join(part for part in ("audienceFilter", error.path) if part)
+        raise Problem(422, "Invalid input", errors=[{"field": field, "message": error.reason}]) from None
+
+
 async def read_rows(request: Request, name: str) -> list[Row]:
     """The objects of a list, numbered from 0; the body is the list, an object with it under `name`, or one object."""
     body = await read_json(request)
@@ -62,7 +74,10 @@ async def read_rows(request: Request, name: str) -> list[Row]:
     if len(entries) > ROWS_MAX:
         message = f"at most {ROWS_MAX} a call; use an import for more"
         raise Problem(422, "Invalid input", errors=[{"field": name, "message": message}])
-    return [(number, entry if isinstance(entry, dict) else "must be an object") for number, entry in enumerate(entries)]
+    return [
+        (number, entry if isinstance(entry, dict) else Malformed("must be an object", ""))
+        for number, entry in enumerate(entries)
+    ]
 
 
 def answer_list(result: Imported, name: str) -> JSONResponse:
@@ -82,25 +97,31 @@ async def answer_import(
     user_id: str,
     kind: Kind[Any],
     file_format: str | None,
+    import_id: UUID | None,
 ) -> JSONResponse:
     """Imports the streamed body; what is wrong with single rows is in the answer and in the error file."""
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    import_id = import_id or new_id()
     chosen = file_format or _CONTENT_TYPES.get(content_type, "csv")
     if chosen not in FORMATS:
         message = f"must be one of {', '.join(FORMATS)}"
         raise Problem(422, "Invalid input", errors=[{"field": "format", "message": message}])
     try:
-        import_id, result = await import_file(
+        result = await import_file(
             database,
             user_id,
+            import_id,
             kind,
             chosen,
-            request.stream(),
+            _pieces_of(request),
             settings.import_batch_rows,
             settings.import_row_bytes_max,
         )
     except BadFile as error:
-        raise Problem(422, "The file cannot be read", str(error)) from None
+        detail = f"{error}; what was good before that is kept, see /api/notification/customers/imports/{import_id}"
+        raise Problem(422, "The file cannot be read", detail) from None
+    except AlreadyImported:
+        raise Problem(409, "There is an import of this id", "importId: choose another, or leave it out") from None
     except (AlreadyLaunched, TooManyRecipients) as error:
         raise cannot_be_added(error) from None
     data = {
@@ -113,12 +134,19 @@ async def answer_import(
     return JSONResponse({"data": data}, 200)
 
 
+async def _pieces_of(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for piece in request.stream():
+            yield piece
+    except ClientDisconnect:
+        raise BadFile("the file was not sent to its end") from None
+
+
 def cannot_be_added(error: Exception) -> Problem:
     """What a late addition gets, and one too many."""
     if isinstance(error, TooManyRecipients):
-        message = f"a campaign has at most {RECIPIENTS_MAX:,} recipients"
-        return Problem(422, "Invalid input", errors=[{"field": "recipients", "message": message}])
-    return Problem(409, "The campaign is launched", "recipients can be added only before the launch")
+        return Problem(422, "Invalid input", errors=[{"field": "recipients", "message": str(error)}])
+    return Problem(409, "The campaign is launched", str(error))
 
 
 def error_rows(errors: Sequence[RowError]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Forecasts of campaigns; the gateway asks, with the plan that the campaign's service has told it."""
+"""Forecasts and sizes of campaigns; the gateway asks, with the plan that the campaign's service has told it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from contracts.channels import Channel
 from contracts.content import ContentError
 from contracts.events import Content
 from contracts.http.plans import CampaignPlan
+from contracts.links import with_sample_links
 from services.audience.domain.forecasts import Texts
 from services.audience.handlers.forecasting import forecast_campaign, wait_for_forecast
-from services.audience.routes.bodies import read_json
+from services.audience.routes.bodies import read_filter, read_json, read_object
 from services.audience.settings import AudienceSettings
+from services.audience.store.additions import count_added
+from services.audience.store.customers import count_matching
 from services.audience.store.filters import FilterError, compile_filter
 from services.audience.store.forecasts import Forecast
 from shared.database import TenantDatabase
@@ -31,7 +34,7 @@ def make_router(
 
     @router.post("/{campaign_id}/forecast")
     async def forecast(request: Request, campaign_id: UUID, user_id: CurrentUser, restart: bool = False) -> Response:
-        plan, content = await _read_plan(request, channel)
+        plan, content = await _read_plan(request, channel, settings.link_base_url)
         fresh_seconds = 0.0 if restart else settings.forecast_fresh_seconds
         await forecast_campaign(
             database, campaign_id, user_id, channel, plan.category, content, plan.audience_filter, fresh_seconds
@@ -43,10 +46,19 @@ def make_router(
         body = msgspec.json.encode({"data": _as_json(found)})
         return Response(body, 202 if found.finished_at is None else 200, media_type="application/json")
 
+    @router.post("/{campaign_id}/size")
+    async def read_size(request: Request, campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+        condition = read_filter((await read_object(request)).get("audienceFilter"))
+        async with database.transaction() as connection:
+            added = await count_added(connection, campaign_id, user_id, channel.name)
+            found, _ = (0, []) if condition is None else await count_matching(connection, user_id, condition, 0)
+        return {"data": {"found": found, "added": added}}
+
     return router
 
 
-async def _read_plan(request: Request, channel: Channel) -> tuple[CampaignPlan, Content]:
+async def _read_plan(request: Request, channel: Channel, link_base_url: str) -> tuple[CampaignPlan, Content]:
+    """The plan, and its content with links as long as they will be."""
     try:
         plan = msgspec.convert(await read_json(request), CampaignPlan)
         if plan.content is None:
@@ -59,7 +71,7 @@ async def _read_plan(request: Request, channel: Channel) -> tuple[CampaignPlan, 
         raise Problem(422, "Invalid input", errors=[{"field": "content", "message": str(error)}]) from None
     except FilterError as error:
         raise Problem(422, "Invalid input", errors=[{"field": "audienceFilter", "message": str(error)}]) from None
-    return plan, plan.content
+    return plan, with_sample_links(plan.content, link_base_url)
 
 
 def _as_json(forecast: Forecast) -> dict[str, Any]:

@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
+from contracts.channels import PUSH, SMS
 from services.audience.domain.customers import InvalidRow, read_customer
 from services.audience.handlers.consent import set_preferences
 from services.audience.routes.bodies import LIST_MAX, cursor_of, key_of, read_object
-from services.audience.store.preferences import FLAGS, LISTS, find_preferences
+from services.audience.store.preferences import FLAGS, LISTS, find_owners, find_preferences
 from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, page
 
-_FIELDS = {
+FIELDS = {
     "smsOptedIn": "sms_opted_in",
     "pushOptedIn": "push_opted_in",
     "marketingOptedIn": "marketing_opted_in",
@@ -23,6 +24,7 @@ _FIELDS = {
     "pushCategories": "push_categories",
 }
 _ADDRESSES = ("phoneNumber", "deviceToken", "deviceType")
+Address = Annotated[str | None, Query(max_length=4_096)]
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
 
 
@@ -34,11 +36,20 @@ def make_router(database: TenantDatabase) -> APIRouter:
     async def list_preferences(
         user_id: CurrentUser,
         customerId: str | None = None,
+        phoneNumber: Address = None,
+        deviceToken: Address = None,
         limit: Limit = 50,
         cursor: str | None = None,
     ) -> dict[str, Any]:
+        asked = {SMS.name: phoneNumber, PUSH.name: deviceToken}
+        addresses = {channel: address for channel, address in asked.items() if address is not None}
+        ids = None if customerId is None else [customerId]
+        if addresses:
+            async with database.transaction() as found:
+                owners = await find_owners(found, user_id, addresses)
+            ids = owners if ids is None else [one for one in ids if one in owners]
         async with database.begin() as connection:
-            rows = await find_preferences(connection, user_id, customerId, key_of(cursor), limit + 1)
+            rows = await find_preferences(connection, user_id, ids, key_of(cursor), limit + 1)
         more = rows[limit - 1].customer_id if len(rows) > limit else None
         return page([_as_json(row) for row in rows[:limit]], cursor_of(more))
 
@@ -48,7 +59,7 @@ def make_router(database: TenantDatabase) -> APIRouter:
         body.pop("userId", None)
         if body.pop("customerId", customer_id) != customer_id:
             raise Problem(422, "Invalid input", errors=[{"field": "customerId", "message": "is another one"}])
-        if unknown := sorted(body.keys() - _FIELDS.keys() - set(_ADDRESSES)):
+        if unknown := sorted(body.keys() - FIELDS.keys() - set(_ADDRESSES)):
             raise Problem(422, "Invalid input", errors=[{"field": n, "message": "unknown field"} for n in unknown])
         try:
             customer = read_customer({**body, "customerId": customer_id})
@@ -57,7 +68,7 @@ def make_router(database: TenantDatabase) -> APIRouter:
             raise Problem(422, "Invalid input", errors=errors) from None
         await set_preferences(database, user_id, customer, _choices(body, customer))
         async with database.begin() as connection:
-            rows = await find_preferences(connection, user_id, customer_id, "", 1)
+            rows = await find_preferences(connection, user_id, [customer_id], "", 1)
         return {"data": _as_json(rows[0])}
 
     return router
@@ -66,16 +77,17 @@ def make_router(database: TenantDatabase) -> APIRouter:
 def _choices(body: Mapping[str, Any], customer: Any) -> dict[str, Any]:
     given = {column: getattr(customer, column) for column in FLAGS if getattr(customer, column) is not None}
     return given | {
-        column: getattr(customer, column) for name, column in _FIELDS.items() if column in LISTS and name in body
+        column: getattr(customer, column) for name, column in FIELDS.items() if column in LISTS and name in body
     }
 
 
 def _as_json(row: Any) -> dict[str, Any]:
     return {
         "id": str(row.id),
+        "userId": row.user_id,
         "customerId": row.customer_id,
         "phoneNumber": row.phone_number,
         "deviceToken": row.device_token,
-        **{name: getattr(row, column) for name, column in _FIELDS.items()},
+        **{name: getattr(row, column) for name, column in FIELDS.items()},
         "updatedAt": row.updated_at,
     }

@@ -53,10 +53,14 @@ def make_router(database: TenantDatabase, settings: AudienceSettings, channel: C
 
     @router.post("/{campaign_id}/recipients/import")
     async def import_recipients(
-        request: Request, campaign_id: str, user_id: CurrentUser, format: str | None = None
+        request: Request,
+        campaign_id: str,
+        user_id: CurrentUser,
+        format: str | None = None,
+        import_id: Annotated[UUID | None, Query(alias="importId")] = None,
     ) -> JSONResponse:
         kind = recipients_of(user_id, channel, campaign_id_of(campaign_id))
-        return await answer_import(request, database, settings, user_id, kind, format)
+        return await answer_import(request, database, settings, user_id, kind, format, import_id)
 
     @router.delete("/{campaign_id}/forecast", status_code=204)
     async def cancel_forecast(campaign_id: UUID, user_id: CurrentUser) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.audience.domain.customers import DEVICES_MAX, Customer, Device
@@ -185,32 +185,28 @@ async def find_known_customers(connection: Connection, user_id: str, customer_id
 
 async def find_customers(connection: AsyncConnection, user_id: str, after: str, rows_max: int) -> Sequence[Row[Any]]:
     """Customers with their preferences, by id."""
-    statement = (
-        select(CUSTOMERS, *(PREFERENCES.c[name] for name in (*_FLAGS, *_LISTS)))
-        .join(
-            PREFERENCES,
-            (PREFERENCES.c.user_id == CUSTOMERS.c.user_id) & (PREFERENCES.c.customer_id == CUSTOMERS.c.customer_id),
-            isouter=True,
-        )
-        .where(CUSTOMERS.c.user_id == user_id, CUSTOMERS.c.customer_id > after)
-        .order_by(CUSTOMERS.c.customer_id)
-        .limit(rows_max)
+    statement = _with_preferences().where(CUSTOMERS.c.user_id == user_id, CUSTOMERS.c.customer_id > after)
+    return list(await connection.execute(statement.order_by(CUSTOMERS.c.customer_id).limit(rows_max)))
+
+
+async def find_these(connection: AsyncConnection, user_id: str, customer_ids: Sequence[str]) -> Sequence[Row[Any]]:
+    """Some customers with their preferences, by id."""
+    statement = _with_preferences().where(CUSTOMERS.c.user_id == user_id, CUSTOMERS.c.customer_id.in_(customer_ids))
+    return list(await connection.execute(statement.order_by(CUSTOMERS.c.customer_id)))
+
+
+def _with_preferences() -> Select[tuple[Any, ...]]:
+    return select(CUSTOMERS, *(PREFERENCES.c[name] for name in (*_FLAGS, *_LISTS))).join(
+        PREFERENCES,
+        (PREFERENCES.c.user_id == CUSTOMERS.c.user_id) & (PREFERENCES.c.customer_id == CUSTOMERS.c.customer_id),
+        isouter=True,
     )
-    return (await connection.execute(statement)).all()
 
 
 async def find_customer(connection: AsyncConnection, user_id: str, customer_id: str) -> Row[Any] | None:
     """One customer with preferences, or None."""
-    statement = (
-        select(CUSTOMERS, *(PREFERENCES.c[name] for name in (*_FLAGS, *_LISTS)))
-        .join(
-            PREFERENCES,
-            (PREFERENCES.c.user_id == CUSTOMERS.c.user_id) & (PREFERENCES.c.customer_id == CUSTOMERS.c.customer_id),
-            isouter=True,
-        )
-        .where(CUSTOMERS.c.user_id == user_id, CUSTOMERS.c.customer_id == customer_id)
-    )
-    return (await connection.execute(statement)).one_or_none()
+    rows = await find_these(connection, user_id, [customer_id])
+    return rows[0] if rows else None
 
 
 async def find_devices(connection: AsyncConnection, user_id: str, customer_ids: Sequence[str]) -> Sequence[Row[Any]]:

@@ -12,46 +12,54 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.audience.domain.customers import FieldError
 from services.audience.tables import IMPORTS
 from shared.database import Connection
+from shared.exports import Query
 
 RowError = tuple[int, FieldError]
 
 
 async def insert_import(
     connection: Connection, import_id: UUID, user_id: str, kind: str, campaign_id: UUID | None
-) -> None:
-    """An import begins."""
-    await connection.execute(
-        "INSERT INTO imports (id, user_id, kind, campaign_id) VALUES (%b, %b, %b, %b)",
+) -> bool:
+    """An import begins; False when there is one of this id."""
+    cursor = await connection.execute(
+        "INSERT INTO imports (id, user_id, kind, campaign_id) VALUES (%b, %b, %b, %b) ON CONFLICT DO NOTHING",
         (import_id, user_id, kind, campaign_id),
     )
+    return cursor.rowcount == 1
 
 
 async def mark_batch(
-    connection: Connection, import_id: UUID, imported: int, rejected: int, errors: Sequence[RowError]
+    connection: Connection,
+    import_id: UUID,
+    imported: int,
+    rejected: int,
+    bytes_read: int,
+    errors: Sequence[tuple[int, str, str, str | None]],
 ) -> None:
-    """Counts a batch and keeps its errors, in the transaction that stores its rows."""
+    """Counts a batch and keeps its errors (row, field, reason, original), in the transaction that stores its rows."""
     await connection.execute(
-        "UPDATE imports SET imported = imported + %b, rejected = rejected + %b WHERE id = %b",
-        (imported, rejected, import_id),
+        """
+        UPDATE imports SET imported = imported + %b, rejected = rejected + %b, bytes_read = %b,
+                           touched_at = clock_timestamp()
+        WHERE id = %b
+        """,
+        (imported, rejected, bytes_read, import_id),
     )
     await connection.execute(
         """
-        INSERT INTO import_errors (import_id, row_number, field, reason)
-        SELECT %b, * FROM unnest(%b::bigint[], %b::text[], %b::text[]) ON CONFLICT DO NOTHING
+        INSERT INTO import_errors (import_id, row_number, field, reason, original)
+        SELECT %b, * FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::text[]) ON CONFLICT DO NOTHING
         """,
-        (import_id, [row for row, _ in errors], [e.field for _, e in errors], [e.reason for _, e in errors]),
+        (import_id, *([error[column] for error in errors] for column in range(4))),
     )
 
 
-async def mark_finished(connection: Connection, import_id: UUID, state: str) -> tuple[int, int]:
-    """Ends the import; returns how many rows were imported and rejected."""
-    cursor = await connection.execute(
-        "UPDATE imports SET state = %b, finished_at = now() WHERE id = %b RETURNING imported, rejected",
-        (state, import_id),
+async def mark_finished(connection: Connection, import_id: UUID, state: str, problem: str | None) -> None:
+    """Ends the import; `problem` is why it failed."""
+    await connection.execute(
+        "UPDATE imports SET state = %b, problem = %b, finished_at = clock_timestamp() WHERE id = %b",
+        (state, problem, import_id),
     )
-    row = await cursor.fetchone()
-    assert row is not None
-    return row[0], row[1]
 
 
 async def find_import(connection: AsyncConnection, user_id: str, import_id: UUID) -> Row[Any] | None:
@@ -60,15 +68,37 @@ async def find_import(connection: AsyncConnection, user_id: str, import_id: UUID
     return (await connection.execute(statement)).one_or_none()
 
 
-async def find_errors(
-    connection: Connection, import_id: UUID, after: tuple[int, str], rows_max: int
-) -> list[tuple[int, str, str]]:
-    """(row, field, reason) in order, after a row and field."""
+async def find_imports(
+    connection: AsyncConnection, user_id: str, after: UUID | None, rows_max: int
+) -> Sequence[Row[Any]]:
+    """The tenant's imports in falling order of id, from behind `after`."""
+    statement = select(IMPORTS).where(IMPORTS.c.user_id == user_id).order_by(IMPORTS.c.id.desc()).limit(rows_max)
+    if after is not None:
+        statement = statement.where(IMPORTS.c.id < after)
+    return (await connection.execute(statement)).all()
+
+
+def errors_query(import_id: UUID) -> Query:
+    """All errors of an import, in order."""
+    return Query(
+        """
+        SELECT row_number, field, reason, coalesce(original, '') FROM import_errors
+        WHERE import_id = %(import_id)b ORDER BY row_number, field
+        """,
+        {"import_id": import_id},
+        ("row", "field", "message", "original"),
+    )
+
+
+async def delete_errors(connection: Connection, kept_seconds: float, rows_max: int) -> int:
+    """Forgets what was wrong in imports that ended a while ago: it shows parts of people's data."""
     cursor = await connection.execute(
         """
-        SELECT row_number, field, reason FROM import_errors
-        WHERE import_id = %b AND (row_number, field) > (%b, %b) ORDER BY row_number, field LIMIT %b
+        DELETE FROM import_errors WHERE ctid = ANY(ARRAY(
+            SELECT e.ctid FROM imports i JOIN import_errors e ON e.import_id = i.id
+            WHERE i.finished_at < now() - %b * interval '1 second' LIMIT %b
+        ))
         """,
-        (import_id, *after, rows_max),
+        (kept_seconds, rows_max),
     )
-    return await cursor.fetchall()
+    return cursor.rowcount

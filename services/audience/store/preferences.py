@@ -18,6 +18,9 @@ from shared.database import Connection
 
 FLAGS = ("sms_opted_in", "push_opted_in", "marketing_opted_in", "transactional_opted_in")
 LISTS = ("sms_categories", "push_categories")
+NOTHING_CHOSEN = (None, True, True, True, True, None, None)
+"""What `find_choices` would find of a customer who has no preferences yet."""
+
 _COLUMNS = ", ".join((*FLAGS, *LISTS))
 
 
@@ -86,12 +89,17 @@ async def find_consents(
     return found
 
 
-def _suppressed_consent(scope: str) -> Consent:
-    return Consent(
-        opted_in=scope != ALL,
-        marketing=scope != MARKETING,
-        transactional=scope != TRANSACTIONAL,
+def _suppressed_consent(*scopes: str) -> Consent:
+    return Consent().with_flags(dict.fromkeys(scopes, False))
+
+
+async def find_consent_at(connection: Connection, user_id: str, channel: str, address: str) -> Consent:
+    """What was said about an address itself, whoever has it; locks it against others who decide about it."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended(%b, 3))", (f"{user_id} {channel} {address}",)
     )
+    suppressed = await find_suppressed(connection, user_id, channel, [address])
+    return _suppressed_consent(*suppressed.get(address, ()))
 
 
 async def find_suppressed(
@@ -252,6 +260,16 @@ async def _has_opt_outs(connection: Connection, user_id: str, channel: str) -> b
     return row is not None and bool(row[0])
 
 
+async def find_topics(connection: Connection, user_id: str, rows_max: int) -> list[str]:
+    """The categories of the tenant's campaigns."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT category FROM expansions WHERE user_id = %b ORDER BY category LIMIT %b",
+        (user_id, rows_max),
+        binary=True,
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
 async def upsert_choices(connection: Connection, user_id: str, customer_id: str, changes: Mapping[str, Any]) -> None:
     """Writes the columns that are given; makes the preferences when the customer has none."""
     await connection.execute(
@@ -297,11 +315,24 @@ async def insert_consent_log(
     )
 
 
+async def find_owners(connection: Connection, user_id: str, addresses: Mapping[str, str]) -> list[str]:
+    """Ids of customers who have all of the addresses (by channel)."""
+    found: set[str] | None = None
+    for channel, address in addresses.items():
+        cursor = await connection.execute(
+            f"SELECT customer_id FROM ({REACHES[channel].owners}) owners",  # noqa: S608
+            {"user_id": user_id, "addresses": [address]},
+        )
+        owners = {row[0] for row in await cursor.fetchall()}
+        found = owners if found is None else found & owners
+    return sorted(found or ())
+
+
 async def find_preferences(
-    connection: AsyncConnection, user_id: str, customer_id: str | None, after: str, rows_max: int
+    connection: AsyncConnection, user_id: str, customer_ids: Sequence[str] | None, after: str, rows_max: int
 ) -> Sequence[Row[Any]]:
-    """Preferences by customer id, of one customer or of all."""
+    """Preferences by customer id, of some customers or of all."""
     statement = select(PREFERENCES).where(PREFERENCES.c.user_id == user_id, PREFERENCES.c.customer_id > after)
-    if customer_id is not None:
-        statement = statement.where(PREFERENCES.c.customer_id == customer_id)
+    if customer_ids is not None:
+        statement = statement.where(PREFERENCES.c.customer_id.in_(customer_ids))
     return (await connection.execute(statement.order_by(PREFERENCES.c.customer_id).limit(rows_max))).all()

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.channels import Channel
-from contracts.content import SAMPLE_VALUES, ContentError, Segments, Template, count_segments, parse
+from contracts.content import LINK_VARIABLES, SAMPLE_VALUES, ContentError, Segments, Template, count_segments, parse
+from contracts.events import Content
 from contracts.http.plans import Finding
+from contracts.links import with_sample_links
 from services.campaign.domain.images import Image
 
 LINK_MAX = 2_000
@@ -45,7 +47,20 @@ def body_field(channel: Channel) -> str:
     return "content" if channel.title_max is None else "body"
 
 
-def check_template(channel: Channel, values: Mapping[Any, Any], image: Image | None = None) -> Checked:
+def content_of(channel: Channel, template: Mapping[Any, Any]) -> Content:
+    """A template as it is sent."""
+    return Content(
+        body=template[body_field(channel)],
+        title=template.get("title"),
+        image_url=template.get("image_url"),
+        action_url=template.get("action_url"),
+        track_links=bool(template.get("track_links")),
+    )
+
+
+def check_template(
+    channel: Channel, values: Mapping[Any, Any], link_base_url: str, image: Image | None = None
+) -> Checked:
     """Reads all texts of a template; `image` is what its picture was found to be, if it was looked at."""
     problems: list[tuple[str, str]] = []
     parsed: dict[str, Template] = {}
@@ -64,9 +79,10 @@ def check_template(channel: Channel, values: Mapping[Any, Any], image: Image | N
         if len(text) > length_max:
             problems.append((shown, f"has {len(text)} characters: at most {length_max} are allowed"))
     body = values.get(body_field(channel)) or ""
-    segments = (
-        count_segments(_sample_text(parsed.get(body_field(channel)), body)) if channel.billed_by_segment else None
-    )
+    segments = None
+    if channel.billed_by_segment:
+        readable = body_field(channel) in parsed
+        segments = count_segments(_sample_text(channel, values, link_base_url) if readable else body)
     found = _text_warnings(body, segments) if segments is not None else _push_warnings(values, body, image)
     return Checked(
         problems=problems,
@@ -77,9 +93,8 @@ def check_template(channel: Channel, values: Mapping[Any, Any], image: Image | N
     )
 
 
-def _sample_text(template: Template | None, source: str) -> str:
-    if template is None:
-        return source
+def _sample_text(channel: Channel, values: Mapping[Any, Any], link_base_url: str) -> str:
+    template = parse(with_sample_links(content_of(channel, values), link_base_url).body)
     return template.render({name: SAMPLE_VALUES.get(name, "sample") for name in template.variables})
 
 
@@ -91,8 +106,8 @@ def _text_warnings(body: str, segments: Segments) -> Iterator[Finding]:
     if segments.count > 1:
         message = f"takes {segments.count} SMS segments ({segments.encoding}), each of which is charged"
         yield _warn("over_one_segment", "content", message)
-    if not _UNSUBSCRIBE.search(body):
-        message = "does not say how to unsubscribe: add for example 'Reply STOP to unsubscribe'"
+    if not _UNSUBSCRIBE.search(body) and not any(name in body for name in LINK_VARIABLES):
+        message = "does not say how to unsubscribe: add for example 'Reply STOP to unsubscribe' or {{unsubscribeUrl}}"
         yield _warn(NO_UNSUBSCRIBE, "content", message)
     if not _SENDER.search(body):
         message = "does not say who writes: begin with your name ('Acme: …') or end with it ('– Acme')"

@@ -21,7 +21,8 @@ from contracts.events import (
 from contracts.http.plans import Finding
 from services.campaign import metrics, store
 from services.campaign.domain.states import Action, Status, move
-from services.campaign.handlers.planning import content_of, plan_of
+from services.campaign.domain.templates import content_of
+from services.campaign.handlers.planning import find_needs, plan_from
 from services.campaign.tables import CAMPAIGNS
 from shared.codec import now
 from shared.database import Database, SqlConnection, raw
@@ -40,6 +41,13 @@ class NotReady(ValueError):
     def __init__(self, blockers: Sequence[Finding]) -> None:
         super().__init__("; ".join(f"{one.field} {one.message}" for one in blockers))
         self.blockers = blockers
+
+
+class PlanChanged(ValueError):
+    """What would be sent is not what was agreed to; the text says so to people."""
+
+    def __init__(self) -> None:
+        super().__init__("what it would send was changed after it was agreed to")
 
 
 def template_changed(channel: Channel, row: Row, deleted: bool = False) -> Outgoing:
@@ -84,17 +92,20 @@ async def act(
     action: Action,
     reason: str | None = None,
     scheduled_send_time: datetime | None = None,
+    agreed: str | None = None,
 ) -> Row:
-    """Does one thing to a locked campaign and says so; raises `NotPossible` or `NotReady`, and then changes nothing."""
+    """Does one thing to a locked campaign and says so; raises `NotPossible`, `NotReady` or `PlanChanged`, and then
+    changes nothing. `agreed` is the digest of the only plan that may be sent, now or at the time it is scheduled for.
+    """
     status = move(Status(row["status"]), action)
     values: dict[str, Any] = {"status": status.value, "status_reason": reason}
     launch: tuple[UUID, Content] | None = None
     if action is Action.SEND:
-        launch = await _ready(connection, channel, row)
+        launch = await _ready(connection, channel, row, agreed or row["agreed_plan"])
         values |= {"launched_at": now(), "provider_id": launch[0]}
     elif action is Action.SCHEDULE:
-        await _ready(connection, channel, row)
-        values["scheduled_send_time"] = scheduled_send_time
+        await _ready(connection, channel, row, agreed)
+        values |= {"scheduled_send_time": scheduled_send_time, "agreed_plan": agreed}
     elif action is Action.FINISH:
         values["sent_at"] = now()
     changed = await store.update_row(connection, CAMPAIGNS[channel.name], row["id"], values)
@@ -106,12 +117,14 @@ async def act(
     return changed
 
 
-async def _ready(connection: SqlConnection, channel: Channel, row: Row) -> tuple[UUID, Content]:
+async def _ready(connection: SqlConnection, channel: Channel, row: Row, agreed: str | None) -> tuple[UUID, Content]:
     """Account and content of a campaign that is to be sent."""
-    plan = await plan_of(connection, channel, row)
-    if plan.provider_id is None or plan.content is None:
-        raise NotReady(plan.blockers)
-    return plan.provider_id, plan.content
+    needs = await find_needs(connection, channel, row)
+    if needs.provider_id is None or needs.content is None:
+        raise NotReady(needs.blockers)
+    if agreed is not None and plan_from(row, needs).digest != agreed:
+        raise PlanChanged
+    return needs.provider_id, needs.content
 
 
 def _lifecycle(
@@ -157,7 +170,7 @@ async def send_due(database: Database) -> int:
                     break
                 try:
                     await act(connection, channel, row, Action.SEND)
-                except NotReady as error:
+                except (NotReady, PlanChanged) as error:
                     await act(connection, channel, row, Action.FAIL, reason=str(error))
                 started += 1
     return started

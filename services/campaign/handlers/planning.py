@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from contracts.channels import Channel
 from contracts.events import Content
 from contracts.http.plans import CampaignPlan, Finding
 from services.campaign import store
 from services.campaign.domain.images import image_of
-from services.campaign.domain.templates import NO_UNSUBSCRIBE, body_field, check_template
+from services.campaign.domain.templates import NO_UNSUBSCRIBE, check_template, content_of
 from services.campaign.tables import TEMPLATES
 from shared.database import SqlConnection
 
@@ -21,37 +24,56 @@ TRANSACTIONAL = "transactional"
 """The category of what nobody can unsubscribe from by a link in each message."""
 
 
-def content_of(channel: Channel, template: Row) -> Content:
-    """A template as it is sent."""
-    if channel.title_max is None:
-        return Content(body=template[body_field(channel)])
-    return Content(
-        body=template["body"],
-        title=template["title"],
-        image_url=template["image_url"],
-        action_url=template["action_url"],
-    )
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a campaign needs to be sent, as far as it is there, and what to do about the rest."""
+
+    template: Row | None
+    content: Content | None
+    provider_id: UUID | None
+    blockers: list[Finding]
 
 
-async def plan_of(connection: SqlConnection, channel: Channel, row: Row) -> CampaignPlan:
-    """The plan of a campaign in whatever state."""
+async def find_needs(connection: SqlConnection, channel: Channel, row: Row) -> Needs:
+    """The same for sending and for showing."""
     blockers: list[Finding] = []
+    content = None
     template = await store.find_row(connection, TEMPLATES[channel.name], row["user_id"], row["template_id"])
     if template is None:
         blockers.append(Finding(code="no_template", field="templateId", message="names no template of this channel"))
+    else:
+        content = content_of(channel, template)
+        if row["track_links"] is not None:
+            content = msgspec.structs.replace(content, track_links=row["track_links"])
     provider_id = await store.find_usable_provider(connection, row["user_id"], channel.name, row["provider_id"])
     if provider_id is None:
         blockers.append(await _why_no_provider(connection, channel, row))
-    warnings = check_template(channel, template, image_of(template)).warnings if template is not None else []
+    return Needs(template, content, provider_id, blockers)
+
+
+async def plan_of(connection: SqlConnection, channel: Channel, row: Row, link_base_url: str) -> CampaignPlan:
+    """The plan of a campaign in whatever state."""
+    needs, warnings = await find_needs(connection, channel, row), list[Finding]()
+    if needs.template is not None and needs.content is not None:
+        values = {**needs.template, "track_links": needs.content.track_links}
+        warnings = check_template(channel, values, link_base_url, image_of(needs.template)).warnings
+    warnings = [one for one in warnings if one.code != NO_UNSUBSCRIBE or row["category"] != TRANSACTIONAL]
+    return plan_from(row, needs, warnings)
+
+
+def plan_from(row: Row, needs: Needs, warnings: Sequence[Finding] = ()) -> CampaignPlan:
+    """The plan, with the warnings that somebody has looked for."""
     return CampaignPlan(
         campaign_id=row["id"],
         status=row["status"],
+        scheduled_send_time=row["scheduled_send_time"],
         category=row["category"],
-        content=None if template is None else content_of(channel, template),
-        provider_id=provider_id,
+        unknown_policy=row["unknown_policy"],
+        content=needs.content,
+        provider_id=needs.provider_id,
         audience_filter=row["audience_filter"],
-        blockers=blockers,
-        warnings=[one for one in warnings if one.code != NO_UNSUBSCRIBE or row["category"] != TRANSACTIONAL],
+        blockers=needs.blockers,
+        warnings=list(warnings),
     )
 
 

@@ -11,11 +11,11 @@ from shared.http import internal_app
 from shared.probes import AsgiApp
 
 
-def make_routes(database: TenantDatabase, images: Images) -> AsgiApp:
+def make_routes(database: TenantDatabase, images: Images, link_base_url: str) -> AsgiApp:
     """The app, without its guard."""
     app = internal_app("campaign")
     for channel in CHANNELS.values():
-        app.include_router(template_routes(channel, database, images))
-        app.include_router(campaign_routes(channel, database))
-        app.include_router(internal_routes(channel, database))
+        app.include_router(template_routes(channel, database, images, link_base_url))
+        app.include_router(campaign_routes(channel, database, link_base_url))
+        app.include_router(internal_routes(channel, database, link_base_url))
     return app

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import AwareDatetime
 
 from contracts.channels import Channel
@@ -17,7 +17,7 @@ from contracts.http.campaigns import CampaignChange, CampaignSchedule, CampaignW
 from contracts.http.filters import filter_problems
 from services.campaign import store
 from services.campaign.domain.states import DELETABLE, EDITABLE, Action, NotPossible, Status
-from services.campaign.handlers.lifecycle import NotReady, act, campaign_changed
+from services.campaign.handlers.lifecycle import NotReady, PlanChanged, act, campaign_changed
 from services.campaign.handlers.planning import plan_of
 from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, read_sort
 from services.campaign.routes.showing import refuse_nulls, show, show_campaign, show_findings
@@ -29,13 +29,15 @@ from shared.http import CurrentUser, Problem, page
 from shared.ids import new_id
 from shared.outbox import put
 
+AgreedPlan = Annotated[str | None, Header(description="`digest` of the only plan that may be sent; 412 for another.")]
+
 NEWS_SECONDS = 2.0
 """How long a command waits for news of an account that was made a moment ago; it comes by Kafka."""
 
 NEWS_POLL_SECONDS = 0.05
 
 
-def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
+def campaign_routes(channel: Channel, database: TenantDatabase, link_base_url: str) -> APIRouter:
     """Create, read, change, delete, and what moves a campaign from state to state."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
     table = CAMPAIGNS[channel.name]
@@ -68,7 +70,7 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
             await check(connection, user_id, values)
             row = await store.insert_row(connection, table, values | {"id": new_id(), "user_id": user_id})
             await put(await raw(connection), [campaign_changed(channel, row)])
-            return {"data": show_campaign(row, await plan_of(connection, channel, row))}
+            return {"data": show_campaign(row, await plan_of(connection, channel, row, link_base_url))}
 
     @router.get("")
     async def list_campaigns(
@@ -93,7 +95,7 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     async def read_campaign(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
         async with database.begin() as connection:
             row = await found(connection, user_id, campaign_id)
-            return {"data": show_campaign(row, await plan_of(connection, channel, row))}
+            return {"data": show_campaign(row, await plan_of(connection, channel, row, link_base_url))}
 
     @router.patch("/{campaign_id}")
     async def change_campaign(campaign_id: UUID, body: CampaignChange, user_id: CurrentUser) -> dict[str, Any]:
@@ -108,8 +110,14 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
                 check_time(given["scheduled_send_time"])
             await check(connection, user_id, given)
             changed = await store.update_row(connection, table, campaign_id, given)
+            plan = await plan_of(connection, channel, changed, link_base_url)
+            if row["agreed_plan"] not in (None, plan.digest):
+                detail = (
+                    "somebody has agreed to what this campaign will send: clone it, change the copy, cancel this one"
+                )
+                raise Problem(409, "Not possible", detail)
             await put(await raw(connection), [campaign_changed(channel, changed)])
-            return {"data": show_campaign(changed, await plan_of(connection, channel, changed))}
+            return {"data": show_campaign(changed, plan)}
 
     @router.delete("/{campaign_id}", status_code=204)
     async def remove_campaign(campaign_id: UUID, user_id: CurrentUser) -> Response:
@@ -130,6 +138,8 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
                     return {"data": show(await act(connection, channel, row, action, **details))}
             except NotPossible as error:
                 raise Problem(409, "Not possible", str(error)) from None
+            except PlanChanged as error:
+                raise Problem(412, "Changed meanwhile", str(error)) from None
             except NotReady as error:
                 is_provider = all(one.field == "providerId" for one in error.blockers)
                 if not is_provider or time.monotonic() > give_up:
@@ -137,13 +147,16 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
             await asyncio.sleep(NEWS_POLL_SECONDS)
 
     @router.post("/{campaign_id}/schedule")
-    async def schedule(campaign_id: UUID, body: CampaignSchedule, user_id: CurrentUser) -> dict[str, Any]:
+    async def schedule(
+        campaign_id: UUID, body: CampaignSchedule, user_id: CurrentUser, if_match: AgreedPlan = None
+    ) -> dict[str, Any]:
         check_time(body.scheduled_send_time)
-        return await do(user_id, campaign_id, Action.SCHEDULE, scheduled_send_time=body.scheduled_send_time)
+        at = body.scheduled_send_time
+        return await do(user_id, campaign_id, Action.SCHEDULE, scheduled_send_time=at, agreed=if_match)
 
     @router.post("/{campaign_id}/send")
-    async def send(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        return await do(user_id, campaign_id, Action.SEND)
+    async def send(campaign_id: UUID, user_id: CurrentUser, if_match: AgreedPlan = None) -> dict[str, Any]:
+        return await do(user_id, campaign_id, Action.SEND, agreed=if_match)
 
     @router.post("/{campaign_id}/pause")
     async def pause(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
@@ -159,7 +172,15 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
 
     @router.post("/{campaign_id}/clone", status_code=201)
     async def clone(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        copied = ("template_id", "provider_id", "description", "audience_filter", "category", "unknown_policy")
+        copied = (
+            "template_id",
+            "provider_id",
+            "description",
+            "audience_filter",
+            "category",
+            "unknown_policy",
+            "track_links",
+        )
         async with database.begin() as connection:
             old = await found(connection, user_id, campaign_id, lock=True)
             values = {name: old[name] for name in copied}
@@ -171,7 +192,7 @@ def campaign_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     return router
 
 
-def internal_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
+def internal_routes(channel: Channel, database: TenantDatabase, link_base_url: str) -> APIRouter:
     """What the gateway asks before it asks others about a campaign."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 
@@ -181,7 +202,7 @@ def internal_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
             row = await store.find_row(connection, CAMPAIGNS[channel.name], user_id, campaign_id)
             if row is None:
                 raise Problem(404, "No such campaign")
-            plan = await plan_of(connection, channel, row)
+            plan = await plan_of(connection, channel, row, link_base_url)
         return Response(encode(plan), media_type="application/json")
 
     return router

@@ -7,21 +7,34 @@ from typing import Any
 
 from contracts.channels import Channel
 from contracts.http.plans import CampaignPlan, Finding
+from contracts.waiting import describe_waiting
 from services.campaign.domain.images import image_of
+from services.campaign.domain.states import Status
 from services.campaign.domain.templates import check_template
-from shared.http import Problem
+from shared.http import Problem, camel
 
-_INTERNAL = frozenset({"progress_version", "halted_at", "image", "sort_key"})
+_INTERNAL = frozenset({"progress_version", "halted_at", "agreed_plan", "image", "sort_key"})
 
 
 def show(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """The row with its columns in camelCase."""
-    return {_camel(name): value for name, value in row.items() if name not in _INTERNAL}
+    """The row with its columns in camelCase; a campaign with why it does not move, and until when."""
+    shown = {camel(name): value for name, value in row.items() if name not in _INTERNAL}
+    return shown | _waiting(row) if "scheduled_send_time" in row else shown
 
 
-def _camel(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(part.title() for part in tail)
+def _waiting(campaign: Mapping[Any, Any]) -> dict[str, Any]:
+    reason, eta = None, None
+    match Status(campaign["status"]):
+        case Status.SCHEDULED:
+            reason, eta = "scheduled", campaign["scheduled_send_time"]
+        case Status.PAUSED:
+            reason = campaign["status_reason"] or "paused"
+        case Status.SENDING:
+            progress = campaign["progress"] or {}
+            reason, eta = progress.get("waitingReason"), progress.get("eta")
+            if campaign["audience"] is None:
+                reason = reason or "expanding"
+    return {"waitingReason": reason, "waitingText": describe_waiting(reason), "eta": eta}
 
 
 def show_findings(findings: Sequence[Finding]) -> list[dict[str, str]]:
@@ -37,7 +50,7 @@ def show_campaign(row: Mapping[Any, Any], plan: CampaignPlan) -> dict[str, Any]:
 def refuse_nulls(given: Mapping[str, Any], required: Iterable[str]) -> None:
     """A 422 problem for columns that are to be emptied and must not be."""
     errors = [
-        {"field": _camel(name), "message": "cannot be null"}
+        {"field": camel(name), "message": "cannot be null"}
         for name in required
         if name in given and given[name] is None
     ]
@@ -45,9 +58,9 @@ def refuse_nulls(given: Mapping[str, Any], required: Iterable[str]) -> None:
         raise Problem(422, "Invalid input", errors=errors)
 
 
-def show_template(channel: Channel, row: Mapping[Any, Any]) -> dict[str, Any]:
+def show_template(channel: Channel, row: Mapping[Any, Any], link_base_url: str) -> dict[str, Any]:
     """A template with what its texts come to."""
-    checked = check_template(channel, row, image_of(row))
+    checked = check_template(channel, row, link_base_url, image_of(row))
     shown = show(row) | {"warnings": show_findings(checked.warnings)}
     if checked.segments is not None:
         shown |= {"segments": checked.segments.count, "encoding": checked.segments.encoding}

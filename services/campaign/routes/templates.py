@@ -9,12 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from contracts.channels import Channel
-from contracts.content import SAMPLE_VALUES, MissingVariable, count_segments, parse
+from contracts.content import LINK_VARIABLES, SAMPLE_VALUES, MissingVariable, count_segments, parse
 from contracts.http.model import Model
 from contracts.http.templates import TEMPLATE_CHANGES, TEMPLATE_WRITES, TemplatePreview
+from contracts.links import with_sample_links
 from services.campaign import store
 from services.campaign.domain.images import Image
-from services.campaign.domain.templates import Checked, body_field, check_template
+from services.campaign.domain.templates import NO_UNSUBSCRIBE, Checked, body_field, check_template, content_of
 from services.campaign.handlers.lifecycle import template_changed
 from services.campaign.images import Images
 from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, read_sort
@@ -27,7 +28,7 @@ from shared.ids import new_id
 from shared.outbox import put
 
 
-def template_routes(channel: Channel, database: TenantDatabase, images: Images) -> APIRouter:
+def template_routes(channel: Channel, database: TenantDatabase, images: Images, link_base_url: str) -> APIRouter:
     """Create, read, change, delete and preview."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/templates")
     table = TEMPLATES[channel.name]
@@ -35,7 +36,7 @@ def template_routes(channel: Channel, database: TenantDatabase, images: Images) 
     change: type[Model] = TEMPLATE_CHANGES[channel.name]
 
     def derived(values: dict[str, Any]) -> dict[str, Any]:
-        checked = check_template(channel, values)
+        checked = check_template(channel, values, link_base_url)
         _require(checked)
         counted = {"character_count": checked.characters} if "character_count" in table.c else {}
         return counted | {"variables": list(checked.variables)}
@@ -53,7 +54,7 @@ def template_routes(channel: Channel, database: TenantDatabase, images: Images) 
         async with database.begin() as connection:
             row = await store.insert_row(connection, table, values)
             await put(await raw(connection), [template_changed(channel, row)])
-        return {"data": show_template(channel, row)}
+        return {"data": show_template(channel, row, link_base_url)}
 
     @router.get("")
     async def list_templates(
@@ -66,7 +67,7 @@ def template_routes(channel: Channel, database: TenantDatabase, images: Images) 
         place = read_sort(TEMPLATE_ORDERS[channel.name], sort, cursor)
         async with database.begin() as connection:
             rows = await find_listed(connection, table, user_id, Wanted(search), place, limit + 1)
-        return page([show_template(channel, row) for row in rows[:limit]], next_cursor(rows, limit))
+        return page([show_template(channel, row, link_base_url) for row in rows[:limit]], next_cursor(rows, limit))
 
     @router.get("/{template_id}")
     async def read_template(template_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def template_routes(channel: Channel, database: TenantDatabase, images: Images) 
             row = await store.find_row(connection, table, user_id, template_id)
         if row is None:
             raise Problem(404, "No such template")
-        return {"data": show_template(channel, row)}
+        return {"data": show_template(channel, row, link_base_url)}
 
     @router.patch("/{template_id}")
     async def change_template(template_id: UUID, body: change, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
@@ -87,7 +88,7 @@ def template_routes(channel: Channel, database: TenantDatabase, images: Images) 
                 raise Problem(404, "No such template")
             row = await store.update_row(connection, table, template_id, given | look | derived(dict(old) | given))
             await put(await raw(connection), [template_changed(channel, row)])
-        return {"data": show_template(channel, row)}
+        return {"data": show_template(channel, row, link_base_url)}
 
     @router.delete("/{template_id}", status_code=204)
     async def remove_template(template_id: UUID, user_id: CurrentUser) -> Response:
@@ -106,23 +107,28 @@ def template_routes(channel: Channel, database: TenantDatabase, images: Images) 
         if row is None:
             raise Problem(404, "No such template")
         values = SAMPLE_VALUES | (body.variables or {})
+        sent = with_sample_links(content_of(channel, row), link_base_url)
+        texts = {"title": sent.title, "image_url": sent.image_url, "action_url": sent.action_url}
         rendered: dict[str, Any] = {}
-        for name in (body_field(channel), "title", "image_url", "action_url"):
-            if row.get(name) is not None:
+        for name, source in ({body_field(channel): sent.body} | texts).items():
+            if source is not None:
                 try:
-                    rendered[name] = parse(row[name]).render(values)
+                    rendered[name] = parse(source).render(values)
                 except MissingVariable as missing:
                     errors = [{"field": f"variables.{missing.name}", "message": "has no value and no fallback"}]
                     raise Problem(422, "Invalid input", errors=errors) from None
         text = rendered[body_field(channel)]
         image = await _look_at(images, rendered["image_url"]) if "image_url" in rendered else None
+        warnings = check_template(channel, rendered, link_base_url, image).warnings
+        if LINK_VARIABLES.intersection(row["variables"]):
+            warnings = [one for one in warnings if one.code != NO_UNSUBSCRIBE]
         data: dict[str, Any] = {
             "text": text,
             "title": rendered.get("title"),
             "imageUrl": rendered.get("image_url"),
             "actionUrl": rendered.get("action_url"),
             "characters": len(text),
-            "warnings": show_findings(check_template(channel, rendered, image).warnings),
+            "warnings": show_findings(warnings),
         }
         if channel.billed_by_segment:
             segments = count_segments(text)

@@ -28,6 +28,7 @@ from shared.backoff import Backoff
 from shared.codec import now
 from shared.database import Database
 from shared.errors import is_transient
+from shared.links import LinkCodes
 from shared.logs import logger
 from shared.outbox import put
 from shared.providers.provider import Accepted, Deferred, Message, Outcome, Refused, Unknown
@@ -60,6 +61,7 @@ class Sending:
     settings: DispatcherSettings
     accounts: Accounts
     references: References
+    codes: LinkCodes
     tariffs: Tariffs
     guard: Guard = field(default_factory=Guard)
     pace: Pace = field(init=False)

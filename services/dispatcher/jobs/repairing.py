@@ -11,10 +11,10 @@ from contracts.events import NotificationEvent
 from contracts.events.delivery import notification_event_id
 from services.dispatcher import metrics
 from services.dispatcher.accounts import Unusable
-from services.dispatcher.domain import LEASE_MARGIN_SECONDS, URGENT_LANE
+from services.dispatcher.domain import LEASE_MARGIN_SECONDS
 from services.dispatcher.handlers import record_parts, recorded
 from services.dispatcher.jobs.parts import Sending
-from services.dispatcher.rendering import rendering
+from services.dispatcher.jobs.texts import prepare_texts
 from services.dispatcher.store.claims import Claimed
 from services.dispatcher.store.outcomes import Proved, Recorded, claim_expired, mark_outcomes, mark_unfinished_unknown
 from services.dispatcher.store.parts import delete_parts, find_recipients_in_parts
@@ -140,15 +140,8 @@ async def _resolve(sending: Sending, channel: Channel, attempt: UnknownAttempt) 
     usable = await sending.accounts.find(channel.name, attempt.user_id, attempt.provider_id)
     if isinstance(usable, Unusable) or not usable.provider.capabilities.can_be_asked:
         return None
-    texts = rendering(
-        channel,
-        attempt.content,
-        usable.provider_type,
-        str(usable.id),
-        sending.settings.public_base_url,
-        sending.references,
-        attempt.campaign_id,
-        attempt.lane == URGENT_LANE,
+    texts = await prepare_texts(
+        sending, channel, usable, attempt.user_id, attempt.campaign_id, attempt.lane, attempt.content
     )
     one = Claimed(attempt.id, attempt.address, attempt.name, attempt.customer_id, attempt.attempts, attempt.variables)
     try:

@@ -14,8 +14,9 @@ from services.dispatcher.domain import LEASE_MARGIN_SECONDS, URGENT_LANE
 from services.dispatcher.guard import HALTED
 from services.dispatcher.handlers import recorded
 from services.dispatcher.jobs.parts import Part, Sending
+from services.dispatcher.jobs.texts import prepare_texts
 from services.dispatcher.pacing import RATE_LIMITED
-from services.dispatcher.rendering import Rendering, rendering
+from services.dispatcher.rendering import Rendering
 from services.dispatcher.store.campaigns import find_template
 from services.dispatcher.store.claims import Lot, MicroLot, claim_lot, claim_recipients, release_lot
 from shared.backoff import wait_for_any
@@ -120,16 +121,8 @@ async def _prepare(sending: Sending, lot: Lot, channel: Channel) -> tuple[Usable
             content = await find_template(connection, lot.user_id, lot.channel, lot.template_id)
     if content is None:
         return Unusable("template_unknown")
-    return usable, rendering(
-        channel,
-        content,
-        usable.provider_type,
-        str(usable.id),
-        sending.settings.public_base_url,
-        sending.references,
-        lot.campaign_id,
-        lot.lane == URGENT_LANE,
-    )
+    texts = await prepare_texts(sending, channel, usable, lot.user_id, lot.campaign_id, lot.lane, content)
+    return usable, texts
 
 
 async def _release(sending: Sending, lot: Lot, seconds: float | None, reason: str | None) -> None:

@@ -6,51 +6,90 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
+from fastapi import Query as Parameter
+from fastapi.responses import StreamingResponse
 
 from contracts.channels import Channel
 from services.dispatcher.accounting import account_for
 from services.dispatcher.store.campaigns import find_ledger
-from services.dispatcher.store.recipients import find_attempts, find_recipient, find_recipients
-from shared.database import TenantDatabase
-from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
+from services.dispatcher.store.recipients import (
+    OUTCOMES,
+    STATUSES,
+    Wanted,
+    find_attempts,
+    find_recipient,
+    find_recipients,
+    recipients_query,
+)
+from shared.database import Connection, TenantDatabase
+from shared.exports import Exports, Query
+from shared.http import CurrentUser, Problem, camel, cursor_of, page, read_cursor
 
 LIMIT_MAX = 1000
 
+Limit = Annotated[int, Parameter(ge=1, le=LIMIT_MAX)]
+RecipientStatus = Annotated[str, Parameter(pattern=f"^({'|'.join(STATUSES)})$")]
+RecipientOutcome = Annotated[str, Parameter(pattern=f"^({'|'.join(OUTCOMES)})$")]
+ErrorClass = Annotated[str | None, Parameter(alias="errorClass", max_length=100)]
 
-def ledger_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
+
+def ledger_routes(channel: Channel, database: TenantDatabase, exports: Exports) -> APIRouter:
     """Recipients, explain and accounting."""
-    router = APIRouter(prefix=f"/api/notification/{channel.name}/campaigns")
+    router = APIRouter(prefix=f"/api/notification/{channel.name}")
 
-    @router.get("/{campaign_id}/recipients")
+    async def listed(user_id: str, wanted: Wanted, cursor: str | None, limit: int) -> dict[str, Any]:
+        async with database.transaction() as connection:
+            found = await find_recipients(connection, channel, user_id, wanted, read_cursor(cursor), limit)
+        return page([_shown(row) for row in found.rows], None if found.after is None else cursor_of(found.after))
+
+    @router.get("/campaigns/{campaign_id}/recipients")
     async def list_recipients(
         campaign_id: UUID,
         user_id: CurrentUser,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
+        limit: Limit = 100,
         cursor: str | None = None,
-        status: str | None = None,
-        outcome: str | None = None,
-        address: Annotated[str | None, Query(alias=channel.address_field, max_length=4096)] = None,
+        status: RecipientStatus | None = None,
+        outcome: RecipientOutcome | None = None,
+        error_class: ErrorClass = None,
+        address: Annotated[str | None, Parameter(alias=channel.address_field, max_length=4096)] = None,
     ) -> dict[str, Any]:
-        wanted = {"status": status, "outcome": outcome, channel.address_column: address}
-        filters = {name: value for name, value in wanted.items() if value is not None}
-        async with database.begin() as connection:
-            rows = await find_recipients(
-                connection, channel, user_id, campaign_id, filters, read_cursor(cursor), limit + 1
-            )
-        shown = [_shown(row) for row in rows[:limit]]
-        return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
+        return await listed(user_id, Wanted(campaign_id, status, outcome, error_class, address), cursor, limit)
 
-    @router.get("/{campaign_id}/recipients/{recipient_id}/explain")
+    @router.get("/recipients")
+    async def list_recipients_of_all_campaigns(
+        user_id: CurrentUser,
+        limit: Limit = 100,
+        cursor: str | None = None,
+        status: RecipientStatus | None = None,
+        outcome: RecipientOutcome | None = None,
+        error_class: ErrorClass = None,
+        address: Annotated[str | None, Parameter(alias=channel.address_field, max_length=4096)] = None,
+    ) -> dict[str, Any]:
+        return await listed(user_id, Wanted(None, status, outcome, error_class, address), cursor, limit)
+
+    @router.get("/campaigns/{campaign_id}/recipients/export")
+    async def export_recipients(campaign_id: UUID, user_id: CurrentUser, format: str = "csv") -> StreamingResponse:
+        async def ask(_: Connection) -> Query:
+            return recipients_query(channel, user_id, campaign_id)
+
+        return await exports.answer(f"recipients-{campaign_id}", format, ask)
+
+    @router.get("/campaigns/{campaign_id}/recipients/{recipient_id}/explain")
     async def explain_recipient(campaign_id: UUID, recipient_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
         async with database.begin() as connection:
             row = await find_recipient(connection, channel, user_id, campaign_id, recipient_id)
             if row is None:
                 raise Problem(404, "No such recipient")
             attempts = await find_attempts(connection, row["lot_id"], recipient_id)
-        return {"data": {"recipient": _shown(row), "attempts": [_camel(attempt) for attempt in attempts]}}
+        return {
+            "data": {
+                "recipient": _shown(row),
+                "attempts": [{camel(name): value for name, value in one.items()} for one in attempts],
+            }
+        }
 
-    @router.get("/{campaign_id}/accounting")
+    @router.get("/campaigns/{campaign_id}/accounting")
     async def read_accounting(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
         async with database.transaction() as connection:
             ledger = await find_ledger(connection, channel, user_id, campaign_id)
@@ -61,16 +100,7 @@ def ledger_routes(channel: Channel, database: TenantDatabase) -> APIRouter:
     return router
 
 
-def _camel(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {_camel_name(name): value for name, value in row.items()}
-
-
-def _camel_name(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(part.title() for part in tail)
-
-
 def _shown(row: Mapping[Any, Any]) -> dict[str, Any]:
-    shown = _camel(row)
+    shown = {camel(name): value for name, value in row.items()}
     del shown["lotId"]
     return shown

@@ -88,7 +88,9 @@ def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accoun
             if old is None:
                 raise Problem(404, "No such provider")
             provider_type = given.get("providerType") or old["provider_type"]
-            check(account_values(seal, channel.name, old) | given, provider_type)
+            stored = account_values(seal, channel.name, old)
+            given = _unmasked(given, stored)
+            check(stored | given, provider_type)
             columns = account_columns(seal, channel.name, given) | {"provider_type": provider_type}
             for name, column in (("providerName", "provider_name"), ("isActive", "is_active")):
                 if given.get(name) is not None:
@@ -151,6 +153,14 @@ def _shown(seal: Seal, channel: Channel, row: Mapping[Any, Any]) -> dict[str, An
         "createdAt": row["created_at"],
         "config": config,
     }
+
+
+def _unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What was sent, with the stored secrets where their masks were sent back."""
+    unmasked = {name: stored.get(name) if value == MASK else value for name, value in given.items()}
+    if given.get("config"):
+        unmasked["config"] = _unmasked(given["config"], stored["config"])
+    return unmasked
 
 
 def _is_secret(name: str) -> bool:

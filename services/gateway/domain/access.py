@@ -43,6 +43,9 @@ class Caller:
     scopes: frozenset[str]
     person: Person | None = None
     key_prefix: str | None = None
+    people: frozenset[UUID] = frozenset()
+    """Those who can be behind the request: the person, or all who have seen the secret of the key."""
+
     csrf_token: str | None = field(default=None, repr=False)
     """What a form of the person's session must send back."""
 
@@ -58,4 +61,6 @@ class Caller:
 
 def caller_of_person(person: Person, csrf_token: str) -> Caller:
     """A person with what the role allows."""
-    return Caller(person.user_id, ROLE_SCOPES[person.role], person=person, csrf_token=csrf_token)
+    return Caller(
+        person.user_id, ROLE_SCOPES[person.role], person=person, people=frozenset({person.id}), csrf_token=csrf_token
+    )

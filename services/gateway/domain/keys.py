@@ -31,6 +31,9 @@ class ApiKey:
     previous_until: datetime | None
     """Until when the secret from before the last rotation works, too."""
 
+    holders: list[UUID]
+    """The persons who were shown a secret of it."""
+
     def is_open(self, now: datetime) -> bool:
         """Whether it is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

@@ -42,9 +42,9 @@ class Keys:
         return parts is None or self._recent.has(parts[0])
 
     async def create(
-        self, user_id: str, name: str, scopes: list[str], expires_at: datetime | None
+        self, user_id: str, people: frozenset[UUID], name: str, scopes: list[str], expires_at: datetime | None
     ) -> tuple[ApiKey, str]:
-        """The new key, and what to hand out, which cannot be read again."""
+        """The new key, and what to hand out to these people, which cannot be read again."""
         secret = make_secret()
         values = {
             "id": new_id(),
@@ -54,12 +54,15 @@ class Keys:
             "secret_hash": hash_secret(secret),
             "scopes": scopes,
             "expires_at": expires_at,
+            "holders": sorted(people),
         }
         async with TenantDatabase(self.database).transaction() as connection:
             key = await store.insert_key(connection, values)
         return key, join_key(key.prefix, secret)
 
-    async def rotate(self, user_id: str, key_id: UUID, overlap: timedelta) -> tuple[ApiKey, str]:
+    async def rotate(
+        self, user_id: str, people: frozenset[UUID], key_id: UUID, overlap: timedelta
+    ) -> tuple[ApiKey, str]:
         """The same key with a new secret. The secret of before works so long; the one before that works no more."""
         secret = make_secret()
         async with TenantDatabase(self.database).transaction() as connection:
@@ -70,6 +73,7 @@ class Keys:
                 "secret_hash": hash_secret(secret),
                 "previous_secret_hash": key.secret_hash,
                 "previous_until": now() + overlap,
+                "holders": sorted(people.union(key.holders)),
             }
             await store.update_key(connection, key_id, values)
             rotated = await _locked(connection, user_id, key_id)

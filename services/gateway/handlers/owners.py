@@ -16,7 +16,7 @@ from shared.http import Problem
 
 DOWNLOAD_PIECE_BYTES = 64 * 1024
 
-_PASSED_ON = ("content-type", "accept", "accept-language")
+_PASSED_ON = ("content-type", "accept", "accept-language", "if-match")
 _HANDED_ON = ("Content-Type", "Content-Disposition")
 
 
@@ -81,7 +81,8 @@ class Owners:
             async with self.client.request(
                 method, _exact(url), headers=headers, data=body, timeout=timeout, allow_redirects=False
             ) as found:
-                return Answer(found.status, found.headers.get("Content-Type", ""), await found.read())
+                location = found.headers.get("Location")
+                return Answer(found.status, found.headers.get("Content-Type", ""), await found.read(), location)
         except (aiohttp.ClientError, TimeoutError):
             raise _unavailable(owner) from None
 

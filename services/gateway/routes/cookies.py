@@ -20,16 +20,18 @@ def cookie_name(settings: GatewaySettings, what: str = "session") -> str:
     return f"__Host-{what}" if settings.is_https else what
 
 
-def put_cookie(response: Response, settings: GatewaySettings, value: str, what: str = "session") -> None:
-    """Gives the browser the cookie until it is closed; no script can read it."""
-    response.set_cookie(
-        cookie_name(settings, what), value, path="/", secure=settings.is_https, httponly=True, samesite="lax"
-    )
+def put_cookie(
+    response: Response, settings: GatewaySettings, value: str, what: str = "session", seconds: int | None = None
+) -> None:
+    """Gives the browser the cookie for so long, or until it is closed; no script can read it."""
+    name = cookie_name(settings, what)
+    response.set_cookie(name, value, seconds, path="/", secure=settings.is_https, httponly=True, samesite="lax")
 
 
-def drop_cookie(response: Response, settings: GatewaySettings) -> None:
-    """Takes the session's cookie back."""
-    response.delete_cookie(cookie_name(settings), path="/", secure=settings.is_https, httponly=True, samesite="lax")
+def drop_cookie(response: Response, settings: GatewaySettings, what: str = "session") -> None:
+    """Takes the cookie back."""
+    name = cookie_name(settings, what)
+    response.delete_cookie(name, path="/", secure=settings.is_https, httponly=True, samesite="lax")
 
 
 def begin_form(request: Request, response: Response, settings: GatewaySettings) -> str:

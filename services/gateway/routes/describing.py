@@ -68,7 +68,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def _models() -> Iterator[type[BaseModel]]:
     yield Problem
     for described in OPERATIONS.values():
-        yield from (model for model in (described.answer, described.body) if model is not None)
+        yield from (
+            model
+            for model in (described.answer, described.body, *(also for _, also in described.also))
+            if model is not None
+        )
     yield from (endpoint.body for endpoint in ENDPOINTS if endpoint.body is not None)
 
 
@@ -100,14 +104,14 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _reference(body)}}}
     if described.example is not None and not is_file:
         operation["requestBody"]["content"]["application/json"]["example"] = described.example
-    success = [status for status in operation["responses"] if status.startswith("2")]
-    success += [str(status) for status in described.also]
+    success = {status: described.answer for status in operation["responses"] if status.startswith("2")}
+    success |= {str(status): answer for status, answer in described.also}
     statuses = {*(ALWAYS if not described.is_public else ALWAYS_PUBLIC), *described.problems}
     statuses |= {404} if "{" in path else set()
     statuses |= {400, 413} if "requestBody" in operation else set()
     statuses |= {409} if has_key else set()
     operation["responses"] = {
-        **{status: _success(status, operation["summary"], described) for status in success},
+        **{status: _success(status, operation["summary"], described, answer) for status, answer in success.items()},
         **{str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in sorted(statuses)},
     }
 
@@ -138,12 +142,12 @@ def _query_parameters(query: type[Query] | None) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "query", "required": required, "schema": given, **described}
 
 
-def _success(status: str, summary: str, described: Described) -> dict[str, Any]:
+def _success(status: str, summary: str, described: Described, answer: type[BaseModel] | None) -> dict[str, Any]:
     if described.files:
         return {"description": summary, "content": {kind: {"schema": {"type": "string"}} for kind in described.files}}
-    if status == "204" or described.answer is None:
+    if status == "204" or answer is None:
         return {"description": "Done." if status == "204" else summary}
-    one = _reference(described.answer)
+    one = _reference(answer)
     data = {"type": "array", "items": one} if described.listed or described.many else one
     properties: dict[str, Any] = {"data": data}
     if described.listed:

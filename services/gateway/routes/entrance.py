@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from fastapi import Request
 
-from contracts.http.endpoints import SCOPES
+from contracts.http.endpoints import QUESTIONS, SCOPES
 from services.gateway.domain.access import Caller
 from services.gateway.domain.addresses import shown, source_of
 from services.gateway.domain.audit import Deed, Origin, actor_of, actor_of_person, deed_of
@@ -60,20 +61,32 @@ class Entrance:
         if request.method in WRITES:
             if caller.csrf_token is not None:
                 await check_token(request, self.settings, request.cookies[cookie_name(self.settings)])
-            deed = deed_of(request.method, request.scope["route"].path, request.path_params)
-            visit = visit_of(request)
-            visit.entry_id = await begin_deed(self.database, actor_of(caller), deed, self.origin_of(request))
+            path = request.scope["route"].path
+            if path not in QUESTIONS:
+                deed = deed_of(request.method, path, request.path_params)
+                visit = visit_of(request)
+                visit.entry_id = await begin_deed(self.database, actor_of(caller), deed, self.origin_of(request))
         return caller
 
     async def sign_in(self, request: Request, email: str, password: str) -> SignedIn | SignInProblem:
         """A new session for the right password; a 429 problem for an address from which too many try."""
-        source = self.source_of(request)
-        await self._count(request, f"sign-in {source}", self.settings.sign_ins_per_minute)
-        found = await sign_in(self.database, self.settings.session_limits, email, password, source)
+        source, limits = self.source_of(request), self.settings.session_limits
+        return await self.attempt_sign_in(request, lambda: sign_in(self.database, limits, email, password, source))
+
+    async def attempt_sign_in(
+        self, request: Request, attempt: Callable[[], Awaitable[SignedIn | SignInProblem]]
+    ) -> SignedIn | SignInProblem:
+        """The same for another way to sign in."""
+        await self._count(request, f"sign-in {self.source_of(request)}", self.settings.sign_ins_per_minute)
+        found = await attempt()
         if isinstance(found, SignedIn):
             actor = actor_of_person(found.session.person)
             await record_deed(self.database, actor, Deed("sign in", "session"), self.origin_of(request))
         return found
+
+    async def limit(self, request: Request, subject: str, per_minute: int) -> None:
+        """Counts a request that no caller makes; a 429 problem beyond the limit of its subject."""
+        await self._count(request, subject, per_minute)
 
     async def note(self, request: Request, caller: Caller, deed: Deed) -> None:
         """Writes down what a caller did by only looking, such as `Deed("show phone number", "recipient", id)`."""
@@ -83,6 +96,18 @@ class Entrance:
         """Who is signed in in this browser; says nothing about whether a form of theirs was sent."""
         cookie = request.cookies.get(cookie_name(self.settings), "")
         return await find_session(self.database, cookie) if cookie else None
+
+    async def session_for_page(self, request: Request) -> Session:
+        """Who looks at a page or sent its form; a 401 problem for nobody, 403 for a form that is not ours.
+
+        It is neither counted nor written down: what a page asks the API is.
+        """
+        session = await self.session_of(request)
+        if session is None:
+            raise Problem(401, "Not signed in")
+        if request.method in WRITES:
+            await check_token(request, self.settings, request.cookies[cookie_name(self.settings)])
+        return session
 
     def is_fleet(self, request: Request) -> bool:
         """Whether an operator of the fleet asks, with the fleet's own token."""
@@ -110,7 +135,9 @@ class Entrance:
         if self.keys.is_recent(authorization) or not self.limits.is_empty(nobody):
             key = await self.keys.find(authorization)
             if key is not None:
-                return Caller(key.user_id, frozenset(key.scopes), key_prefix=key.prefix), f"key {key.prefix}"
+                people = frozenset(key.holders)
+                caller = Caller(key.user_id, frozenset(key.scopes), key_prefix=key.prefix, people=people)
+                return caller, f"key {key.prefix}"
         await self._count(request, nobody, self.settings.refusals_per_minute)
         detail = "send Authorization: Bearer <api key>, with a key that is neither revoked nor expired"
         raise Problem(401, "Not signed in", detail, headers={"WWW-Authenticate": "Bearer"})

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint
 from services.gateway.domain.requests import request_hash
+from services.gateway.handlers.approvals import Approvals, Launch
 from services.gateway.handlers.composing import Asked, compose, require_campaign
 from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
+from services.gateway.routes.approvals import answer_of
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import WRITES, IdempotencyKey, id_in, read_body, response_of, target_of
 from services.gateway.routes.visits import visit_of
-from services.gateway.settings import GatewaySettings
 from services.gateway.store.answers import Answer
 from shared.database import TenantDatabase
+from shared.http import Problem
 
 
-def forwarding_routes(
-    database: TenantDatabase, entrance: Entrance, owners: Owners, settings: GatewaySettings
-) -> APIRouter:
+def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owners, approvals: Approvals) -> APIRouter:
     """Every endpoint that another service answers."""
     router = APIRouter(prefix=BASE)
 
@@ -36,6 +37,8 @@ def forwarding_routes(
             target, headers = target_of(request), request.headers
             if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
                 return response_of(absent)
+            if endpoint.of_campaign and endpoint.method == "POST":
+                await approvals.check_addition(caller.user_id, *campaign_of(request))
             if endpoint.downloads:
                 download = await owners.download(endpoint.owner, target, caller.user_id, headers)
                 return StreamingResponse(download.pieces, download.status, download.headers)
@@ -44,9 +47,12 @@ def forwarding_routes(
                 return response_of(
                     await owners.stream(endpoint.owner, endpoint.method, target, caller.user_id, headers, pieces)
                 )
-            body = await read_body(request, settings.body_bytes_max)
+            body = await read_body(request, entrance.settings.body_bytes_max)
 
             async def do() -> Answer:
+                if endpoint.launches:
+                    action = endpoint.path.rpartition("/")[2]
+                    return answer_of(await approvals.launch(caller, Launch(*campaign_of(request), action, body)))
                 if endpoint.composed:
                     return await compose(endpoint.composed, asked(request, caller.user_id, body))
                 return await owners.ask(endpoint.owner, endpoint.method, target, caller.user_id, headers, body)
@@ -69,3 +75,13 @@ def forwarding_routes(
             response_class=Response,
         )
     return router
+
+
+def campaign_of(request: Request) -> tuple[str, UUID]:
+    """(channel, id) of the campaign that a path names; a 422 problem for what is no id."""
+    channel = request.scope["route"].path.removeprefix(BASE).split("/")[1]
+    try:
+        return channel, UUID(request.path_params["id"])
+    except ValueError:
+        errors = [{"field": "id", "message": "is not the id of a campaign"}]
+        raise Problem(422, "Invalid input", errors=errors) from None

@@ -40,14 +40,17 @@ def key_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     async def add(body: KeyWrite, request: Request) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
         check_expiry(body)
-        key, shown_once = await entrance.keys.create(caller.user_id, body.name, list(body.scopes), body.expires_at)
+        key, shown_once = await entrance.keys.create(
+            caller.user_id, caller.people, body.name, list(body.scopes), body.expires_at
+        )
         visit_of(request).made_id = str(key.id)
         return {"data": show_key(key) | {"apiKey": shown_once}}
 
     @router.post("/{id}/rotate", summary="Give an API key a new secret; the old one works on for a while")
     async def rotate(id: UUID, body: KeyRotation, request: Request) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
-        key, shown_once = await entrance.keys.rotate(caller.user_id, id, timedelta(hours=body.overlap_hours))
+        overlap = timedelta(hours=body.overlap_hours)
+        key, shown_once = await entrance.keys.rotate(caller.user_id, caller.people, id, overlap)
         return {"data": show_key(key) | {"apiKey": shown_once}}
 
     @router.delete("/{id}", status_code=204, summary="Revoke an API key")

@@ -36,7 +36,9 @@ def target_of(request: Request) -> str:
 
 def response_of(answer: Answer) -> Response:
     """An owner's answer, byte for byte."""
-    headers = {"content-type": answer.content_type} if answer.content_type else None
+    headers = {"content-type": answer.content_type} if answer.content_type else {}
+    if answer.location:
+        headers["location"] = answer.location
     return Response(answer.body if answer.status != 204 else None, answer.status, headers)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from contracts.http.access import KeyWrite
 from contracts.http.endpoints import BASE
+from contracts.links import TRACKED_PATH
 from services.gateway.handlers.owners import Owners
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.keys import check_expiry, show_key
@@ -36,6 +37,8 @@ def outside_routes(entrance: Entrance, owners: Owners) -> APIRouter:
 
     for path in ("/callbacks/{provider}/{account}", "/t/{token}/{kind}"):
         router.add_api_route(f"{BASE}{path}", stranger, methods=["GET", "POST"], include_in_schema=False)
+    for prefix in (TRACKED_PATH, f"{BASE}{TRACKED_PATH}"):
+        router.add_api_route(f"{prefix}{{code}}", stranger, methods=["GET", "HEAD"], include_in_schema=False)
 
     def fleet_only(request: Request) -> None:
         if not entrance.is_fleet(request):
@@ -46,7 +49,9 @@ def outside_routes(entrance: Entrance, owners: Owners) -> APIRouter:
         fleet_only(request)
         check_expiry(body)
         ask_for(body.user_id)
-        key, shown_once = await entrance.keys.create(body.user_id, body.name, list(body.scopes), body.expires_at)
+        key, shown_once = await entrance.keys.create(
+            body.user_id, frozenset(), body.name, list(body.scopes), body.expires_at
+        )
         return {"data": show_key(key) | {"apiKey": shown_once}}
 
     @router.post("/internal/reconcile", include_in_schema=False)

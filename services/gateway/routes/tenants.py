@@ -39,4 +39,5 @@ def show_settings(settings: TenantSettings, requests_per_minute: int) -> dict[st
     return {
         "approvalAbove": settings.approval_above,
         "requestsPerMinute": settings.requests_per_minute or requests_per_minute,
+        "businessName": settings.business_name,
     }

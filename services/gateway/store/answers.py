@@ -17,6 +17,8 @@ class Answer:
     status: int
     content_type: str
     body: bytes
+    location: str | None = None
+    """Of an answer that leads on, which none that is repeated does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from alembic import op
 
 from shared.database.wall import see_through
 
-revision = "dispatcher_wall"
+revision = "dispatcher_0008"
 down_revision = "dispatcher_0007"
 
 

@@ -1,0 +1,164 @@
+"""Pictures as geometry: where each recipient is, as parts of a bar; the way there, as steps; deliveries, as a curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.gateway.routes.pages.words import reason_words
+
+PART_MIN_PERCENT = 0.8
+"""Of the bar's width: what is there can be seen."""
+
+CURVE_WIDTH, CURVE_HEIGHT = 480, 200
+CURVE_LEFT, CURVE_BOTTOM, CURVE_TOP = 44, 172, 12
+RULES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a bar. `kind` is the name of its color; `x` and `width` are percent of the bar."""
+
+    kind: str
+    words: str
+    count: int
+    x: float = 0.0
+    width: float = 0.0
+
+
+def parts_of(accounting: Mapping[str, Any]) -> list[Part]:
+    """Where every recipient is. The counts add up to the audience, as the accounting does."""
+    accepted, skipped = accounting["accepted"], sum(accounting["skipped"].values())
+    counted = [
+        Part("delivered", "delivered", accepted["delivered"]),
+        Part("accepted", "accepted, not yet confirmed", accepted["unconfirmed"]),
+        Part(
+            "refused",
+            "refused, bounced or failed",
+            sum(accounting["refused"].values()) + accepted["bounced"] + accepted["failedLater"],
+        ),
+        Part("unknown", "unknown", accounting["unknown"]),
+        Part("skipped", "skipped at send time", skipped + accounting["expired"] + accounting["cancelled"]),
+        Part("excluded", "excluded beforehand", sum(accounting["excluded"].values())),
+        Part("waiting", "waiting or under way", accounting["waiting"] + accounting["inFlight"]),
+    ]
+    return laid_out(counted)
+
+
+def laid_out(parts: Sequence[Part]) -> list[Part]:
+    """The parts side by side over the whole width; one that is small is still wide enough to be seen."""
+    total = sum(part.count for part in parts)
+    if not total:
+        return list(parts)
+    wide = [max(100 * part.count / total, PART_MIN_PERCENT) if part.count else 0.0 for part in parts]
+    shrink = 100 / sum(wide)
+    placed, x = [], 0.0
+    for part, width in zip(parts, wide, strict=True):
+        placed.append(Part(part.kind, part.words, part.count, round(x, 3), round(width * shrink, 3)))
+        x += width * shrink
+    return placed
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the waterfall: a total from the left edge, or what was lost at this place."""
+
+    words: str
+    count: int
+    kind: str
+    x: float
+    width: float
+    is_total: bool
+
+
+def steps_of(accounting: Mapping[str, Any]) -> list[Step]:
+    """From the audience down to those delivered, everything that was lost on the way in between."""
+    accepted = accounting["accepted"]
+    audience = accounting["audience"] or 0
+    steps: list[Step] = []
+    left = audience
+
+    def total(words: str, kind: str = "accent") -> None:
+        steps.append(Step(words, left, kind, 0.0, _share(left, audience), is_total=True))
+
+    def lose(words: str, count: int, kind: str) -> None:
+        nonlocal left
+        if count:
+            left -= count
+            width = _share(count, audience)
+            steps.append(Step(words, count, kind, min(_share(left, audience), 100 - width), width, is_total=False))
+
+    total("In the audience")
+    for reason, count in _biggest_first(accounting["excluded"]):
+        lose(reason_words(reason), count, "excluded")
+    total("Planned")
+    for reason, count in _biggest_first(accounting["skipped"]):
+        lose(reason_words(reason), count, "skipped")
+    lose(reason_words("expired"), accounting["expired"], "skipped")
+    lose(reason_words("cancelled"), accounting["cancelled"], "skipped")
+    lose("waiting", accounting["waiting"], "waiting")
+    total("Attempted")
+    lose("under way", accounting["inFlight"], "waiting")
+    for reason, count in _biggest_first(accounting["refused"]):
+        lose(f"refused: {reason_words(reason)}", count, "refused")
+    lose("unknown", accounting["unknown"], "unknown")
+    total("Accepted by the provider")
+    lose("bounced", accepted["bounced"], "refused")
+    lose("failed later", accepted["failedLater"], "refused")
+    lose("not yet confirmed", accepted["unconfirmed"], "accepted")
+    total("Delivered", "delivered")
+    return steps
+
+
+def _biggest_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+
+
+def _share(count: int, whole: int) -> float:
+    return round(max(100 * count / whole, PART_MIN_PERCENT), 3) if whole and count else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Sums over time as paths. `rules` are (y, count), `ends` the first and the last moment."""
+
+    lines: dict[str, str]
+    areas: dict[str, str]
+    totals: dict[str, int]
+    rules: list[tuple[float, int]]
+    ends: tuple[datetime, datetime]
+
+
+def curve_of(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Curve | None:
+    """The running sums of the named counts; None where there is nothing to draw."""
+    if not points:
+        return None
+    moments = [datetime.fromisoformat(point["at"]) for point in points]
+    sums = {name: _running(points, name) for name in names}
+    top = max((values[-1] for values in sums.values()), default=0)
+    if not top:
+        return None
+    span = (moments[-1] - moments[0]).total_seconds() or 1.0
+    right = CURVE_WIDTH - CURVE_LEFT
+    xs = [CURVE_LEFT + right * (at - moments[0]).total_seconds() / span for at in moments]
+    if len(xs) == 1:
+        xs, sums = [CURVE_LEFT, CURVE_WIDTH], {name: values * 2 for name, values in sums.items()}
+    scale = (CURVE_BOTTOM - CURVE_TOP) / top
+    lines = {
+        name: "M" + "L".join(f"{x:.1f} {CURVE_BOTTOM - value * scale:.1f}" for x, value in zip(xs, values, strict=True))
+        for name, values in sums.items()
+    }
+    areas = {name: f"{line}L{xs[-1]:.1f} {CURVE_BOTTOM}L{xs[0]:.1f} {CURVE_BOTTOM}Z" for name, line in lines.items()}
+    rules = [(CURVE_BOTTOM - top * scale * part / RULES, round(top * part / RULES)) for part in range(RULES + 1)]
+    totals = {name: values[-1] for name, values in sums.items()}
+    return Curve(lines, areas, totals, rules, (moments[0], moments[-1]))
+
+
+def _running(points: Sequence[Mapping[str, Any]], name: str) -> list[int]:
+    total, values = 0, []
+    for point in points:
+        total += point.get(name, 0)
+        values.append(total)
+    return values

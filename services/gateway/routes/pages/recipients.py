@@ -1,0 +1,99 @@
+"""Recipients of a campaign: the list with its search, and one person's story."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from contracts.channels import Channel
+from services.gateway.routes.pages.api import path_of
+from services.gateway.routes.pages.desks import AtDesk
+from services.gateway.routes.pages.words import CHANNEL_WORDS, EVENTS, OUTCOMES, RECIPIENT_STATUSES, reason_words
+
+LIST_LIMIT = 50
+
+
+def recipient_pages(channel: Channel) -> APIRouter:
+    """The pages of one campaign that are about single people."""
+    router = APIRouter(prefix=f"/notification/{channel.name}/campaigns/{{campaign_id}}")
+    words = CHANNEL_WORDS[channel.name]
+
+    @router.get("/recipients")
+    async def list_recipients(
+        desk: AtDesk, campaign_id: UUID, status: str = "", outcome: str = "", address: str = "", cursor: str = ""
+    ) -> Response:
+        at = path_of(channel.name, "campaigns", campaign_id)
+        campaign = (await desk.get(at)).data
+        filters = {"status": status, "outcome": outcome, channel.address_field: address.strip()}
+        found = await desk.get(f"{at}/recipients", **filters, cursor=cursor, limit=LIST_LIMIT)
+        return desk.show(
+            "campaigns/recipients.html",
+            words=words,
+            campaign=campaign,
+            recipients=found.data,
+            address_field=channel.address_field,
+            query={"status": status, "outcome": outcome, "address": address},
+            cursor=cursor,
+            next_cursor=found.body["nextCursor"],
+            statuses=RECIPIENT_STATUSES,
+            outcomes=OUTCOMES,
+        )
+
+    @router.get("/recipients/{recipient_id}")
+    async def explain(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
+        at = path_of(channel.name, "campaigns", campaign_id)
+        campaign = (await desk.get(at)).data
+        data = (await desk.get(f"{at}/recipients{path_of(recipient_id, 'explain')}")).data
+        return desk.show(
+            "campaigns/recipient.html",
+            words=words,
+            campaign=campaign,
+            recipient=data["recipient"],
+            address=data["recipient"][channel.address_field],
+            rules=data["rules"],
+            story=story_of(data),
+        )
+
+    @router.get("/explain")
+    async def explain_customer(desk: AtDesk, campaign_id: UUID, customer: str) -> Response:
+        at = path_of(channel.name, "campaigns", campaign_id)
+        campaign = (await desk.get(at)).data
+        customer_id = customer.strip()
+        found = await desk.unless_missing(f"{at}/explain", customerId=customer_id) if customer_id else None
+        return desk.show(
+            "campaigns/customer.html",
+            words=words,
+            campaign=campaign,
+            customer_id=customer_id,
+            found=found,
+            address_field=channel.address_field,
+        )
+
+    return router
+
+
+def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every attempt and every report about it, in the order in which they happened."""
+    recipient = explained["recipient"]
+    told = [
+        {"at": attempt["startedAt"], "kind": "waiting", "words": f"Attempt {number} was handed to the provider"}
+        for number, attempt in enumerate(explained["attempts"], 1)
+    ]
+    for event in explained["events"]:
+        words, kind = EVENTS.get(event["eventType"], (event["eventType"].replace("_", " ").capitalize(), "accepted"))
+        metadata = event["metadata"] or {}
+        if event["eventType"] in ("failed", "bounced") and metadata.get("error_class"):
+            words = f"{words}: {reason_words(metadata['error_class'])}"
+        told.append({"at": event["eventTimestamp"], "kind": kind, "words": words, "metadata": metadata})
+    told.sort(key=lambda one: str(one["at"]))
+    if recipient["outcome"] == "skipped":
+        told.append({"at": None, "kind": "skipped", "words": f"Skipped: {reason_words(recipient['failureReason'])}"})
+    if recipient["outcome"] == "unknown":
+        words = "It cannot be known whether the message arrived. It is not sent again, so that nobody gets it twice"
+        told.append({"at": None, "kind": "unknown", "words": words})
+    if not told:
+        told.append({"at": None, "kind": "waiting", "words": "Waiting for their turn"})
+    return told

@@ -1,0 +1,153 @@
+"""Templates, and how values look on a page: numbers, money, moments, addresses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from contracts.channels import CHANNELS
+from contracts.masked import masked_phone_number
+from services.gateway.routes.pages.statics import Statics
+from services.gateway.routes.pages.words import (
+    APPROVAL_STATES,
+    CHANNEL_WORDS,
+    CURVES,
+    NAVIGATION,
+    OUTCOMES,
+    RECIPIENT_STATUSES,
+    STATUSES,
+    Badge,
+    reason_words,
+    waiting_words,
+)
+
+FOLDER = Path(__file__).resolve().parents[2] / "templates"
+MICROS = 1_000_000
+TOKEN_SHOWN = 6
+SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
+DURATIONS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def make_environment(statics: Statics) -> Environment:
+    """Templates that escape everything and stumble over what is missing."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "micros": micros,
+        "amount": amount,
+        "masked": masked,
+        "duration": duration,
+        "reason": reason_words,
+        "waiting": waiting_words,
+        "pretty": pretty,
+        "with_query": with_query,
+        "options": options,
+    }
+    environment.globals |= {
+        "static": statics.address,
+        "channels": CHANNELS,
+        "channel_words": CHANNEL_WORDS,
+        "navigation": NAVIGATION,
+        "curve_words": {name: words for name, (words, _) in CURVES.items()},
+        "curve_kinds": {name: kind for name, (_, kind) in CURVES.items()},
+        "status_badge": badge_of(STATUSES),
+        "recipient_badge": badge_of(RECIPIENT_STATUSES),
+        "approval_badge": badge_of(APPROVAL_STATES),
+        "outcome_badge": badge_of(OUTCOMES),
+    }
+    return environment
+
+
+def badge_of(table: Mapping[str, Badge]) -> Callable[[str], Badge]:
+    """The badge of a code; a code that is new to us is shown as it is."""
+    return lambda code: table.get(code) or Badge(code.replace("_", " ").capitalize(), "draft")
+
+
+def options(table: Mapping[str, Badge]) -> list[tuple[str, str]]:
+    """Value and words for a list to choose from."""
+    return [(code, badge.word) for code, badge in table.items()]
+
+
+def number(value: float | None) -> str:
+    """With commas, and at most one decimal; a dash for what is not known."""
+    return "–" if value is None else f"{value:,.1f}".removesuffix(".0")
+
+
+def percent(value: float) -> str:
+    """One decimal, as the API rounds it."""
+    return f"{value:.1f}%"
+
+
+def micros(value: int, currency: str) -> str:
+    """An amount in millionths of a currency."""
+    return amount(value / MICROS, currency)
+
+
+def amount(value: float, currency: str | None) -> str:
+    """Two decimals, four where the amount would otherwise vanish."""
+    shown = f"{value:,.4f}" if 0 < abs(value) < 1 else f"{value:,.2f}"
+    if currency is None:
+        return shown
+    symbol = SYMBOLS.get(currency)
+    return f"{symbol}{shown}" if symbol else f"{currency} {shown}"
+
+
+def masked(address: str | None) -> str:
+    """A phone number without its middle, the end of a device token; never the whole."""
+    if not address:
+        return "–"
+    return masked_phone_number(address) if address.startswith("+") else f"…{address[-TOKEN_SHOWN:]}"
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units, such as `2 h 5 min`."""
+    if seconds is None:
+        return "–"
+    left = round(seconds)
+    shown: list[str] = []
+    for length, unit in DURATIONS:
+        if left >= length and len(shown) < 2:
+            shown.append(f"{left // length} {unit}")
+            left %= length
+        elif shown:
+            break
+    return " ".join(shown) or "less than 1 s"
+
+
+def moment(zone: tzinfo) -> Callable[..., Markup]:
+    """A filter that shows times in the viewer's zone, which it names."""
+
+    def show(value: str | datetime | None, seconds: bool = False) -> Markup:
+        if value is None:
+            return Markup("–")
+        at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(zone)
+        text = f"{at:%b} {at.day}, {at.year}, {at:%H:%M:%S}" if seconds else f"{at:%b} {at.day}, {at.year}, {at:%H:%M}"
+        return Markup('<time datetime="{}">{} {}</time>').format(at.astimezone(UTC).isoformat(), text, at.tzname())
+
+    return show
+
+
+def pretty(value: Any) -> str:
+    """JSON for people."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def with_query(path: str, query: Mapping[str, object], **changes: object) -> str:
+    """The path with a query; what is empty is left out."""
+    wanted = {name: value for name, value in {**query, **changes}.items() if value not in (None, "")}
+    return f"{path}?{urlencode(wanted)}" if wanted else path
