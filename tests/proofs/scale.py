@@ -57,7 +57,7 @@ SMALL_CAMPAIGNS, SMALL_RECIPIENTS = 500, 3
 """Per channel, beside the large one: a tenant who has been here for a while."""
 
 ANSWER_SECONDS = 60.0
-CASE_SECONDS = 8.0
+CASE_SECONDS = 30.0
 """What is so slow is not asked any further."""
 
 WARM_UP = 10
@@ -286,9 +286,16 @@ def _recipient_cases(campaign: Campaign, at: str, chance: random.Random, request
     for status in STATUSES:
         wanted[f"status {status}, first page"] = [f"status={status}"] * requests
         wanted[f"status {status}, deep page"] = [f"status={status}&{cursor}" for cursor in deep]
-    return [
+    found = [
         Case(f"{campaign.channel} recipients, {name}", "dispatcher", [f"{at}?{query}" for query in queries])
         for name, queries in wanted.items()
+    ]
+    of_tenant = f"/{campaign.channel}/recipients?status="
+    return found + [
+        Case(
+            f"{campaign.channel} recipients of the user, status {status}", "dispatcher", [of_tenant + status] * requests
+        )
+        for status in STATUSES
     ]
 
 
