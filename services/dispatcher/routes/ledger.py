@@ -1,6 +1,6 @@
 """Recipients and accounting of a campaign, once per channel."""
 
-from __future__ import annotations
+# No postponed annotations here: FastAPI reads the address's name, which differs by channel, from the functions.
 
 from collections.abc import Mapping
 from typing import Annotated, Any
