@@ -32,7 +32,7 @@ CHECKS = (
 
 
 @pytest.mark.parametrize("phases", ["examples,coverage", "fuzzing,stateful"])
-async def test_every_answer_is_described(fleet: Fleet, make, phases: str) -> None:
+async def test_every_answer_is_described(fleet: Fleet, make, tmp_path: Path, phases: str) -> None:
     client = await make("admin")
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).parent / "st"),
@@ -48,6 +48,7 @@ async def test_every_answer_is_described(fleet: Fleet, make, phases: str) -> Non
         "--warnings=off",
         "--continue-on-failure",
         "--no-color",
+        cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
