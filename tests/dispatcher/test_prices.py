@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from contracts.events import NotificationsRecorded
 from services.analytics.handlers import on_notifications_recorded
-from services.analytics.store.events import create_partitions, find_costs
+from services.analytics.store.books import find_costs
+from services.analytics.store.partitions import create_partitions
 from services.dispatcher.accounts import open_accounts
 from services.dispatcher.jobs import pricing
 from services.dispatcher.jobs.pricing import Pricing
@@ -94,7 +95,7 @@ async def test_the_dashboards_cost_is_the_ledgers(desk: Desk, database_of) -> No
         said = await desk.scene.published("notification-events")
         await on_notifications_recorded(database, [msgspec.convert(one, NotificationsRecorded) for one in said] * 2)
         async with database.pool.connection() as connection:
-            dashboard = await find_costs(connection, desk.scene.campaign_id)
+            dashboard = await find_costs(connection, desk.scene.user_id, desk.scene.campaign_id)
     assert dashboard == await costs(desk.scene) == {"USD": 3 * PRICE_MICROS}
 
 
