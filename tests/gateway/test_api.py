@@ -281,4 +281,4 @@ async def test_the_dashboard_counts_what_is_there(fleet, make):
     data = await counted()
     assert data is not None
     assert [one["campaignName"] for one in data["recentSMSCampaigns"]] == ["Sale"]
-    assert data["campaignsByStatus"] == {"draft": 1}
+    assert {status: count for status, count in data["campaignsByStatus"].items() if count} == {"draft": 1}
