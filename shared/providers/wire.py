@@ -39,7 +39,8 @@ class Lane:
     """One account's share of the wire: at most `in_flight_max` requests at a time, the others wait in order.
 
     An HTTP/2 server says how many streams it takes only after its connection is made, and refuses the others. So such
-    a lane begins with two requests, of which one may meet silence, and every answer makes room for one more.
+    a lane begins with two requests, of which one may meet silence, and every answer makes room for one more. After a
+    refusal or a loss it begins so again, on a new connection: beside those that are still in flight on the old one.
     """
 
     def __init__(self, wire: Wire, in_flight_max: int, http2: bool, tls: Tls | None) -> None:
@@ -104,7 +105,7 @@ class Lane:
             self._answered_at = boottime()
             self._window = min(self._window + 1, self._own_max)
         elif self.http2 and result.kind in ("connection_lost", "stream_refused"):
-            self._window = 1
+            self._window = min(self._in_flight + _FIRST_MAX, self._own_max)
             if result.kind == "stream_refused" and batch.refusals[index] < _REFUSALS_MAX:
                 batch.refusals[index] += 1
                 self._waiting.appendleft((batch, index))
