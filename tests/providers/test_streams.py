@@ -126,6 +126,18 @@ async def test_a_silent_stream_holds_up_nothing_that_was_refused() -> None:
     assert ended == [HttpAnswer(200, b""), Fault("timeout", maybe_written=True)]
 
 
+async def test_a_connection_that_has_gone_silent_is_not_used_again() -> None:
+    async with reacting([answer, ignore, answer, answer]) as (url, heard):
+        opened = Wire(timeout_seconds=2)
+        lane = opened.lane(1, http2=True)
+        request = HttpRequest("POST", url, (), b"hello")
+        results = [await lane.exchange(request, boottime() + 30) for _ in range(4)]
+        await opened.close()
+    good, lost = HttpAnswer(200, b""), Fault("timeout", maybe_written=True)
+    assert results == [good, lost, good, good]
+    assert heard == [1, 3, 1, 3]
+
+
 async def test_a_refused_stream_is_not_written_again_after_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     expired = False
 
