@@ -19,10 +19,10 @@ from services.gateway.domain.approvals import State
 from services.gateway.handlers.approvals import UNPERFORMED_SECONDS, Approvals, launch_of
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.tenants import Tenants
-from services.gateway.settings import GatewaySettings
 from shared.database import open_database
 from shared.database.roles import role_url
 from tests.gateway.browsing import WAIT_SECONDS, Browser, operator, signed_in
+from tests.gateway.conftest import settings_of
 from tests.waiting import until
 
 TEMPLATE = {"templateName": "Sale", "content": "Acme: hi, 20% off. Reply STOP to unsubscribe"}
@@ -98,17 +98,11 @@ async def team(fleet) -> AsyncIterator[Team]:
 @asynccontextmanager
 async def approvals_of(fleet) -> AsyncIterator[Approvals]:
     """What a second replica of the gateway would do."""
-    settings = GatewaySettings(
-        http_port=0,
-        database_url=SecretStr(role_url(fleet.servers.database_url, "gateway", fleet.secrets["role_secret"])),
-        kafka_bootstrap_servers="",
-        secrets_key=SecretStr(""),
+    settings = settings_of(
+        role_url(fleet.servers.database_url, "gateway", fleet.secrets["role_secret"]),
         internal_token=SecretStr(fleet.secrets["internal_token"]),
         campaign_url=fleet.url("campaign"),
         audience_url=fleet.url("audience"),
-        dispatcher_url=fleet.url("dispatcher"),
-        delivery_receipt_url=fleet.url("delivery_receipt"),
-        analytics_url=fleet.url("analytics"),
     )
     async with (
         open_database(settings.database_url, 4, "test") as database,
