@@ -40,17 +40,18 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
             target, headers = target_of(request), request.headers
             if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
                 return response_of(absent)
-            if endpoint.of_campaign and endpoint.method == "POST":
-                await approvals.check_addition(caller.user_id, *campaign_of(request))
             if endpoint.downloads:
                 download = await owners.download(endpoint.owner, target, caller.user_id, headers)
                 return StreamingResponse(download.pieces, download.status, download.headers)
+            body = b"" if endpoint.streams else await read_body(request, entrance.settings.body_bytes_max)
+            if endpoint.of_campaign and endpoint.method == "POST":
+                # With the body at hand: nobody keeps it back until somebody else has agreed.
+                await approvals.check_addition(caller.user_id, *campaign_of(request))
             if endpoint.streams:
                 pieces: AsyncIterator[bytes] = request.stream()
                 return response_of(
                     await owners.stream(endpoint.owner, endpoint.method, target, caller.user_id, headers, pieces)
                 )
-            body = await read_body(request, entrance.settings.body_bytes_max)
 
             async def do() -> Answer:
                 if endpoint.launches:
