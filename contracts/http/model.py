@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -9,6 +10,8 @@ from pydantic.alias_generators import to_camel
 
 NAME_MAX = 200
 DESCRIPTION_MAX = 2_000
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Model(BaseModel):
@@ -25,8 +28,8 @@ class Model(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _can_be_stored(cls, value: Any) -> Any:
-        if _holds_nul(value):
-            raise ValueError("must not hold the character NUL")
+        if _holds_unstorable(value):
+            raise ValueError("must not hold the character NUL, nor half of a character")
         return value
 
     def given(self) -> dict[str, Any]:
@@ -34,10 +37,10 @@ class Model(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
-def _holds_nul(value: Any) -> bool:
-    """PostgreSQL has no such character."""
+def _holds_unstorable(value: Any) -> bool:
+    """Whether there is text in it that PostgreSQL, or UTF-8, cannot hold."""
     if isinstance(value, str):
-        return "\0" in value
+        return _UNSTORABLE.search(value) is not None
     if isinstance(value, dict):
-        return any("\0" in str(name) or _holds_nul(one) for name, one in value.items())
-    return isinstance(value, list) and any(_holds_nul(one) for one in value)
+        return any(_holds_unstorable(str(name)) or _holds_unstorable(one) for name, one in value.items())
+    return isinstance(value, list) and any(_holds_unstorable(one) for one in value)

@@ -74,7 +74,10 @@ async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
 
 def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAPI:
     """The public API with its description."""
-    app = FastAPI(title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None)
+    bytes_max = entrance.settings.body_bytes_max
+    app = FastAPI(
+        title=TITLE, version=VERSION, openapi_url=None, docs_url=None, redoc_url=None, max_body_size=bytes_max
+    )
     answer_problems(app)
     database = entrance.database
     seen = TenantDatabase(database)

@@ -10,11 +10,24 @@ from uuid import uuid4
 
 import aiohttp
 import pytest_asyncio
+from pydantic import SecretStr
 
 from contracts.http.endpoints import BASE
 from deploy.local.fleet import Fleet
+from services.gateway.settings import GatewaySettings
 
 WAIT_SECONDS = 30.0
+NOWHERE = "http://localhost"
+
+
+def settings_of(database_url: str, **fields: Any) -> GatewaySettings:
+    """Settings of a gateway in this process, whose owners are nowhere unless said otherwise."""
+    owners = ("campaign", "audience", "dispatcher", "delivery_receipt", "analytics")
+    given = {f"{owner}_url": NOWHERE for owner in owners} | fields
+    secrets = {"secrets_key": SecretStr(""), "internal_token": SecretStr("token")}
+    return GatewaySettings(
+        http_port=0, database_url=SecretStr(database_url), kafka_bootstrap_servers="", **secrets | given
+    )
 
 
 @dataclass

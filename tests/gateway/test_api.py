@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from contracts.http.endpoints import BASE, ENDPOINTS
+from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import WAIT_SECONDS, Client
 from tests.waiting import until
 
+BODY_BYTES_MAX: int = GatewaySettings.model_fields["body_bytes_max"].default
 SMS_TEMPLATE = {"templateName": "Sale", "content": "Hi {{firstName|there}}, 20% off. Reply STOP to unsubscribe"}
 
 
@@ -104,6 +107,38 @@ async def test_many_at_once_with_the_same_key_have_one_effect(fleet, make):
     assert len((await client("GET", "/sms/templates"))[1]["data"]) == 1
 
 
+# --- bodies ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/session", "/invitations", "/send", "/users", "/sms/campaigns"])
+async def test_a_body_without_end_is_not_taken_up(fleet, make, path):
+    client, sent = await make(), 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 2 * BODY_BYTES_MAX:
+            sent += 1 << 20
+            yield b" " * (1 << 20)
+
+    headers = {"Content-Type": "application/json"}
+    if path == "/sms/campaigns":
+        headers["Authorization"] = f"Bearer {client.key}"
+    async with client.http.post(f"{client.url}{BASE}{path}", data=endless(), headers=headers) as answer:
+        assert answer.status == 413
+    assert sent < 2 * BODY_BYTES_MAX
+
+
+async def test_a_callback_in_chunks_is_passed_on(fleet, make):
+    client = await make()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"MessageStatus="
+        yield b"delivered"
+
+    async with client.http.post(f"{client.url}{BASE}/callbacks/twilio/{uuid4()}", data=chunks()) as answer:
+        assert (answer.status, (await answer.json())["title"]) == (404, "Not found")
+
+
 # --- bad input names what to change ----------------------------------------------------------------------------------
 
 
@@ -185,7 +220,10 @@ NUL = "a\0b"
         ("PUT", "/preferences/c", {"smsCategories": [NUL]}),
         ("POST", "/audience/preview", {"audienceFilter": {"field": "country", "op": "eq", "value": NUL}}),
         ("POST", "/send", {"messages": [{"channel": "sms", "address": NUL, "content": {"body": "x"}}]}),
+        ("POST", "/session", {"email": "ada@example.com", "password": "half \ud800 a character"}),
         ("GET", "/customers/%00", None),
+        ("DELETE", "/customers/%00", None),
+        ("GET", "/audit?action=%00", None),
         ("GET", "/preferences?customerId=%00", None),
         ("GET", "/sms/campaigns?status=%00", None),
         ("GET", "/events?eventType=%00", None),

@@ -15,14 +15,15 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from contracts.http.endpoints import BASE
 from services.gateway.domain.approvals import State
 from services.gateway.handlers.approvals import UNPERFORMED_SECONDS, Approvals, launch_of
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.tenants import Tenants
-from services.gateway.settings import GatewaySettings
 from shared.database import open_database
 from shared.database.roles import role_url
 from tests.gateway.browsing import WAIT_SECONDS, Browser, operator, signed_in
+from tests.gateway.conftest import settings_of
 from tests.waiting import until
 
 TEMPLATE = {"templateName": "Sale", "content": "Acme: hi, 20% off. Reply STOP to unsubscribe"}
@@ -98,17 +99,11 @@ async def team(fleet) -> AsyncIterator[Team]:
 @asynccontextmanager
 async def approvals_of(fleet) -> AsyncIterator[Approvals]:
     """What a second replica of the gateway would do."""
-    settings = GatewaySettings(
-        http_port=0,
-        database_url=SecretStr(role_url(fleet.servers.database_url, "gateway", fleet.secrets["role_secret"])),
-        kafka_bootstrap_servers="",
-        secrets_key=SecretStr(""),
+    settings = settings_of(
+        role_url(fleet.servers.database_url, "gateway", fleet.secrets["role_secret"]),
         internal_token=SecretStr(fleet.secrets["internal_token"]),
         campaign_url=fleet.url("campaign"),
         audience_url=fleet.url("audience"),
-        dispatcher_url=fleet.url("dispatcher"),
-        delivery_receipt_url=fleet.url("delivery_receipt"),
-        analytics_url=fleet.url("analytics"),
     )
     async with (
         open_database(settings.database_url, 4, "test") as database,
@@ -249,6 +244,49 @@ async def test_a_scheduled_campaign_stays_what_was_looked_at(fleet, team, people
     assert (status, "agreed" in problem["detail"]) == (409, True)
     assert await team.add(campaign_id, 5, first=500) == 409
     assert (await team.mia("PATCH", f"/sms/campaigns/{campaign_id}", {"campaignName": "Summer"}))[0] == 200
+
+
+async def test_a_file_that_is_still_coming_in_is_waited_for(fleet, team):
+    campaign_id = await team.campaign(ABOVE + 1)
+    approval_id = await team.ask(campaign_id)
+    looked_at = asyncio.Event()
+
+    async def rows() -> AsyncIterator[bytes]:
+        yield b"phoneNumber\r\n"
+        await looked_at.wait()
+        yield b"+4915112345900\r\n"
+
+    async def is_coming_in() -> bool:
+        return any(one["state"] == "running" for one in (await team.mia("GET", "/customers/imports"))[1]["data"])
+
+    url = f"{team.mia.url}{BASE}/sms/campaigns/{campaign_id}/recipients/import"
+    headers = team.mia.headers | {"Content-Type": "text/csv"}
+    async with asyncio.TaskGroup() as group:
+        sending = group.create_task(team.mia.http.post(url, data=rows(), headers=headers))
+        try:
+            await until(is_coming_in, WAIT_SECONDS)
+            for who, path in (
+                (team.ada, f"/approvals/{approval_id}/approve"),
+                (team.mia, f"/sms/campaigns/{campaign_id}/send"),
+            ):
+                status, problem = await who("POST", path)
+                assert (status, "coming in" in problem["detail"]) == (409, True)
+        finally:
+            looked_at.set()
+    assert sending.result().status == 200
+    assert (await team.ada("POST", f"/approvals/{approval_id}/approve"))[0] == 409
+    assert await team.state_of(approval_id) == "void"
+
+
+async def test_who_is_added_after_the_decision_is_not_written_to(fleet, team):
+    campaign_id = await team.campaign(ABOVE + 1)
+    approval_id = await team.ask(campaign_id)
+    async with approvals_of(fleet) as replica:
+        approval = await replica.find(team.boss.headers["X-User-Id"], UUID(approval_id))
+        decided = await replica._move(approval, State.PENDING, State.APPROVED, {"decided_at": datetime.now(UTC)})
+        await team.add(campaign_id, 1, first=700)
+        assert (await replica.perform(decided)).state is State.VOID
+    assert await team.status_of(campaign_id) == "draft"
 
 
 async def test_a_text_that_changes_after_the_approval_is_not_sent(fleet, team):

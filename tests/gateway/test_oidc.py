@@ -28,11 +28,11 @@ from services.gateway.handlers.sessions import find_session
 from services.gateway.handlers.tenants import Tenants
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.oidc import oidc_routes
-from services.gateway.settings import GatewaySettings
 from shared.database import Database, open_database
 from shared.http import answer_problems
 from shared.security import seal
 from tests.asking import Answer, Client
+from tests.gateway.conftest import settings_of
 from tests.gateway.identity import CLIENT_ID, CLIENT_SECRET, Identity, identity_provider
 
 BASE = "/api/notification/oidc"
@@ -78,18 +78,9 @@ class Visitor:
 @pytest_asyncio.fixture
 async def visitor(database_of) -> AsyncIterator[Visitor]:
     async with identity_provider() as identity, aiohttp.ClientSession() as http:
-        nowhere = "http://localhost"
-        settings = GatewaySettings(
-            http_port=0,
-            database_url=SecretStr(database_of("gateway")),
-            kafka_bootstrap_servers="",
+        settings = settings_of(
+            database_of("gateway"),
             secrets_key=SecretStr(Fernet.generate_key().decode()),
-            internal_token=SecretStr("token"),
-            campaign_url=nowhere,
-            audience_url=nowhere,
-            dispatcher_url=nowhere,
-            delivery_receipt_url=nowhere,
-            analytics_url=nowhere,
             public_url="http://gateway.example",
             oidc_issuer=identity.url,
             oidc_client_id=CLIENT_ID,

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from ipaddress import IPv4Address
+from secrets import randbits
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 from yarl import URL
 
-from contracts.http.access import ROLES
-from contracts.http.endpoints import ENDPOINTS
+from contracts.http.access import ROLES, UserWrite
+from contracts.http.endpoints import BASE, ENDPOINTS
 from services.gateway.domain.access import ROLE_SCOPES
+from services.gateway.handlers.keys import Keys
+from services.gateway.handlers.limits import Limits
+from services.gateway.handlers.people import create_person
+from services.gateway.handlers.sessions import begin_session
+from services.gateway.handlers.tenants import Tenants
+from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.sessions import session_routes
+from shared.database import open_database
+from shared.http import answer_problems
+from tests.asking import Client
 from tests.gateway.browsing import PASSWORD, browser, operator, person_of, signed_in
+from tests.gateway.conftest import settings_of
 
 NEW_PASSWORD = "another horse, another staple"
 TEMPLATE = {"templateName": "Sale", "content": "Hi, 20% off. Reply STOP to unsubscribe"}
@@ -215,6 +230,36 @@ async def test_guessing_is_slowed_down_for_the_guesser_alone(fleet, boss):
         assert 0 < int(someone.answer["Retry-After"]) <= 31
         assert (await someone.sign_in(guessed["email"]))[0] == 429
         assert (await someone.sign_in(other["email"]))[0] == 201
+
+
+@pytest_asyncio.fixture
+async def strict(database_of) -> AsyncIterator[Client]:
+    """A gateway that looks at 5 passwords a minute from one address, as a person sees it who is signed in there."""
+    settings = settings_of(database_of("gateway"), sign_ins_per_minute=5, proxies=1)
+    async with open_database(settings.database_url, 4, "test") as database:
+        entrance = Entrance(database, Keys(database), Tenants(database), Limits(database), settings)
+        app = FastAPI()
+        answer_problems(app)
+        app.include_router(session_routes(database, entrance))
+        body = UserWrite(email=f"{uuid4().hex}@example.com", name="Ada", role="viewer", password=PASSWORD)
+        account, _ = await create_person(database, uuid4().hex, body, 1)
+        async with database.transaction() as connection:
+            signed_in = await begin_session(connection, account, settings.session_limits)
+        headers = {"cookie": f"session={signed_in.cookie}", "x-csrf-token": signed_in.session.csrf_token}
+        headers |= {"content-type": "application/json", "x-forwarded-for": str(IPv4Address(randbits(32)))}
+        yield Client(app, BASE, headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/invitations", {"token": "t" * 43, "password": NEW_PASSWORD}),
+        ("/session/password", {"currentPassword": "a guess", "newPassword": NEW_PASSWORD}),
+    ],
+)
+async def test_passwords_are_not_looked_at_without_end(strict, path, body):
+    statuses = [(await strict.post(path, json=body)).status_code for _ in range(7)]
+    assert statuses == [422] * 5 + [429] * 2
 
 
 async def test_nobody_learns_whether_an_account_exists(fleet, boss):

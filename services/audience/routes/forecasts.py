@@ -22,6 +22,7 @@ from services.audience.store.additions import count_added
 from services.audience.store.customers import count_matching
 from services.audience.store.filters import FilterError, compile_filter
 from services.audience.store.forecasts import Forecast
+from services.audience.store.imports import is_coming_in
 from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem
 
@@ -48,11 +49,13 @@ def make_router(
 
     @router.post("/{campaign_id}/size")
     async def read_size(request: Request, campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
-        condition = read_filter((await read_object(request)).get("audienceFilter"))
+        body = await read_object(request)
+        condition = read_filter(body.get("audienceFilter"))
         async with database.transaction() as connection:
             added = await count_added(connection, campaign_id, user_id, channel.name)
+            growing = await is_coming_in(connection, user_id, campaign_id, float(body["importSeconds"]))
             found, _ = (0, []) if condition is None else await count_matching(connection, user_id, condition, 0)
-        return {"data": {"found": found, "added": added}}
+        return {"data": {"found": found, "added": added, "growing": growing}}
 
     return router
 

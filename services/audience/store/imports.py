@@ -28,6 +28,21 @@ async def insert_import(
     return cursor.rowcount == 1
 
 
+async def is_coming_in(connection: Connection, user_id: str, campaign_id: UUID, seconds: float) -> bool:
+    """Whether people for the campaign still come in by a file; what began longer ago was cut off by a crash."""
+    cursor = await connection.execute(
+        """
+        SELECT EXISTS (
+            SELECT FROM imports WHERE user_id = %b AND campaign_id = %b AND state = 'running'
+            AND started_at > now() - %b * interval '1 second'
+        )
+        """,
+        (user_id, campaign_id, seconds),
+    )
+    row = await cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
 async def mark_batch(
     connection: Connection,
     import_id: UUID,

@@ -39,6 +39,8 @@ class Size:
 
     found: int
     added: int
+    growing: bool
+    """Whether a file of people is still coming in."""
 
     @property
     def total(self) -> int:

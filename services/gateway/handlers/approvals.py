@@ -65,7 +65,7 @@ class Approvals:
         """The owner's answer, or what waits for a second person now.
 
         Where a tenant asks for approvals, the owner does nothing but the very plan whose size was looked at. What it
-        would refuse goes there at once, so that it says why.
+        would refuse goes there at once, so that it says why. A 409 problem while a file of people is coming in.
         """
         above = (await self.tenants.read(caller.user_id)).approval_above
         if above is None:
@@ -138,6 +138,9 @@ class Approvals:
         It stays approved, for the job to try again, while the owner cannot be reached.
         """
         launch = launch_of(approval)
+        plan = await self._plan_of(approval.user_id, approval.channel, approval.campaign_id)
+        if plan.status in SENDABLE and not approval.covers(plan, await self._size_of(approval.user_id, launch, plan)):
+            return await self._move(approval, State.APPROVED, State.VOID, {"reason": VOID_REASON})
         answer = await self._ask_owner(approval.user_id, launch, approval.digest)
         if answer.status >= 500:
             raise Problem(503, "Temporarily unavailable", "it is approved, and will be done shortly")
@@ -191,9 +194,13 @@ class Approvals:
 
     async def _size_of(self, user_id: str, launch: Launch, plan: CampaignPlan) -> Size:
         target = f"/internal/{launch.channel}/campaigns/{launch.campaign_id}/size"
-        body = msgspec.json.encode({"audienceFilter": plan.audience_filter})
+        seconds = self.owners.settings.import_seconds
+        body = msgspec.json.encode({"audienceFilter": plan.audience_filter, "importSeconds": seconds})
         found = msgspec.json.decode(await self._body_of("audience", "POST", target, user_id, body))
-        return Size(**found["data"])
+        size = Size(**found["data"])
+        if size.growing:
+            raise Problem(409, "Not possible", "a file of recipients is still coming in: wait until it has ended")
+        return size
 
     async def _body_of(self, owner: str, method: str, target: str, user_id: str, body: bytes) -> bytes:
         answer = await self.owners.ask(owner, method, target, user_id, _JSON, body)

@@ -138,7 +138,7 @@ class Oidc:
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         try:
             async with self.client.request(method, url, timeout=timeout, allow_redirects=False, **options) as answer:
-                raw = await answer.content.read(ANSWER_BYTES_MAX)
+                raw = await _whole(answer)
                 if 400 <= answer.status < 500 and method == "POST":
                     raise TokenRefused("the code was refused")
                 if answer.status != 200:
@@ -146,6 +146,14 @@ class Oidc:
                 return msgspec.json.decode(raw, type=dict[str, Any])
         except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError):
             raise _unavailable() from None
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """The answer, however many pieces it comes in, up to what is looked at."""
+    raw = bytearray()
+    while len(raw) < ANSWER_BYTES_MAX and (piece := await answer.content.read(ANSWER_BYTES_MAX - len(raw))):
+        raw += piece
+    return bytes(raw)
 
 
 def _provider_of(told: dict[str, Any], issuer: str) -> Provider:

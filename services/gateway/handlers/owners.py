@@ -74,7 +74,7 @@ class Owners:
     async def forward(
         self, owner: str, method: str, target: str, headers: list[tuple[str, str]], body: bytes
     ) -> Answer:
-        """A request of a stranger, passed on with all of its headers; the owner decides whether to believe it."""
+        """A request of a stranger, passed on with these headers; the owner decides whether to believe it."""
         timeout = aiohttp.ClientTimeout(total=self.settings.answer_seconds, connect=self.settings.connect_seconds)
         url = self.settings.owner_url(owner) + target
         try:

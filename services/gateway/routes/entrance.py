@@ -20,7 +20,7 @@ from services.gateway.handlers.limits import Limits
 from services.gateway.handlers.sessions import find_session, sign_in
 from services.gateway.handlers.tenants import Tenants
 from services.gateway.routes.cookies import check_token, cookie_name
-from services.gateway.routes.messages import WRITES
+from services.gateway.routes.messages import WRITES, refuse_nul
 from services.gateway.routes.visits import visit_of
 from services.gateway.settings import GatewaySettings
 from shared.database import Database, ask_for
@@ -54,6 +54,7 @@ class Entrance:
 
         A 401 problem for nobody, 403 for a form that is not ours, 429 beyond the limit.
         """
+        refuse_nul(request)
         caller, subject = await self._identify(request)
         ask_for(caller.user_id)
         tenant = await self.tenants.recent(caller.user_id)
@@ -73,11 +74,15 @@ class Entrance:
         source, limits = self.source_of(request), self.settings.session_limits
         return await self.attempt_sign_in(request, lambda: sign_in(self.database, limits, email, password, source))
 
+    async def limit_passwords(self, request: Request) -> None:
+        """A 429 problem for an address that sends more passwords, right or wrong, than are looked at."""
+        await self._count(request, f"sign-in {self.source_of(request)}", self.settings.sign_ins_per_minute)
+
     async def attempt_sign_in(
         self, request: Request, attempt: Callable[[], Awaitable[SignedIn | SignInProblem]]
     ) -> SignedIn | SignInProblem:
         """The same for another way to sign in."""
-        await self._count(request, f"sign-in {self.source_of(request)}", self.settings.sign_ins_per_minute)
+        await self.limit_passwords(request)
         found = await attempt()
         if isinstance(found, SignedIn):
             actor = actor_of_person(found.session.person)

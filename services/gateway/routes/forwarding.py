@@ -22,6 +22,9 @@ from services.gateway.store.answers import Answer
 from shared.database import TenantDatabase
 from shared.http import Problem
 
+IMPORT_BYTES_MAX = 4 << 30
+"""Of a file, which is passed on as it comes: 1,000,000 rows of 4 KiB."""
+
 
 def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owners, approvals: Approvals) -> APIRouter:
     """Every endpoint that another service answers."""
@@ -37,17 +40,18 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
             target, headers = target_of(request), request.headers
             if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
                 return response_of(absent)
-            if endpoint.of_campaign and endpoint.method == "POST":
-                await approvals.check_addition(caller.user_id, *campaign_of(request))
             if endpoint.downloads:
                 download = await owners.download(endpoint.owner, target, caller.user_id, headers)
                 return StreamingResponse(download.pieces, download.status, download.headers)
+            body = b"" if endpoint.streams else await read_body(request, entrance.settings.body_bytes_max)
+            if endpoint.of_campaign and endpoint.method == "POST":
+                # With the body at hand: nobody keeps it back until somebody else has agreed.
+                await approvals.check_addition(caller.user_id, *campaign_of(request))
             if endpoint.streams:
                 pieces: AsyncIterator[bytes] = request.stream()
                 return response_of(
                     await owners.stream(endpoint.owner, endpoint.method, target, caller.user_id, headers, pieces)
                 )
-            body = await read_body(request, entrance.settings.body_bytes_max)
 
             async def do() -> Answer:
                 if endpoint.launches:
@@ -73,6 +77,7 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
             status_code=endpoint.status,
             summary=endpoint.summary,
             response_class=Response,
+            max_body_size=IMPORT_BYTES_MAX if endpoint.streams else None,
         )
     return router
 

@@ -13,11 +13,16 @@ from contracts.links import TRACKED_PATH
 from services.gateway.handlers.owners import Owners
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.keys import check_expiry, show_key
-from services.gateway.routes.messages import read_body, response_of, target_of
+from services.gateway.routes.messages import read_body, refuse_nul, response_of, target_of
 from shared.database import ask_for
 from shared.http import Problem
 
 CALLBACK_BYTES_MAX = 65_536
+
+_OF_THE_HOP = frozenset(
+    {"host", "connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Headers about one connection only (RFC 9110, 7.6.1): on the next one the client states its own."""
 
 
 class OperatorsKeyWrite(KeyWrite):
@@ -31,8 +36,9 @@ def outside_routes(entrance: Entrance, owners: Owners) -> APIRouter:
     router = APIRouter()
 
     async def stranger(request: Request) -> Response:
+        refuse_nul(request)
         body = await read_body(request, CALLBACK_BYTES_MAX)
-        passed = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in request.scope["headers"] if n != b"host"]
+        passed = [(name, value) for name, value in request.headers.items() if name not in _OF_THE_HOP]
         return response_of(await owners.forward("delivery_receipt", request.method, target_of(request), passed, body))
 
     for path in ("/callbacks/{provider}/{account}", "/t/{token}/{kind}"):

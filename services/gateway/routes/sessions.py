@@ -53,6 +53,7 @@ def session_routes(database: Database, entrance: Entrance) -> APIRouter:
         session = await entrance.session_of(request)
         if session is None:
             raise Problem(403, "Not allowed", "only a person who is signed in has a password")
+        await entrance.limit_passwords(request)
         new = body.new_password.get_secret_value()
         require_good_password("newPassword", new, session.person.email)
         if not await change_password(database, session, body.current_password.get_secret_value(), new):
@@ -62,6 +63,7 @@ def session_routes(database: Database, entrance: Entrance) -> APIRouter:
     @router.post("/invitations", status_code=204, summary="Set a password by an invitation's link")
     async def accept(body: InvitationAnswer, request: Request) -> Response:
         check_origin(request, settings)
+        await entrance.limit_passwords(request)
         if not await accept_invitation(database, body.token, body.password.get_secret_value()):
             raise Problem(422, "Invalid input", errors=[{"field": "token", "message": BAD_LINK}])
         return Response(status_code=204)
