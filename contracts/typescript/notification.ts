@@ -166,7 +166,7 @@ export interface paths {
             cookie?: never;
         };
         /** What messages have cost: millionths by channel and currency */
-        get: operations["forward_api_notification_costs_get"];
+        get: operations["getCosts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -695,7 +695,7 @@ export interface paths {
             cookie?: never;
         };
         /** Its course in at most 200 points, and failures */
-        get: operations["forward_api_notification_push_campaigns__id__timeline_get"];
+        get: operations["getPushTimeline"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1208,7 +1208,7 @@ export interface paths {
             cookie?: never;
         };
         /** Its course in at most 200 points, and failures */
-        get: operations["forward_api_notification_sms_campaigns__id__timeline_get"];
+        get: operations["getSMSTimeline"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1464,6 +1464,12 @@ export interface components {
             /** @description The same in words. */
             waitingText: string | null;
         };
+        /** @description Money as an integer. */
+        Amount: {
+            currency: string;
+            /** @description Millionths of the currency. */
+            micros: number;
+        };
         /** @description A key, without its secret. */
         ApiKey: {
             /**
@@ -1669,6 +1675,15 @@ export interface components {
             costMicros: number;
             currency: string;
         };
+        /** @description What the tenant's messages have cost by the ledger: millionths by currency. */
+        Costs: {
+            push: {
+                [key: string]: number;
+            };
+            sms: {
+                [key: string]: number;
+            };
+        };
         /** @description A person, with addresses and choices. */
         Customer: {
             attributes: {
@@ -1812,6 +1827,13 @@ export interface components {
                 [key: string]: unknown;
             };
             rules: components["schemas"]["Rule"][] | null;
+        };
+        /** @description Messages that failed or bounced for one reason. */
+        Failures: {
+            /** @description The provider's own. */
+            code: string | null;
+            count: number;
+            errorClass: string | null;
         };
         /** @description What is wrong with one field, and what to change. */
         FieldProblem: {
@@ -2016,6 +2038,10 @@ export interface components {
             smsAverageDeliveryRate: number;
             smsProviderCount: number;
             smsSendCost: number;
+            /** @description The same, each currency by itself. */
+            smsSendCostByCurrency: {
+                [key: string]: number;
+            };
             smsTemplateCount: number;
             topPerformingPushCampaigns: components["schemas"]["CampaignSummary"][];
             topPerformingSMSCampaigns: components["schemas"]["CampaignSummary"][];
@@ -2820,6 +2846,28 @@ export interface components {
              */
             testId: string;
         };
+        /** @description A campaign's course in at most 200 points, its failures and its cost. */
+        Timeline: {
+            bucketSeconds: number;
+            costs: components["schemas"]["Amount"][];
+            failures: components["schemas"]["Failures"][];
+            points: components["schemas"]["TimelinePoint"][];
+        };
+        /** @description What happened in one bucket, which begins at `at`. */
+        TimelinePoint: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T09:00:00Z
+             */
+            at: string;
+            bounced: number;
+            clicked: number;
+            delivered: number;
+            failed: number;
+            opened: number;
+            optedOut: number;
+            sent: number;
+        };
         /** @description A person of the tenant. */
         User: {
             /**
@@ -3343,7 +3391,7 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    forward_api_notification_costs_get: {
+    getCosts: {
         parameters: {
             query?: never;
             header?: never;
@@ -3357,7 +3405,11 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Costs"];
+                    };
+                };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -4751,7 +4803,7 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    forward_api_notification_push_campaigns__id__timeline_get: {
+    getPushTimeline: {
         parameters: {
             query?: never;
             header?: never;
@@ -4767,7 +4819,11 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Timeline"];
+                    };
+                };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -6382,7 +6438,7 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    forward_api_notification_sms_campaigns__id__timeline_get: {
+    getSMSTimeline: {
         parameters: {
             query?: never;
             header?: never;
@@ -6398,7 +6454,11 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Timeline"];
+                    };
+                };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -7135,6 +7195,7 @@ export interface operations {
 
 export type AcceptedTerm = components["schemas"]["AcceptedTerm"];
 export type Accounting = components["schemas"]["Accounting"];
+export type Amount = components["schemas"]["Amount"];
 export type ApiKey = components["schemas"]["ApiKey"];
 export type Approval = components["schemas"]["Approval"];
 export type AudiencePreviewWrite = components["schemas"]["AudiencePreviewWrite"];
@@ -7150,6 +7211,7 @@ export type CampaignTest = components["schemas"]["CampaignTest"];
 export type CampaignType = components["schemas"]["CampaignType"];
 export type CampaignWrite = components["schemas"]["CampaignWrite"];
 export type Cost = components["schemas"]["Cost"];
+export type Costs = components["schemas"]["Costs"];
 export type Customer = components["schemas"]["Customer"];
 export type CustomerDevice = components["schemas"]["CustomerDevice"];
 export type CustomerExplanation = components["schemas"]["CustomerExplanation"];
@@ -7159,6 +7221,7 @@ export type Device = components["schemas"]["Device"];
 export type DeviceType = components["schemas"]["DeviceType"];
 export type DeviceWrite = components["schemas"]["DeviceWrite"];
 export type Explanation = components["schemas"]["Explanation"];
+export type Failures = components["schemas"]["Failures"];
 export type FieldProblem = components["schemas"]["FieldProblem"];
 export type FileImported = components["schemas"]["FileImported"];
 export type Finding = components["schemas"]["Finding"];
@@ -7223,6 +7286,8 @@ export type TemplatePreviewed = components["schemas"]["TemplatePreviewed"];
 export type TestMessage = components["schemas"]["TestMessage"];
 export type TestRecipient = components["schemas"]["TestRecipient"];
 export type Tested = components["schemas"]["Tested"];
+export type Timeline = components["schemas"]["Timeline"];
+export type TimelinePoint = components["schemas"]["TimelinePoint"];
 export type User = components["schemas"]["User"];
 export type UserChange = components["schemas"]["UserChange"];
 export type UserWrite = components["schemas"]["UserWrite"];

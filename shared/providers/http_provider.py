@@ -316,6 +316,6 @@ def _open_because(call: _Call, outcome: Outcome) -> str | None:
     match outcome:
         case Unknown(reason):
             return reason
-        case Deferred(reason) if call.sent_before:
+        case Deferred(reason) | Refused("config", reason) if call.sent_before:
             return reason
     return None

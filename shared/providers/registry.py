@@ -91,7 +91,8 @@ def _read_account(
     except InvalidField as error:
         return [error.problem], None
     official = vendor.CAPABILITIES.official_hosts
-    urls = account.hosts()
+    base_url = text_of(config_of(values), "baseUrl")
+    urls = [*account.hosts(), *([("config.baseUrl", base_url)] if base_url else [])]
     hosts = [(field, host_of(url)) for field, url in urls]
     problems = [
         Problem(field, "this host is not in PROVIDER_HOST_ALLOWLIST")
@@ -108,4 +109,4 @@ def _read_account(
             problems.append(Problem("config.caFile", "is for another server than the vendor's own"))
         elif not os.access(ca_file, os.R_OK):
             problems.append(Problem("config.caFile", "cannot be read on the machine that sends"))
-    return problems, account
+    return list(dict.fromkeys(problems)), account

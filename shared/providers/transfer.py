@@ -25,6 +25,10 @@ _REFUSED = (b"HTTP/2 stream ", b" refused by server, try again on a new connecti
 """How the line begins and ends by which libcurl tells of a refused stream, and of nothing else."""
 
 
+_NEW_SECONDS = 1
+"""How old a connection may be that is not one of those that have gone silent: libcurl knows whole seconds only."""
+
+
 class Batch:
     """Requests of one caller; `left` counts those without a result, `refusals` how often a server refused which."""
 
@@ -59,8 +63,8 @@ class Slot:
     """One easy handle and the request that it carries at the moment."""
 
     __slots__ = (
-        *("abort_kind", "batch", "chunks", "curl", "deadline", "headers", "http2", "index", "lane", "refused", "tls"),
-        *("url", "written"),
+        *("abort_kind", "batch", "chunks", "curl", "deadline", "distrusts", "headers", "http2", "index", "lane"),
+        *("refused", "tls", "url", "written"),
     )
 
     def __init__(self, curl: pycurl.Curl, tls: Tls | None = None) -> None:
@@ -76,7 +80,7 @@ class Slot:
         self.batch: Batch | None = None
         self.index = 0
         self.lane: Lane | None = None
-        self.http2 = False
+        self.http2 = self.distrusts = False
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.PREREQFUNCTION, self._before_write)
         curl.setopt(pycurl.WRITEFUNCTION, self._receive)
@@ -112,6 +116,9 @@ class Slot:
             curl.setopt(pycurl.HTTP_VERSION, version)
             curl.setopt(pycurl.PIPEWAIT, int(lane.http2))
             curl.setopt(pycurl.VERBOSE, int(lane.http2))
+        if lane.distrusts is not self.distrusts:
+            self.distrusts = lane.distrusts
+            curl.setopt(pycurl.MAXLIFETIME_CONN, _NEW_SECONDS if lane.distrusts else 0)
         if request.url != self.url:
             curl.setopt(pycurl.URL, request.url)
             self.url = request.url

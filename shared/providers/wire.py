@@ -27,7 +27,6 @@ _ROUNDS_MAX = 16
 _STREAMS_MAX = 1000
 """Requests on one HTTP/2 connection, where its server allows so many."""
 
-
 _FIRST_MAX = 2
 """Requests on an HTTP/2 connection of whose server nothing is known yet."""
 
@@ -39,19 +38,21 @@ class Lane:
     """One account's share of the wire: at most `in_flight_max` requests at a time, the others wait in order.
 
     An HTTP/2 server says how many streams it takes only after its connection is made, and refuses the others. So such
-    a lane begins with two requests, of which one may meet silence, and every answer makes room for one more.
+    a lane begins with two requests, of which one may meet silence, and every answer makes room for one more. After a
+    refusal or a loss it begins so on a new connection, beside what is in flight on the old one; after a long silence
+    when nothing is in flight, for libcurl leaves no connection that it uses.
     """
 
     def __init__(self, wire: Wire, in_flight_max: int, http2: bool, tls: Tls | None) -> None:
-        self.http2 = http2
-        self.tls = tls
+        self.http2, self.tls = http2, tls
         self.idle: list[Slot] = []
         """Handles with this account's certificates, for nobody else."""
         self._wire = wire
         self._own_max = self._in_flight_max = in_flight_max
         self._window = _FIRST_MAX if http2 else in_flight_max
-        self._in_flight = 0
-        self._answered_at = 0.0
+        self._in_flight, self._answered_at = 0, 0.0
+        self.distrusts = False
+        """Whether connections from before are not to be used again, because nothing was answered for too long."""
         self._waiting: deque[tuple[Batch, int]] = deque()
 
     async def exchange_all(
@@ -87,7 +88,7 @@ class Lane:
 
     def next(self) -> tuple[Batch, int] | None:
         """Takes the next request that may start now; settles those whose deadline has passed in the queue."""
-        if self.http2 and not self._in_flight and boottime() - self._answered_at > _IDLE_CONNECTION_SECONDS / 2:
+        if self.http2 and not self._in_flight and (self.distrusts or self._unanswered() > _IDLE_CONNECTION_SECONDS / 2):
             self._window = _FIRST_MAX
         while self._waiting and self._in_flight < min(self._window, self._in_flight_max):
             batch, index = self._waiting.popleft()
@@ -102,14 +103,20 @@ class Lane:
         """Settles a request; one that its server did nothing about waits anew, before the others."""
         if isinstance(result, HttpAnswer):
             self._answered_at = boottime()
+            self.distrusts = False
             self._window = min(self._window + 1, self._own_max)
+        elif self.http2 and result.kind == "timeout" and self._unanswered() > self._wire.timeout_seconds / 2:
+            self._window, self.distrusts = 0, True
         elif self.http2 and result.kind in ("connection_lost", "stream_refused"):
-            self._window = 1
+            self._window = min(self._in_flight + _FIRST_MAX, self._own_max)
             if result.kind == "stream_refused" and batch.refusals[index] < _REFUSALS_MAX:
                 batch.refusals[index] += 1
                 self._waiting.appendleft((batch, index))
                 return
         batch.settle(index, result)
+
+    def _unanswered(self) -> float:
+        return boottime() - self._answered_at
 
     def release(self) -> None:
         """A request of this lane is no longer in flight."""
@@ -155,9 +162,7 @@ class Wire:
         self._due: float | None = None
         self._timer: asyncio.Handle | None = None
         self._timer_due = 0.0
-        self._kicked = False
-        self._pump_planned = False
-        self._closed = False
+        self._kicked = self._pump_planned = self._closed = False
         self._epoll = select.epoll()
         self._loop.add_reader(self._epoll.fileno(), self._on_ready)
         self._multi = pycurl.CurlMulti()

@@ -26,7 +26,12 @@ def client(tenant) -> Client:
 
 def client_of(tenant: Tenant) -> Client:
     settings = AudienceSettings(
-        HTTP_PORT=0, DATABASE_URL="none", KAFKA_BOOTSTRAP_SERVERS="none", SECRETS_KEY="none", INTERNAL_TOKEN="token"
+        HTTP_PORT=0,
+        DATABASE_URL="none",
+        KAFKA_BOOTSTRAP_SERVERS="none",
+        SECRETS_KEY="none",
+        INTERNAL_TOKEN="token",
+        LINK_BASE_URL="http://127.0.0.1",
     )
     app = make_routes(tenant.database, settings, asyncio.Event())
     return Client(app, "/api/notification", {"X-User-Id": tenant.user_id})

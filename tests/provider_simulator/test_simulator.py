@@ -173,8 +173,8 @@ async def test_the_customers_app_reports_pushes(simulated: Simulated, receiver: 
 async def test_a_token_of_another_run_is_replaced(simulated: Simulated, receiver: Receiver) -> None:
     wire = Wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=5)
     provider = open_provider("push", "firebase", values_of("firebase", simulated.url), wire)
-    provider._account.headers = ("Authorization: Bearer ya29.old",)  # type: ignore[attr-defined]
-    provider._account.expires_at = float("inf")  # type: ignore[attr-defined]
+    provider._account.grant.headers = ("Authorization: Bearer ya29.old",)  # type: ignore[attr-defined]
+    provider._account.grant.expires_at = float("inf")  # type: ignore[attr-defined]
     (outcome,) = await provider.send([message_of("firebase", 1, receiver.url)], boottime() + 30)
     assert isinstance(outcome, Accepted)
     await wire.close()

@@ -269,6 +269,14 @@ def test_a_body_that_nobody_signed_is_not_read() -> None:
     assert [receipt.reference for receipt in nexmo.read_callback(ACCOUNT, request).receipts] == ["ours"]
 
 
+def test_a_token_over_the_body_does_not_vouch_for_a_query() -> None:
+    genuine = callback(VALUES, 1)
+    query = "messageId=m&status=delivered&client-ref=somebody-else"
+    moved = msgspec.structs.replace(genuine, method="GET", url=f"{BASE}?{query}")
+    assert nexmo.is_genuine(ACCOUNT, genuine)
+    assert not nexmo.is_genuine(ACCOUNT, moved)
+
+
 def test_the_plain_hash_is_as_documented() -> None:
     """The SDK has no such mode: the text of the documentation is the judge."""
     text = signed_text([("b", "x&y=z"), ("a", "1"), ("timestamp", "1461605396")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from typing import Any
@@ -25,10 +26,15 @@ from shared.providers.provider import (
     HttpAnswer,
     Message,
     Refused,
+    Unknown,
+    boottime,
 )
+from shared.providers.registry import open_provider
+from shared.providers.wire import open_wire
 from tests.providers.fixtures.onesignal.genuine import callback
 from tests.providers.recorder import recording
 from tests.providers.samples import SECRET, message_of, values_of
+from tests.providers.servers import saying, server
 
 BASE = "http://127.0.0.1:9"
 VALUES = values_of("onesignal", BASE)
@@ -109,6 +115,18 @@ def test_each_gets_the_outcome_that_the_lists_say() -> None:
     first, second, third = onesignal.batch_outcomes(ACCOUNT, messages, answer)
     assert (first, third) == (Accepted("n"), Accepted("n"))
     assert second == Refused("recipient_permanent", "invalid_player_ids")
+
+
+@pytest.mark.parametrize("status", [403, 429])
+async def test_what_may_have_been_taken_is_unknown_whatever_is_said_of_its_repetition(status: int) -> None:
+    async def behave(writer: asyncio.StreamWriter, number: int) -> bool:
+        return number > 0 and await saying(b"HTTP/1.1 %d No\r\ncontent-length: 2\r\n\r\n{}" % status)(writer, number)
+
+    async with server(behave) as heard, open_wire(allowed_hosts=frozenset({"127.0.0.1"}), timeout_seconds=5) as wire:
+        provider = open_provider("push", "onesignal", values_of("onesignal", heard.url), wire)
+        (outcome,) = await provider.send([message_of("onesignal")], boottime() + 30)
+    assert isinstance(outcome, Unknown)
+    assert len(heard.requests) == 4
 
 
 shapes = st.recursive(

@@ -52,6 +52,10 @@ def take_and_leave(h2: H2Connection, stream: int) -> bool:
     return False
 
 
+def ignore(_h2: H2Connection, _stream: int) -> bool:
+    return True
+
+
 def hang_up(_h2: H2Connection, _stream: int) -> bool:
     return False
 
@@ -108,6 +112,30 @@ async def test_only_what_the_server_left_undone_is_written_again(
     async with reacting([answer, *reactions]) as (url, heard):
         assert await results_of(url) == [HttpAnswer(200, b""), result]
     assert len(heard) == 1 + len(reactions)
+
+
+async def test_a_silent_stream_holds_up_nothing_that_was_refused() -> None:
+    ended: list[HttpAnswer | Fault] = []
+    async with reacting([answer, ignore, refuse, answer]) as (url, _):
+        opened = Wire(timeout_seconds=2)
+        lane = opened.lane(10, http2=True)
+        request = HttpRequest("POST", url, (), b"hello")
+        await lane.exchange(request, boottime() + 30)
+        await lane.exchange_all([request] * 2, boottime() + 30, lambda _, result: ended.append(result))
+        await opened.close()
+    assert ended == [HttpAnswer(200, b""), Fault("timeout", maybe_written=True)]
+
+
+async def test_a_connection_that_has_gone_silent_is_not_used_again() -> None:
+    async with reacting([answer, ignore, answer, answer]) as (url, heard):
+        opened = Wire(timeout_seconds=2)
+        lane = opened.lane(1, http2=True)
+        request = HttpRequest("POST", url, (), b"hello")
+        results = [await lane.exchange(request, boottime() + 30) for _ in range(4)]
+        await opened.close()
+    good, lost = HttpAnswer(200, b""), Fault("timeout", maybe_written=True)
+    assert results == [good, lost, good, good]
+    assert heard == [1, 3, 1, 3]
 
 
 async def test_a_refused_stream_is_not_written_again_after_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:

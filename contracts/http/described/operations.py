@@ -54,6 +54,7 @@ TAGS = {
     "preferences": "What people agreed to.",
     "audience": "Filters.",
     "send": "Single messages.",
+    "costs": "What messages have cost.",
     "events": "The log of everything that happened to a message.",
     "users": "Colleagues, and what they may do.",
     "api-keys": "What programs sign in with.",
@@ -152,6 +153,7 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
         f"GET {at}/{{id}}/explain",
         Described(f"explain{word}Customer", reports.CustomerExplanation, query=queries.OneCustomer),
     )
+    yield f"GET {at}/{{id}}/timeline", Described(f"get{word}Timeline", reports.Timeline)
     recipients = f"{at}/{{id}}/recipients"
     query = queries.RECIPIENTS[channel]
     yield (
@@ -229,6 +231,7 @@ OPERATIONS: Mapping[str, Described] = {
     "GET /dashboard": Described(
         "getNotificationDashboardData", reports.NotificationDashboardData, query=queries.Dashboard
     ),
+    "GET /costs": Described("getCosts", reports.Costs),
     "GET /events": Described("getNotificationEvents", resources.NotificationEvent, listed=True, query=queries.Events),
     "POST /send": Described("sendMessages", reports.SendAccepted, many=True, example=examples.SEND, scope="send"),
     "GET /users": Described("getUsers", access.User, listed=True, query=queries.Page, scope="admin"),

@@ -50,6 +50,9 @@ class NotificationDashboardData(Shown):
     total_sms_delivered: Annotated[Count, Field(alias="totalSMSDelivered")]
     total_push_delivered: Count
     sms_send_cost: Annotated[float, Field(ge=0)]
+    sms_send_cost_by_currency: Annotated[
+        dict[str, float], Field(alias="smsSendCostByCurrency", description="The same, each currency by itself.")
+    ]
     sms_average_delivery_rate: Percent
     push_average_open_rate: Percent
     push_average_click_rate: Percent
@@ -112,6 +115,50 @@ class Verification(Shown):
     aggregates: ByReason
     ends: ByReason
     cost: list[Cost]
+
+
+class Amount(Shown):
+    """Money as an integer."""
+
+    currency: str
+    micros: Annotated[int, Field(description="Millionths of the currency.")]
+
+
+class TimelinePoint(Shown):
+    """What happened in one bucket, which begins at `at`."""
+
+    at: Time
+    sent: Count
+    delivered: Count
+    opened: Count
+    clicked: Count
+    failed: Count
+    bounced: Count
+    opted_out: Count
+
+
+class Failures(Shown):
+    """Messages that failed or bounced for one reason."""
+
+    error_class: str | None
+    code: Annotated[str | None, Field(description="The provider's own.")]
+    count: Count
+
+
+class Timeline(Shown):
+    """A campaign's course in at most 200 points, its failures and its cost."""
+
+    bucket_seconds: Count
+    points: list[TimelinePoint]
+    failures: list[Failures]
+    costs: list[Amount]
+
+
+class Costs(Shown):
+    """What the tenant's messages have cost by the ledger: millionths by currency."""
+
+    sms: ByReason
+    push: ByReason
 
 
 class Segments(Shown):

@@ -52,6 +52,7 @@ class Account:
     """`endpoints` are the platform endpoints that this process knows, by device token; `disabled` those that SNS would
     not push to, by address. The oldest are forgotten."""
 
+    named_url: str
     base_url: str
     authority: str
     path: str
@@ -72,7 +73,7 @@ class Account:
 
     def hosts(self) -> list[tuple[str, str]]:
         """The URLs that the account names, with the field that holds each."""
-        return [("config.baseUrl", self.base_url)]
+        return [("config.baseUrl", self.named_url)]
 
     def keep_endpoint(self, token: str, arn: str) -> None:
         """Remembers a token's endpoint."""
@@ -153,13 +154,15 @@ def account(values: Mapping[str, Any]) -> Account:
     """See `Vendor.account`."""
     config = config_of(values)
     region = text_of(config, "region")
-    scheme, authority, path = _parts_of(text_of(config, "baseUrl") or f"https://{host_in(region)}")
+    named_url = text_of(config, "baseUrl") or f"https://{host_in(region)}"
+    scheme, authority, path = _parts_of(named_url)
     named = (
         ("AWS.SNS.SMS.MaxPrice", _max_price(config)),
         ("AWS.MM.SMS.EntityId", text_of(config, "entityId")),
         ("AWS.MM.SMS.TemplateId", text_of(config, "templateId")),
     )
     return Account(
+        named_url=named_url,
         base_url=f"{scheme}://{authority}{path}",
         authority=authority,
         path=quote(path, safe="/~"),
