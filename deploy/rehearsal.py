@@ -136,8 +136,8 @@ _US_AREAS = ("202", "212", "305", "312", "415", "512", "617", "702", "713", "808
 
 async def create_tenant(fleet: Fleet, session_api: Callable[[str], Api], user_id: str) -> Api:
     """The API with a new key of the tenant."""
-    internal = session_api(fleet.secrets["internal_token"])
-    made = await internal.data("POST", "//internal/keys", {"userId": user_id, "name": "rehearsal"})
+    async with open_api(fleet.url("gateway"), fleet.secrets["internal_token"], user_id) as api:
+        made = await api.data("POST", "/api-keys", {"name": "rehearsal"})
     return session_api(made["apiKey"])
 
 

@@ -29,8 +29,8 @@ PORTS = (80, 443)
 KEPT_SECONDS = 600.0
 KEPT_MAX = 1_000
 
-_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
-"""IPv6 that a gateway turns into any IPv4, private ones too (RFC 6052, RFC 8215)."""
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""Outside of it are IPv4 in other clothes, private ones too (RFC 4291, RFC 6052, RFC 8215), and what is local."""
 
 
 class NotPublic(OSError):
@@ -47,7 +47,7 @@ def is_public(address: str) -> bool:
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
         if inner is not None:
             return is_public(str(inner))
-        if any(ip in network for network in _TRANSLATED):
+        if ip not in _GLOBAL_UNICAST:
             return False
     return ip.is_global and not ip.is_multicast
 

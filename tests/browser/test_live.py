@@ -112,3 +112,14 @@ async def test_streams_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     async with watching(watch, source):
         with pytest.raises(Problem, match="Too many"):
             watch.stream("acme", "other", source.ask, str, None)
+
+
+async def test_who_may_look_no_more_sees_no_more_while_others_do() -> None:
+    watch, theirs, others = Watch(), Source(), Source()
+    async with watching(watch, theirs) as ended, watching(watch, others) as going_on:
+        assert [text for _, text in (await data_of(ended), await data_of(going_on))] == ["value 1"] * 2
+        theirs.problem = Problem(401, "Not signed in")
+        async with asyncio.timeout(5):
+            assert [event async for event in ended] == []
+        others.value = 2
+        assert (await data_of(going_on))[1] == "value 2"

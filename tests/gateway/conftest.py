@@ -63,9 +63,9 @@ async def make(fleet: Fleet) -> AsyncIterator[Make]:
 
         async def make(*scopes: str, user_id: str | None = None) -> Client:
             user_id = user_id or uuid4().hex
-            body = {"userId": user_id, "scopes": list(scopes) or ["admin"]}
-            headers = {"Authorization": f"Bearer {fleet.secrets['internal_token']}"}
-            async with http.post(f"{fleet.url('gateway')}/internal/keys", json=body, headers=headers) as answer:
+            body = {"scopes": list(scopes) or ["admin"]}
+            headers = {"Authorization": f"Bearer {fleet.secrets['internal_token']}", "X-User-Id": user_id}
+            async with http.post(f"{fleet.url('gateway')}{BASE}/api-keys", json=body, headers=headers) as answer:
                 made = (await answer.json())["data"]
             return Client(http, fleet.url("gateway"), made["apiKey"], user_id)
 

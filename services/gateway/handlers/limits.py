@@ -1,4 +1,4 @@
-"""Limits of requests that hold over all replicas without asking the database for each (docs/decisions/0007)."""
+"""Limits of requests that hold over all replicas without asking the database for each (docs/decisions/0010)."""
 
 from __future__ import annotations
 

@@ -80,7 +80,6 @@ def campaign_pages(channel: Channel) -> APIRouter:
 
 
 DONE: Mapping[str, str] = {
-    "send": "Sending has begun.",
     "pause": "The campaign is paused. Messages that were already handed to the provider cannot be taken back.",
     "resume": "The campaign goes on.",
     "cancel": "The campaign is cancelled. Nobody further is contacted.",

@@ -31,11 +31,14 @@ Render = Callable[[Any], str]
 class _Watcher:
     ask: Ask
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    is_over: bool = False
 
 
 @dataclass(slots=True)
 class _Watched:
-    watchers: set[_Watcher] = field(default_factory=set)
+    watchers: dict[_Watcher, None] = field(default_factory=dict)
+    """In the order in which they ask."""
+
     data: Any = None
     digest: str = ""
     asking: asyncio.Task[None] | None = None
@@ -59,7 +62,7 @@ class Watch:
     async def _events(self, key: tuple[str, str], ask: Ask, render: Render, last_id: str) -> AsyncIterator[bytes]:
         watched = self._watched.setdefault(key, _Watched())
         watcher = _Watcher(ask)
-        watched.watchers.add(watcher)
+        watched.watchers[watcher] = None
         self._open += 1
         if watched.asking is None:
             watched.asking = asyncio.create_task(self._ask(key, watched), name="watch")
@@ -68,7 +71,7 @@ class Watch:
         try:
             yield b"retry: %d\n\n" % RETRY_MS
             ends = asyncio.get_running_loop().time() + STREAM_SECONDS
-            while asyncio.get_running_loop().time() < ends and watched.asking is not None:
+            while asyncio.get_running_loop().time() < ends and not watcher.is_over and watched.asking is not None:
                 try:
                     async with asyncio.timeout(HEARTBEAT_SECONDS):
                         await watcher.changed.wait()
@@ -76,22 +79,28 @@ class Watch:
                     yield b": still here\n\n"
                     continue
                 watcher.changed.clear()
-                if watched.digest != last_id:
+                if not watcher.is_over and watched.digest != last_id:
                     last_id = watched.digest
                     yield f"id: {last_id}\ndata: {json.dumps(render(watched.data))}\n\n".encode()
         finally:
             self._open -= 1
-            watched.watchers.discard(watcher)
+            watched.watchers.pop(watcher, None)
 
     async def _ask(self, key: tuple[str, str], watched: _Watched) -> None:
-        """Asks with the credentials of one who watches, as long as anybody does."""
+        """Asks as long as anybody watches, with the credentials of each in turn, so that nobody goes on watching whose
+        session has ended."""
         try:
             while watched.watchers:
+                asker = next(iter(watched.watchers))
+                watched.watchers[asker] = watched.watchers.pop(asker)
                 try:
-                    found = await next(iter(watched.watchers)).ask()
+                    found = await asker.ask()
                 except Problem as problem:
-                    if problem.status < 500:
-                        break  # it is gone, or no longer theirs to see: their browsers ask for the page again
+                    if problem.status < 500:  # it is gone, or no longer theirs to see: the browser asks for the page
+                        watched.watchers.pop(asker, None)
+                        asker.is_over = True
+                        asker.changed.set()
+                        continue
                 except Exception as error:
                     if not is_transient(error):
                         raise
