@@ -70,7 +70,9 @@ def test_a_certificate_that_is_not_known_is_asked_for() -> None:
         "https://sns.us-east-1.amazonaws.com.evil.example/x.pem", "https://evil.example/x.pem",
         "https://sns.us-east-1.amazonaws.com@evil.example/x.pem", "https://snsxus-east-1.amazonaws.com/x.pem",
         "http://sns.us-east-1.amazonaws.com/x.pem", "https://sns.us-east-1.amazonaws.com/x.txt", "file:///etc/passwd",
-        "https://s3.amazonaws.com/x.pem", "", "https://[",
+        "https://s3.amazonaws.com/x.pem", "", "https://[", "https://sns.us-east-1.amazonaws.com/x.pem?n=1",
+        "https://sns.us-east-1.amazonaws.com/x.pem#n", "https://n@sns.us-east-1.amazonaws.com/x.pem",
+        "https://sns.s3-us-west-2.amazonaws.com/x.pem", "https://sns.us-east-1.amazonaws.com:8443/x.pem",
     ],
 )  # fmt: skip
 def test_no_certificate_is_fetched_from_anybody_else(url: str) -> None:
