@@ -124,6 +124,15 @@ def test_a_function_may_forward_with_the_secret_as_bearer() -> None:
     assert not sms.is_genuine(ACCOUNT, CallbackRequest(method="POST", url=BASE, headers={}, body=b"{}"))
 
 
+def test_many_small_records_do_not_unpack_to_gigabytes() -> None:
+    nothing = json.dumps({"messageType": "DATA_MESSAGE", "logEvents": [], "space": " " * 1_000_000}).encode()
+    records = [{"data": base64.b64encode(gzip.compress(nothing)).decode()}]
+    few, many = (json.dumps({"requestId": "r", "timestamp": 1, "records": records * n}).encode() for n in (5, 50))
+    assert logs.read_delivery(gzip.compress(few)).receipts == ()
+    with pytest.raises(CallbackMalformed):
+        logs.read_delivery(gzip.compress(many))
+
+
 def test_nothing_unpacks_without_end() -> None:
     bomb = gzip.compress(b"\0" * 50_000_000)
     for body in (bomb, json.dumps({"awslogs": {"data": base64.b64encode(bomb).decode()}}).encode(), bomb[:1000]):
