@@ -102,3 +102,19 @@ async def test_whoever_resumes_it_has_looked_at_it(desk: Desk, scene: Scene):
     terms = await scene.terms()
     assert terms["refused"]["recipient_permanent"] > 40
     assert await scene.published("address-verdicts") == [], "the account is not believed for all that"
+
+
+@both
+async def test_an_opt_out_that_only_a_receipt_tells_is_kept(scene: Scene):
+    await scene.arrive(scene.lot(2))
+    await scene.launch()
+    await scene.resolve(2, 1)
+    lot = await scene.lease()
+    assert lot is not None
+    first, second = (await scene.claim(lot)).claimed
+    for _ in range(2):
+        await scene.receive((first.id, "opted_out"), error_class="recipient_opted_out")
+    await scene.receive((second.id, "bounced"), error_class="recipient_temporary")
+    (record,) = await scene.published("address-verdicts")
+    assert (record["userId"], record["channel"]) == (scene.user_id, scene.channel.name)
+    assert [(one["address"], one["verdict"]) for one in record["verdicts"]] == [(first.address, "opted_out")]
