@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from contracts.events import AddressVerdict
@@ -22,8 +23,8 @@ ANSWERS_MIN = 20
 HALT_FROM = 50
 """Answers in a campaign before it can be halted."""
 
-_REMEMBERED_MAX = 1000
-"""Answers of an account that count; older ones fade."""
+_REMEMBERED_MAX = 100
+"""Answers of an account that count; older ones fade. Its good past must not vouch for long when it goes wrong."""
 
 _HELD_MAX = 1000
 _KEYS_MAX = 10_000
@@ -53,12 +54,12 @@ class _Answers:
 class Guard:
     """What one process has heard: answers per account, and per campaign until it is clear or halted."""
 
-    _accounts: dict[UUID, _Answers] = field(default_factory=dict)
+    _accounts: dict[tuple[UUID, int], _Answers] = field(default_factory=dict)
     _campaigns: dict[UUID, _Answers] = field(default_factory=dict)
 
-    def believe(self, account_id: UUID, answered: int, dead: Sequence[AddressVerdict]) -> list[AddressVerdict]:
-        """The verdicts that hold now: none, these, or also some that had to wait."""
-        account = self._accounts.setdefault(account_id, _Answers())
+    def believe(self, of: tuple[UUID, int], answered: int, dead: Sequence[AddressVerdict]) -> list[AddressVerdict]:
+        """The verdicts of a version of an account that hold now: none, these, or also some that had to wait."""
+        account = self._accounts.setdefault(of, _Answers())
         account.add(answered, len(dead))
         account.held = [*account.held, *dead][-_HELD_MAX:]
         _forget(self._accounts)
@@ -76,6 +77,6 @@ class Guard:
         return campaign.answered >= HALT_FROM and campaign.suspect
 
 
-def _forget(known: dict[UUID, _Answers]) -> None:
+def _forget(known: dict[Any, _Answers]) -> None:
     while len(known) > _KEYS_MAX:
         known.pop(next(iter(known)))

@@ -158,8 +158,25 @@ async def _fold(connection: Connection, channel: Channel, provider: str, joined:
     changes = await receipts.mark_receipts(connection, channel, joined)
     metrics.UNMATCHED_RECEIPTS.inc(len(joined) - len(changes))
     await _publish(connection, channel.name, provider, changes)
+    await _judge(connection, channel, changes)
     if unpriced := _unpriced(channel.name, provider, changes):
         await insert_price_questions(connection, channel, unpriced, PRICE_AFTER_SECONDS)
+
+
+async def _judge(connection: Connection, channel: Channel, changes: Sequence[Change]) -> None:
+    """Says who has opted out at the provider: with many it shows only after the message was taken."""
+    news = [one for one in changes if one.is_final or one.old_status == "delivered"]
+    opted_out = [one for one in news if one.joined.error_class == "recipient_opted_out"]
+    if not opted_out:
+        return
+    addresses = await receipts.find_addresses(connection, channel, [one.joined.recipient_id for one in opted_out])
+    verdicts: dict[str, list[AddressVerdict]] = defaultdict(list)
+    for one in opted_out:
+        address, customer_id = addresses[one.joined.recipient_id]
+        at = one.joined.failed_at or now()
+        verdict = AddressVerdict(address=address, verdict="opted_out", at=at, customer_id=customer_id)
+        verdicts[one.user_id].append(verdict)
+    await put(connection, [judged(user_id, channel.name, found) for user_id, found in verdicts.items()])
 
 
 def _unpriced(channel: str, provider: str, changes: Sequence[Change]) -> list[UUID]:

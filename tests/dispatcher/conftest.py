@@ -140,6 +140,7 @@ class Scene:
         cost: tuple[int | None, str | None] = (None, None),
         addresses: Sequence[str | None] = (),
         parts: Sequence[str | None] = (),
+        error_class: str | None = None,
     ) -> None:
         event = ReceiptsRecorded(
             event_id=new_id(),
@@ -153,6 +154,7 @@ class Scene:
                     at=now(),
                     address=address,
                     part=part,
+                    error_class=error_class,
                     cost_micros=cost[0],
                     currency=cost[1],
                 )

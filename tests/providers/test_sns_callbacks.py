@@ -70,7 +70,9 @@ def test_a_certificate_that_is_not_known_is_asked_for() -> None:
         "https://sns.us-east-1.amazonaws.com.evil.example/x.pem", "https://evil.example/x.pem",
         "https://sns.us-east-1.amazonaws.com@evil.example/x.pem", "https://snsxus-east-1.amazonaws.com/x.pem",
         "http://sns.us-east-1.amazonaws.com/x.pem", "https://sns.us-east-1.amazonaws.com/x.txt", "file:///etc/passwd",
-        "https://s3.amazonaws.com/x.pem", "", "https://[",
+        "https://s3.amazonaws.com/x.pem", "", "https://[", "https://sns.us-east-1.amazonaws.com/x.pem?n=1",
+        "https://sns.us-east-1.amazonaws.com/x.pem#n", "https://n@sns.us-east-1.amazonaws.com/x.pem",
+        "https://sns.s3-us-west-2.amazonaws.com/x.pem", "https://sns.us-east-1.amazonaws.com:8443/x.pem",
     ],
 )  # fmt: skip
 def test_no_certificate_is_fetched_from_anybody_else(url: str) -> None:
@@ -120,6 +122,15 @@ def test_a_function_may_forward_with_the_secret_as_bearer() -> None:
         request = CallbackRequest(method="POST", url=BASE, headers=headers, body=b"{}")
         assert sms.is_genuine(ACCOUNT, request) is genuine
     assert not sms.is_genuine(ACCOUNT, CallbackRequest(method="POST", url=BASE, headers={}, body=b"{}"))
+
+
+def test_many_small_records_do_not_unpack_to_gigabytes() -> None:
+    nothing = json.dumps({"messageType": "DATA_MESSAGE", "logEvents": [], "space": " " * 1_000_000}).encode()
+    records = [{"data": base64.b64encode(gzip.compress(nothing)).decode()}]
+    few, many = (json.dumps({"requestId": "r", "timestamp": 1, "records": records * n}).encode() for n in (5, 50))
+    assert logs.read_delivery(gzip.compress(few)).receipts == ()
+    with pytest.raises(CallbackMalformed):
+        logs.read_delivery(gzip.compress(many))
 
 
 def test_nothing_unpacks_without_end() -> None:

@@ -208,7 +208,8 @@ class Part:
             if isinstance(outcome, Refused) and outcome.error_class == "recipient_opted_out"
         ]
         looking_dead = [self._verdict(index, outcome) for index, outcome in dead.items()]
-        return opted_out + self.sending.guard.believe(self.usable.id, answered, looking_dead)
+        account = self.usable.id, self.usable.version
+        return opted_out + self.sending.guard.believe(account, answered, looking_dead)
 
     def _verdict(self, index: int, outcome: Outcome) -> AddressVerdict:
         assert isinstance(outcome, Refused)

@@ -37,6 +37,20 @@ async def find_meant(
     return {(row[0], row[1]): row[2] for row in await cursor.fetchall()}
 
 
+async def find_addresses(
+    connection: Connection, channel: Channel, recipient_ids: Collection[UUID]
+) -> dict[UUID, tuple[str, str | None]]:
+    """The address of each recipient, and whose it is where that is known."""
+    cursor = await connection.execute(
+        f"""
+        SELECT id, {channel.address_column}, customer_id FROM {channel.name}_campaign_recipients WHERE id = ANY (%b)
+        """,  # noqa: S608
+        (list(recipient_ids),),
+        binary=True,
+    )
+    return {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+
+
 async def mark_receipts(connection: Connection, channel: Channel, joined: Sequence[Joined]) -> list[Change]:
     """Joins the receipts (given in order of id) with their rows; returns what was there before.
 

@@ -11,7 +11,6 @@ import hmac
 import re
 import time
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 import msgspec
 from cryptography import x509
@@ -30,7 +29,7 @@ from shared.providers.provider import (
     HttpReply,
     InboundMessage,
 )
-from shared.providers.reading import decoded, host_of, time_of
+from shared.providers.reading import decoded, host_of, is_plain_url, time_of
 from shared.providers.sns import logs
 from shared.providers.sns.account import Account
 
@@ -39,7 +38,9 @@ CALLBACK_REPLY = HttpReply(200, "text/plain", b"")
 _AGE_SECONDS_MAX = 3_600 + 300
 """SNS tries to deliver a message for an hour at most."""
 
-_AMAZON = re.compile(r"sns\.[a-zA-Z0-9-]{3,}\.amazonaws\.com(\.cn)?")
+_AMAZON = re.compile(r"sns\.(?!s3-)[a-zA-Z0-9-]{3,}\.amazonaws\.com(\.cn)?")
+"""But not the bucket that somebody has called sns."""
+
 _CONFIRMATIONS = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 _SIGNED = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _SIGNED_CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
@@ -87,7 +88,7 @@ def _is_signed(account: Account, callback: CallbackRequest) -> bool:
     at, digest = time_of(posted.timestamp), _HASHES.get(posted.signature_version)
     if at is None or digest is None or abs(time.time() - at.timestamp()) > _AGE_SECONDS_MAX:
         return False
-    if not urlsplit(posted.signing_cert_url).path.endswith(".pem"):
+    if not (is_plain_url(posted.signing_cert_url) and posted.signing_cert_url.endswith(".pem")):
         return False
     certificate = callback.documents.get(posted.signing_cert_url)
     if certificate is None:
@@ -112,7 +113,7 @@ def signed_text(posted: _Posted) -> bytes:
 def _is_of_aws(account: Account, url: str) -> bool:
     """A URL of SNS itself, or of the server that the operator has allowed the account to use instead."""
     host = host_of(url)
-    if url.startswith("https://") and _AMAZON.fullmatch(host):
+    if _AMAZON.fullmatch(host) and url.startswith(f"https://{host}/"):
         return True
     return bool(host) and host == host_of(account.base_url) and not _AMAZON.fullmatch(host)
 

@@ -65,7 +65,12 @@ def read_delivery(body: bytes) -> CallbackContents:
     firehose = decoded(_firehose, body)
     if firehose is not None:
         reply = msgspec.json.encode({"requestId": firehose.requestId, "timestamp": firehose.timestamp})
-        events = [event for record in firehose.records for event in _events(_unpacked(_plain(record.data)))]
+        events: list[bytes] = []
+        left = _UNPACKED_BYTES_MAX
+        for record in firehose.records:
+            unpacked = _unpacked(_plain(record.data), left)
+            left -= len(unpacked)
+            events += _events(unpacked)
         return CallbackContents(receipts=read_records(events), reply=HttpReply(200, "application/json", reply))
     forwarded = decoded(_from_lambda, body)
     if forwarded is not None:
@@ -80,13 +85,13 @@ def _plain(data: str) -> bytes:
         raise CallbackMalformed("a record that is not base64") from None
 
 
-def _unpacked(data: bytes) -> bytes:
+def _unpacked(data: bytes, bytes_max: int = _UNPACKED_BYTES_MAX) -> bytes:
     """What was gzipped, within a limit: a small body can unpack to gigabytes."""
     if data[:2] != b"\x1f\x8b":
         return data
     reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        unpacked = reader.decompress(data, _UNPACKED_BYTES_MAX)
+        unpacked = reader.decompress(data, max(bytes_max, 1))
     except zlib.error:
         raise CallbackMalformed("a gzip that is broken") from None
     if reader.unconsumed_tail or not reader.eof:
