@@ -17,6 +17,7 @@ _WORDS: Mapping[str, str] = {
     ),
     "rate_limited": "the account's rate is used up; it goes on as fast as the account allows",
     "throttled": "the provider has asked us to go slower",
+    "recipient_throttled": "the provider has asked us to write less often to some devices",
     "unauthorized": "the provider refuses the account's credentials: correct them, and it goes on",
     "authorization": "the provider refuses the account's credentials: correct them, and it goes on",
     "provider_inactive": "the account is switched off: activate it, and it goes on",

@@ -52,7 +52,7 @@ async def build(settings: DispatcherSettings) -> AsyncIterator[Service]:
                 name=NAME,
                 routes=_routes(sending),
                 database=database,
-                subscriptions=subscriptions(database, sending.work.set),
+                subscriptions=subscriptions(database, sending.guard, sending.work.set),
                 jobs=_jobs(sending),
             )
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from contracts import topics
 from services.dispatcher import handlers
+from services.dispatcher.guard import Guard
 from shared.database import Database
 from shared.kafka import Subscription
 
 FULL_BATCH_BYTES = 64 * 1024
 
 
-def subscriptions(database: Database, on_work: Callable[[], None]) -> list[Subscription]:
+def subscriptions(database: Database, guard: Guard, on_work: Callable[[], None]) -> list[Subscription]:
     """All subscriptions; `on_work` is called when lots may have become due."""
 
     async def on_lots(events: list[Any]) -> None:
@@ -34,7 +35,7 @@ def subscriptions(database: Database, on_work: Callable[[], None]) -> list[Subsc
         Subscription(topics.TEMPLATE_CHANGES, partial(handlers.on_templates_changed, database)),
         Subscription(
             topics.RECEIPTS,
-            partial(handlers.on_receipts_recorded, database),
+            partial(handlers.on_receipts_recorded, database, guard),
             records_max=20,
             fetch_wait_ms=100,
             fetch_bytes_min=FULL_BATCH_BYTES,

@@ -7,7 +7,7 @@ until somebody has looked at it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,9 @@ HALT_FROM = 50
 
 _REMEMBERED_MAX = 100
 """Answers of an account that count; older ones fade. Its good past must not vouch for long when it goes wrong."""
+
+JUDGED: Mapping[str, str] = {"recipient_permanent": "dead", "recipient_opted_out": "opted_out"}
+"""The verdict over an address, by the class of the error."""
 
 _HELD_MAX = 1000
 _KEYS_MAX = 10_000
@@ -54,11 +57,14 @@ class _Answers:
 class Guard:
     """What one process has heard: answers per account, and per campaign until it is clear or halted."""
 
-    _accounts: dict[tuple[UUID, int], _Answers] = field(default_factory=dict)
+    _accounts: dict[Hashable, _Answers] = field(default_factory=dict)
     _campaigns: dict[UUID, _Answers] = field(default_factory=dict)
 
-    def believe(self, of: tuple[UUID, int], answered: int, dead: Sequence[AddressVerdict]) -> list[AddressVerdict]:
-        """The verdicts of a version of an account that hold now: none, these, or also some that had to wait."""
+    def believe(self, of: Hashable, answered: int, dead: Sequence[AddressVerdict]) -> list[AddressVerdict]:
+        """The verdicts that hold now: none, these, or also some that had to wait.
+
+        `of` is whose word they are: a version of an account, or for receipts a tenant and a provider.
+        """
         account = self._accounts.setdefault(of, _Answers())
         account.add(answered, len(dead))
         account.held = [*account.held, *dead][-_HELD_MAX:]

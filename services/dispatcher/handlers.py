@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
 from uuid import UUID
@@ -45,6 +45,7 @@ from services.dispatcher.domain import (
     join_receipts,
     repricing_of,
 )
+from services.dispatcher.guard import JUDGED, Guard
 from services.dispatcher.store import campaigns, links, lots, parts, receipts
 from services.dispatcher.store.prices import insert_price_questions
 from shared.codec import now
@@ -123,7 +124,7 @@ async def on_templates_changed(database: Database, events: Sequence[TemplateChan
         await campaigns.mark_templates(connection, list(events))
 
 
-async def on_receipts_recorded(database: Database, events: Sequence[ReceiptsRecorded]) -> None:
+async def on_receipts_recorded(database: Database, guard: Guard, events: Sequence[ReceiptsRecorded]) -> None:
     """Folds receipts into the ledger and says what is new."""
     by_channel: dict[tuple[str, str], list[ReceiptsRecorded]] = defaultdict(list)
     for event in events:
@@ -135,48 +136,62 @@ async def on_receipts_recorded(database: Database, events: Sequence[ReceiptsReco
             channel = CHANNELS[name]
             stated = await _placed(connection, channel, [receipt for event in group for receipt in event.receipts])
             stated = await _whole(connection, channel, stated)
-            await _fold(connection, channel, provider, join_receipts(channel, stated))
+            await _fold(connection, guard, channel, provider, join_receipts(channel, stated))
 
 
-async def record_prices(connection: Connection, name: str, provider: str, prices: Mapping[UUID, Price]) -> None:
+async def record_prices(
+    connection: Connection, guard: Guard, name: str, provider: str, prices: Mapping[UUID, Price]
+) -> None:
     """Folds prices that a vendor has stated when asked into the ledger, and says what is new."""
     channel = CHANNELS[name]
-    await _fold(connection, channel, provider, join_prices(channel, prices))
+    await _fold(connection, guard, channel, provider, join_prices(channel, prices))
 
 
 async def record_parts(
-    connection: Connection, channel: Channel, provider: str, recipient_ids: Collection[UUID]
+    connection: Connection, guard: Guard, channel: Channel, provider: str, recipient_ids: Collection[UUID]
 ) -> None:
     """Folds what was heard of parts before their number was known, in the transaction that has made it known."""
     if known := await parts.find_parts(connection, recipient_ids):
         expected = await parts.lock_parts(connection, channel, known)
         whole = [join_parts(receipts, expected[recipient_id]) for recipient_id, receipts in known.items()]
-        await _fold(connection, channel, provider, join_receipts(channel, whole))
+        await _fold(connection, guard, channel, provider, join_receipts(channel, whole))
 
 
-async def _fold(connection: Connection, channel: Channel, provider: str, joined: Sequence[Joined]) -> None:
+async def _fold(
+    connection: Connection, guard: Guard, channel: Channel, provider: str, joined: Sequence[Joined]
+) -> None:
     changes = await receipts.mark_receipts(connection, channel, joined)
     metrics.UNMATCHED_RECEIPTS.inc(len(joined) - len(changes))
     await _publish(connection, channel.name, provider, changes)
-    await _judge(connection, channel, changes)
+    await _judge(connection, guard, channel, provider, changes)
     if unpriced := _unpriced(channel.name, provider, changes):
         await insert_price_questions(connection, channel, unpriced, PRICE_AFTER_SECONDS)
 
 
-async def _judge(connection: Connection, channel: Channel, changes: Sequence[Change]) -> None:
-    """Says who has opted out at the provider: with many it shows only after the message was taken."""
+async def _judge(
+    connection: Connection, guard: Guard, channel: Channel, provider: str, changes: Sequence[Change]
+) -> None:
+    """Says whose address is dead, and who has opted out at the provider: with many it shows only after the message was
+    taken."""
     news = [one for one in changes if one.is_final or one.old_status == "delivered"]
-    opted_out = [one for one in news if one.joined.error_class == "recipient_opted_out"]
-    if not opted_out:
-        return
-    addresses = await receipts.find_addresses(connection, channel, [one.joined.recipient_id for one in opted_out])
-    verdicts: dict[str, list[AddressVerdict]] = defaultdict(list)
-    for one in opted_out:
-        address, customer_id = addresses[one.joined.recipient_id]
-        at = one.joined.failed_at or now()
-        verdict = AddressVerdict(address=address, verdict="opted_out", at=at, customer_id=customer_id)
-        verdicts[one.user_id].append(verdict)
-    await put(connection, [judged(user_id, channel.name, found) for user_id, found in verdicts.items()])
+    judging = [one for one in news if one.joined.error_class in JUDGED]
+    ids = [one.joined.recipient_id for one in judging]
+    addresses = await receipts.find_addresses(connection, channel, ids) if ids else {}
+    for user_id, answered in Counter(one.user_id for one in news).items():
+        verdicts = [_verdict(one, addresses) for one in judging if one.user_id == user_id]
+        dead = [one for one in verdicts if one.verdict == "dead"]
+        believed = guard.believe((user_id, channel.name, provider), answered, dead)
+        if found := [one for one in verdicts if one.verdict != "dead"] + believed:
+            await put(connection, [judged(user_id, channel.name, found)])
+
+
+def _verdict(change: Change, addresses: Mapping[UUID, tuple[str, str | None]]) -> AddressVerdict:
+    joined = change.joined
+    assert joined.error_class is not None
+    address, customer_id = addresses[joined.recipient_id]
+    return AddressVerdict(
+        address=address, verdict=JUDGED[joined.error_class], at=joined.failed_at or now(), customer_id=customer_id
+    )
 
 
 def _unpriced(channel: str, provider: str, changes: Sequence[Change]) -> list[UUID]:

@@ -263,6 +263,8 @@ def outcome(_account: Account, message: Message, answer: HttpAnswer) -> Outcome:
     code = reason or str(answer.status)
     if answer.status >= 500:
         return Unknown("server_error", code)
+    if reason == "TooManyRequests":  # to this device; others may go on at the same pace
+        return Deferred("recipient_throttled", answer.retry_after_seconds, code)
     if answer.status == 429:
         kept = _TOKEN_KEPT_SECONDS if reason == "TooManyProviderTokenUpdates" else None
         return Deferred("throttled", answer.retry_after_seconds or kept, code)

@@ -25,6 +25,7 @@ from contracts.events import (
 )
 from services.dispatcher import handlers
 from services.dispatcher.accounting import account_for
+from services.dispatcher.guard import Guard
 from services.dispatcher.store.campaigns import find_ledger
 from services.dispatcher.store.claims import Lot, MicroLot, claim_lot, claim_recipients
 from services.dispatcher.store.outcomes import Recorded, mark_outcomes
@@ -45,6 +46,7 @@ class Scene:
     campaign_id: UUID = field(default_factory=new_id)
     provider_id: UUID = field(default_factory=new_id)
     worker: UUID = field(default_factory=uuid4)
+    guard: Guard = field(default_factory=Guard)
 
     def lot(self, recipients: int, start: int = 0) -> LotResolved:
         return LotResolved(
@@ -161,7 +163,7 @@ class Scene:
                 for (one, kind), address, part in zip_longest(receipts, addresses, parts)
             ],
         )
-        await handlers.on_receipts_recorded(self.database, [event])
+        await handlers.on_receipts_recorded(self.database, self.guard, [event])
 
     async def terms(self) -> dict:
         async with self.database.pool.connection() as connection:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.events import AddressVerdict, CampaignResumed
 from services.dispatcher.guard import ANSWERS_MIN, DEAD_SHARE_MAX, HALT_FROM, HALTED, Guard
+from services.dispatcher.store.claims import Claimed
 from shared.codec import now
 from tests.dispatcher.conftest import Scene
 from tests.dispatcher.desk import Desk, desk
@@ -118,3 +119,30 @@ async def test_an_opt_out_that_only_a_receipt_tells_is_kept(scene: Scene):
     (record,) = await scene.published("address-verdicts")
     assert (record["userId"], record["channel"]) == (scene.user_id, scene.channel.name)
     assert [(one["address"], one["verdict"]) for one in record["verdicts"]] == [(first.address, "opted_out")]
+
+
+async def claimed(scene: Scene, count: int) -> list[Claimed]:
+    await scene.arrive(scene.lot(count))
+    await scene.launch()
+    await scene.resolve(count, 1)
+    lot = await scene.lease()
+    assert lot is not None
+    return list((await scene.claim(lot)).claimed)
+
+
+@both
+async def test_an_address_that_only_a_receipt_calls_dead_is_suppressed(scene: Scene):
+    first, *others = await claimed(scene, 30)
+    await scene.receive(*((one.id, "delivered") for one in others))
+    for _ in range(2):
+        await scene.receive((first.id, "bounced"), error_class="recipient_permanent")
+    (record,) = await scene.published("address-verdicts")
+    assert [(one["address"], one["verdict"]) for one in record["verdicts"]] == [(first.address, "dead")]
+
+
+@both
+async def test_receipts_that_call_every_address_dead_are_not_believed(scene: Scene):
+    people = await claimed(scene, 60)
+    for one in people:
+        await scene.receive((one.id, "bounced"), error_class="recipient_permanent")
+    assert await scene.published("address-verdicts") == []

@@ -374,7 +374,7 @@ async def test_receipts_for_strangers_do_no_harm(scene):
     from shared.ids import new_id
 
     await scene.receive((new_id(), "delivered"))
-    assert await handlers.on_receipts_recorded(scene.database, []) is None
+    assert await handlers.on_receipts_recorded(scene.database, scene.guard, []) is None
 
 
 async def test_an_address_names_a_recipient_of_the_same_lot(scene):

@@ -44,7 +44,7 @@ async def answer(scene: Scene, lot: Lot, micro_lot: MicroLot, outcome: str, segm
     marks = [Recorded(one, 1, outcome, segments=segments) for one in ids]
     async with scene.database.transaction() as connection:
         await mark_outcomes(connection, scene.channel, lot.id, micro_lot.attempt_id, marks)
-        await record_parts(connection, scene.channel, "nexmo", ids)
+        await record_parts(connection, scene.guard, scene.channel, "nexmo", ids)
 
 
 async def say(scene: Scene, recipient_id: UUID, *said: str) -> None:

@@ -15,7 +15,7 @@ from contracts.events.delivery import notification_event_id
 from services.dispatcher import metrics
 from services.dispatcher.accounts import Accounts, Usable
 from services.dispatcher.domain import URGENT_LANE, Tariffs, deferral_seconds
-from services.dispatcher.guard import HALTED, Guard
+from services.dispatcher.guard import HALTED, JUDGED, Guard
 from services.dispatcher.handlers import halted, judged, record_parts, recorded, referenced
 from services.dispatcher.pacing import Pace
 from services.dispatcher.rendering import Rendering
@@ -49,8 +49,6 @@ VENDOR_TEXT_MAX = 200
 
 FINISHING_MAX = 64
 """Lots per process that may wait for late answers while their senders go on."""
-
-_JUDGED = {"recipient_permanent": "dead", "recipient_opted_out": "opted_out"}
 
 
 @dataclass(slots=True)
@@ -216,7 +214,7 @@ class Part:
         one = self.claimed[index]
         return AddressVerdict(
             address=one.address,
-            verdict=_JUDGED[outcome.error_class],
+            verdict=JUDGED[outcome.error_class],
             at=outcome.since or now(),
             customer_id=one.customer_id,
         )
@@ -292,7 +290,7 @@ async def _record(
                     recorded(lot.campaign_id, lot.user_id, lot.channel, usable.provider_type, events, lot.lane),
                 )
                 if usable.provider.capabilities.receipts_per_part:
-                    await record_parts(connection, channel, usable.provider_type, taken)
+                    await record_parts(connection, sending.guard, channel, usable.provider_type, taken)
                 if not usable.provider.capabilities.echoes_reference:
                     messages = {mark.provider_message_id: mark.id for mark in marks if mark.provider_message_id}
                     await put(connection, referenced(lot.user_id, lot.channel, usable.provider_type, messages))

@@ -108,7 +108,7 @@ class Pricing:
         async with self.sending.database.transaction() as connection:
             asked = await find_asked(connection, claimed.channel, claimed.user_id, prices)
             known = {recipient_id: prices[message_id] for recipient_id, message_id in asked.items()}
-            await record_prices(connection, claimed.channel, provider, known)
+            await record_prices(connection, self.sending.guard, claimed.channel, provider, known)
             await delete_price_questions(connection, list(known))
         metrics.PRICES.labels(claimed.channel, provider, "known").inc(len(known))
         return len(known)

@@ -60,7 +60,7 @@ async def free_expired_lot(sending: Sending) -> bool:
         events = [_sent(one) for one in proved]
         await put(connection, recorded(lot.campaign_id, lot.user_id, lot.channel, "any", events, lot.lane))
         in_parts = await find_recipients_in_parts(connection, channel, lot.id)
-        await record_parts(connection, channel, "any", in_parts)
+        await record_parts(connection, sending.guard, channel, "any", in_parts)
     metrics.EXPIRED_LEASES.inc()
     sending.work.set()
     return True
@@ -199,4 +199,4 @@ async def _settle(sending: Sending, channel: Channel, attempt: UnknownAttempt, m
             connection,
             recorded(attempt.campaign_id, attempt.user_id, channel.name, "any", [event], attempt.lane),
         )
-        await record_parts(connection, channel, "any", [mark.id])
+        await record_parts(connection, sending.guard, channel, "any", [mark.id])
