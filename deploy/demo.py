@@ -70,15 +70,14 @@ async def demo(failed: list[str]) -> None:
             "cpuSeconds": {name: one.cpu_seconds for name, one in usage.items()},
         }
         email, password = person
-        console.print(
+        place = (
             f"dashboard: {fleet.url('gateway')}/notification   API: {fleet.url('gateway')}/docs\n"
-            f"sign in as {email} with the password {password}",
-            markup=False,
-            soft_wrap=True,
+            f"sign in as {email} with the password {password}"
         )
+        console.print(place, markup=False, soft_wrap=True)
         print(json.dumps(summary), flush=True)
         if not once:
-            console.print("running until Ctrl-C", style="dim")
+            console.print(f"running until Ctrl-C; {place}", style="dim", markup=False, soft_wrap=True)
             await asyncio.Event().wait()
 
 

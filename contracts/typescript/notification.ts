@@ -397,7 +397,7 @@ export interface paths {
         get?: never;
         /**
          * Change a customer's preferences
-         * @description Updates what is given, and makes what does not exist. A flag that is taken away holds from then on.
+         * @description `id` is the customer's, or the preferences' own. Updates what is given, and makes what does not exist. A flag that is taken away holds from then on.
          */
         put: operations["updateNotificationPreferences"];
         post?: never;
@@ -1883,6 +1883,7 @@ export interface components {
                 [key: string]: unknown;
             };
             ratePerSecond: number | null;
+            rateUnit: string | null;
             recipients: number;
             segments: components["schemas"]["Segments"];
             /**

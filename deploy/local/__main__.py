@@ -60,7 +60,8 @@ def gateway_port() -> int:
 async def run_fleet(state: State) -> None:
     """Runs the whole fleet and says where it answers."""
     async with Fleet.running(state.root, gateway_port=gateway_port(), say=_say) as fleet:
-        _say(f"API: {fleet.url('gateway')}/docs")
+        _say(f"pages: {fleet.url('gateway')}/notification   API: {fleet.url('gateway')}/docs")
+        _say(f"simulator of all providers, for config.baseUrl of an account: {fleet.url('provider_simulator')}")
         _say(f"logs: {fleet.state.logs}; stop with Ctrl-C or `make down`")
         await asyncio.Event().wait()
 

@@ -175,6 +175,9 @@ async def test_preferences_are_shown_and_changed(client, tenant):
     assert (shown["smsOptedIn"], shown["pushOptedIn"], shown["smsCategories"]) == (False, True, ["news"])
     answer = await client.put("/preferences/c0001", json={"smsCategories": None})
     assert answer.json()["data"]["smsCategories"] is None
+    answer = await client.put(f"/preferences/{shown['id']}", json={"pushOptedIn": False})
+    assert (answer.json()["data"]["customerId"], answer.json()["data"]["pushOptedIn"]) == ("c0001", False)
+    assert len((await client.get("/preferences")).json()["data"]) == 1
     assert (await client.put("/preferences/c0001", json={"colour": "red"})).status_code == 422
     assert (await client.put("/preferences/c0001", json={"smsOptedIn": "perhaps"})).status_code == 422
     assert (await client.put("/preferences/new", json={"phoneNumber": phone(3)})).status_code == 200

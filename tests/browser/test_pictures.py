@@ -60,7 +60,7 @@ def test_the_waterfall_ends_with_those_delivered(accounting: dict[str, Any]) -> 
 
 def test_the_curve_is_the_running_sum() -> None:
     points = [{"at": f"2026-11-25T10:0{n}:00Z", "sent": 10, "delivered": n} for n in range(4)]
-    curve = curve_of(points, ("sent", "delivered"))
+    curve = curve_of(points, 60, ("sent", "delivered"))
     assert curve is not None
     assert curve.totals == {"sent": 40, "delivered": 6}
     assert curve.lines["sent"].endswith("480.0 12.0")
@@ -68,9 +68,9 @@ def test_the_curve_is_the_running_sum() -> None:
 
 
 def test_a_single_point_is_a_line_and_nothing_is_none() -> None:
-    assert curve_of([], ("sent",)) is None
-    assert curve_of([{"at": "2026-11-25T10:00:00Z", "sent": 0}], ("sent",)) is None
-    curve = curve_of([{"at": "2026-11-25T10:00:00Z", "sent": 3}], ("sent",))
+    assert curve_of([], 60, ("sent",)) is None
+    assert curve_of([{"at": "2026-11-25T10:00:00Z", "sent": 0}], 60, ("sent",)) is None
+    curve = curve_of([{"at": "2026-11-25T10:00:00Z", "sent": 3}], 60, ("sent",))
     assert curve is not None
     assert curve.lines["sent"].count("L") == 1
 

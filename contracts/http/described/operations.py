@@ -220,7 +220,8 @@ OPERATIONS: Mapping[str, Described] = {
         resources.NotificationPreferences,
         body=people.PreferencesWrite,
         example={"smsOptedIn": True, "marketingOptedIn": False},
-        text="Updates what is given, and makes what does not exist. A flag that is taken away holds from then on.",
+        text="`id` is the customer's, or the preferences' own. Updates what is given, and makes what does not exist. "
+        "A flag that is taken away holds from then on.",
     ),
     "POST /audience/preview": Described(
         "previewAudience",

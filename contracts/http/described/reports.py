@@ -195,6 +195,7 @@ class Forecast(Shown):
     too_long: Count
     outliers: dict[str, Any]
     rate_per_second: float | None
+    rate_unit: str | None
     drain_seconds: float | None
     blockers: list[Finding]
     warnings: list[Finding]

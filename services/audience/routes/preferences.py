@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
@@ -11,7 +12,7 @@ from contracts.channels import PUSH, SMS
 from services.audience.domain.customers import InvalidRow, read_customer
 from services.audience.handlers.consent import set_preferences
 from services.audience.routes.bodies import LIST_MAX, cursor_of, key_of, read_object
-from services.audience.store.preferences import FLAGS, LISTS, find_owners, find_preferences
+from services.audience.store.preferences import FLAGS, LISTS, find_customer_of, find_owners, find_preferences
 from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, page
 
@@ -53,9 +54,21 @@ def make_router(database: TenantDatabase) -> APIRouter:
         more = rows[limit - 1].customer_id if len(rows) > limit else None
         return page([_as_json(row) for row in rows[:limit]], cursor_of(more))
 
-    @router.put("/{customer_id}")
-    async def put_preferences(request: Request, customer_id: str, user_id: CurrentUser) -> dict[str, Any]:
+    async def customer_of(user_id: str, given: str) -> str:
+        """The customer whose id, or whose preferences' id, this is."""
+        try:
+            preferences_id = UUID(given)
+        except ValueError:
+            return given
+        async with database.begin() as connection:
+            if await find_preferences(connection, user_id, [given], "", 1):
+                return given
+            return await find_customer_of(connection, user_id, preferences_id) or given
+
+    @router.put("/{given_id}")
+    async def put_preferences(request: Request, given_id: str, user_id: CurrentUser) -> dict[str, Any]:
         body = await read_object(request)
+        customer_id = await customer_of(user_id, given_id)
         body.pop("userId", None)
         if body.pop("customerId", customer_id) != customer_id:
             raise Problem(422, "Invalid input", errors=[{"field": "customerId", "message": "is another one"}])

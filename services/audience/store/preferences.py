@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -326,6 +327,15 @@ async def find_owners(connection: Connection, user_id: str, addresses: Mapping[s
         owners = {row[0] for row in await cursor.fetchall()}
         found = owners if found is None else found & owners
     return sorted(found or ())
+
+
+async def find_customer_of(connection: AsyncConnection, user_id: str, preferences_id: UUID) -> str | None:
+    """Whose the preferences with this id are; reads all of the tenant's."""
+    own = PREFERENCES.c.user_id == user_id
+    found: str | None = await connection.scalar(
+        select(PREFERENCES.c.customer_id).where(own, PREFERENCES.c.id == preferences_id)
+    )
+    return found
 
 
 async def find_preferences(

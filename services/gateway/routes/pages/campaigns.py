@@ -123,7 +123,7 @@ def shown(found: Mapping[str, Any]) -> dict[str, Any]:
         "parts": parts,
         "bar_label": "; ".join(f"{part.words} {part.count:,}" for part in parts),
         "steps": steps_of(accounting) if is_known else [],
-        "curve": curve_of(timeline["points"], tuple(CURVES)) if timeline else None,
+        "curve": curve_of(timeline["points"], timeline["bucketSeconds"], tuple(CURVES)) if timeline else None,
         "is_moving": found["campaign"]["status"] in MOVING,
         "is_unsent": found["campaign"]["status"] in UNSENT,
     }

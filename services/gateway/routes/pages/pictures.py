@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.gateway.routes.pages.words import reason_words
@@ -131,20 +131,20 @@ class Curve:
     ends: tuple[datetime, datetime]
 
 
-def curve_of(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Curve | None:
-    """The running sums of the named counts; None where there is nothing to draw."""
+def curve_of(points: Sequence[Mapping[str, Any]], seconds: int, names: Sequence[str]) -> Curve | None:
+    """The running sums of the named counts, from nothing at the first point's beginning to the end of the last, each of
+    which lasts so long; None where there is nothing to draw."""
     if not points:
         return None
-    moments = [datetime.fromisoformat(point["at"]) for point in points]
-    sums = {name: _running(points, name) for name in names}
+    begins = [datetime.fromisoformat(point["at"]) for point in points]
+    moments = [begins[0], *(begin + timedelta(seconds=seconds) for begin in begins)]
+    sums = {name: [0, *_running(points, name)] for name in names}
     top = max((values[-1] for values in sums.values()), default=0)
     if not top:
         return None
-    span = (moments[-1] - moments[0]).total_seconds() or 1.0
+    span = (moments[-1] - moments[0]).total_seconds()
     right = CURVE_WIDTH - CURVE_LEFT
     xs = [CURVE_LEFT + right * (at - moments[0]).total_seconds() / span for at in moments]
-    if len(xs) == 1:
-        xs, sums = [CURVE_LEFT, CURVE_WIDTH], {name: values * 2 for name, values in sums.items()}
     scale = (CURVE_BOTTOM - CURVE_TOP) / top
     lines = {
         name: "M" + "L".join(f"{x:.1f} {CURVE_BOTTOM - value * scale:.1f}" for x, value in zip(xs, values, strict=True))
