@@ -15,7 +15,7 @@ from typing import Any, get_args
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from contracts.channels import CHANNELS
 from contracts.http.own_preferences import FlagName, OwnChoices, OwnPreferences
@@ -24,6 +24,7 @@ from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.preference_page import Visitor, ask_preferences, find_visitor
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import read_body
+from services.gateway.routes.pages.rendering import strict_environment
 from shared.codec import now
 from shared.http import Problem
 from shared.links import PREFERENCES, LinkCodes
@@ -142,14 +143,7 @@ def preference_page_routes(owners: Owners, entrance: Entrance, codes: LinkCodes)
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER / "templates" / "preferences"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    environment = strict_environment(_FOLDER / "templates" / "preferences")
     environment.globals |= {
         "style_path": STYLE_PATH,
         "preferences_path": PREFERENCES_PATH,

@@ -35,16 +35,21 @@ SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 DURATIONS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
-def make_environment(statics: Statics) -> Environment:
+def strict_environment(folder: Path) -> Environment:
     """Templates that escape everything and stumble over what is missing."""
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+    return Environment(
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )
+
+
+def make_environment(statics: Statics) -> Environment:
+    """The pages' templates with what all of them use."""
+    environment = strict_environment(FOLDER)
     environment.filters |= {
         "number": number,
         "percent": percent,
