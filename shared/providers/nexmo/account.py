@@ -78,7 +78,7 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
         found.append(Problem(f"config.{name}", "is required: an application needs its id and its private key"))
     if (text_of(config, "signatureMethod") or "md5hash") not in METHODS:
         found.append(Problem("config.signatureMethod", f"must be one of {', '.join(METHODS)}"))
-    if key := text_of(config, "privateKey"):
+    if (key := text_of(config, "privateKey")) and text_of(config, "api") != _SMS_API:
         found += problems_in(lambda: _key(key))
     return found + with_control_characters(values, "apiKey", "apiSecret")
 
