@@ -38,6 +38,7 @@ class GatewaySettings(ServiceSettings):
     requests_per_minute: int = Field(12_000, ge=60, le=600_000)
     refusals_per_minute: int = Field(600, ge=10, le=60_000)
     sign_ins_per_minute: int = Field(120, ge=5, le=6_000)
+    test_messages_per_day: int = Field(100, ge=1, le=10_000)
     invitation_hours: int = Field(72, ge=1, le=720)
 
     oidc_issuer: str = Field("", pattern="^(https?://[^ ]+)?$")

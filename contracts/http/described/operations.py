@@ -147,7 +147,15 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
     yield f"DELETE {at}/{{id}}/forecast", Described(f"cancel{word}Forecast")
     yield (
         f"POST {at}/{{id}}/test",
-        Described(f"test{word}Campaign", reports.Tested, example=examples.TESTS[channel], problems=(409,)),
+        Described(
+            f"test{word}Campaign",
+            reports.Tested,
+            example=examples.TESTS[channel],
+            problems=(409,),
+            text="Goes out under the campaign's category: whoever opted out of it gets no test, and the answer says "
+            "so. It is counted in no campaign, but among all messages and their cost. A tenant has a number of test "
+            "messages a day; beyond it 429.",
+        ),
     )
     yield (
         f"GET {at}/{{id}}/explain",

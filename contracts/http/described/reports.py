@@ -12,6 +12,7 @@ from contracts.http.described.words import (
     CampaignType,
     Count,
     DeviceType,
+    DrainReason,
     Finding,
     Id,
     Percent,
@@ -178,6 +179,11 @@ class ForecastCountry(Shown):
     currency: str | None
 
 
+DRAIN_REASON = """Why `drainSeconds` is null. forecast_running: ask again when it is complete. no_provider: the campaign
+names no account, and there is no active one. provider_unusable: the account cannot send now; `verify` says why.
+speed_unknown: the account has no `config.ratePerSecond`, and too little was sent through it to measure."""
+
+
 class Forecast(Shown):
     """The campaign rendered for everybody, without sending; counts so far until it is complete."""
 
@@ -197,6 +203,7 @@ class Forecast(Shown):
     rate_per_second: float | None
     rate_unit: str | None
     drain_seconds: float | None
+    drain_reason: Annotated[DrainReason | None, Field(description=DRAIN_REASON)]
     blockers: list[Finding]
     warnings: list[Finding]
     started_at: Time
@@ -207,8 +214,10 @@ class TestMessage(Shown):
     """What one person of a test gets, or why not."""
 
     request_id: str
+    customer_id: str | None
+    address: str | None
     status: Literal["accepted", "excluded"]
-    reason: str | None
+    reason: Annotated[str | None, Field(description="Why they get none, such as opted_out; null when accepted.")]
     message: Any
 
 

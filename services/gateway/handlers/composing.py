@@ -18,11 +18,14 @@ from contracts.http.endpoints import BASE
 from contracts.http.model import Model
 from contracts.http.plans import Addressee, CampaignPlan, Trial
 from contracts.http.sending import SendContent, SendMessage, SendWrite
+from services.gateway.domain.limits import seconds_of_day_left
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.sending import request_sends
 from services.gateway.store.answers import Answer
-from shared.database import Transactions
-from shared.http import Problem, field_errors
+from services.gateway.store.testing import take_tests
+from shared.codec import now
+from shared.database import Connection, Transactions
+from shared.http import Problem, invalid
 
 UNLAUNCHED = ("draft", "scheduled")
 EVENTS_MAX = 100
@@ -106,9 +109,9 @@ def _data(data: Any, status: int = 200) -> Answer:
 
 def _read(kind: type[Model], body: bytes) -> Any:
     try:
-        return kind.model_validate_json(body or b"{}")
+        return kind.model_validate_json(body)
     except ValidationError as error:
-        raise Problem(422, "Invalid input", errors=field_errors(error)) from None
+        raise invalid(error) from None
 
 
 # --- before the launch -----------------------------------------------------------------------------------------------
@@ -116,7 +119,7 @@ def _read(kind: type[Model], body: bytes) -> Any:
 
 async def forecast(asked: Asked) -> Answer:
     """The audience's forecast, with what it costs and how long it takes by the dispatcher's word."""
-    wanted = _read(CampaignForecast, asked.body)
+    wanted = _read(CampaignForecast, asked.body or b"{}")
     plan = await asked.plan()
     if plan.status not in UNLAUNCHED:
         detail = f"a campaign that is {plan.status} has its accounting instead of a forecast"
@@ -128,17 +131,18 @@ async def forecast(asked: Asked) -> Answer:
     if answer.status >= 400:
         return answer
     data = json.loads(answer.body)["data"]
-    quoted = await _quote(asked, plan, data) if data["complete"] else None
-    _add_prices(data, quoted)
+    _add_prices(data, await _quote(asked, plan, data))
     data["blockers"] = [_finding(one) for one in plan.blockers]
     data["warnings"] = [*(_finding(one) for one in plan.warnings), *_outlook(data)]
     return _data(data, answer.status)
 
 
-async def _quote(asked: Asked, plan: CampaignPlan, data: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the dispatcher says about price and pace; None where it cannot say."""
+async def _quote(asked: Asked, plan: CampaignPlan, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the dispatcher says about price and pace, or else only why it cannot say."""
+    if not data["complete"]:
+        return {"drainReason": "forecast_running"}
     if plan.provider_id is None:
-        return None
+        return {"drainReason": "no_provider"}
     question = {
         "channel": asked.channel.name,
         "providerId": str(plan.provider_id),
@@ -147,16 +151,21 @@ async def _quote(asked: Asked, plan: CampaignPlan, data: Mapping[str, Any]) -> d
         "byCountry": data["countries"],
     }
     answer = await asked.ask("dispatcher", "POST", "/internal/quotes", json.dumps(question).encode())
-    return json.loads(answer.body)["data"] if answer.status == 200 else None
+    if answer.status in (404, 409):
+        return {"drainReason": "provider_unusable"}
+    if answer.status != 200:
+        raise Unwanted(answer)
+    quoted: dict[str, Any] = json.loads(answer.body)["data"]
+    return quoted
 
 
-def _add_prices(data: dict[str, Any], quoted: Mapping[str, Any] | None) -> None:
-    prices = {one["country"]: one for one in quoted["byCountry"]} if quoted else {}
+def _add_prices(data: dict[str, Any], quoted: Mapping[str, Any]) -> None:
+    prices = {one["country"]: one for one in quoted.get("byCountry", ())}
     for country in data["countries"]:
         price = prices.get(country["country"], {})
         country |= {"costMicros": price.get("micros"), "currency": price.get("currency")}
-    for name in ("cost", "untariffed", "ratePerSecond", "rateUnit", "drainSeconds"):
-        data[name] = quoted.get(name) if quoted else None
+    for name in ("cost", "untariffed", "ratePerSecond", "rateUnit", "drainSeconds", "drainReason"):
+        data[name] = quoted.get(name)
 
 
 def _outlook(data: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -182,7 +191,10 @@ def _finding(one: Any) -> dict[str, str]:
 
 
 async def test(asked: Asked) -> Answer:
-    """Sends the campaign's content to a few people as single messages, each once per `testId`."""
+    """Sends the campaign's content to a few people as single messages of its category, each once per `testId`.
+
+    A 429 problem beyond what a tenant may try out on a day, over all replicas.
+    """
     wanted: CampaignTest = _read(CampaignTest, asked.body)
     plan = await asked.plan()
     if plan.blockers or plan.content is None:
@@ -204,20 +216,32 @@ async def test(asked: Asked) -> Answer:
                     address=one["address"],
                     content=content,
                     variables=one["variables"],
+                    category=plan.category,
                     provider_id=plan.provider_id,
                 )
             )
         shown.append(
             {
                 "requestId": request_id,
+                "customerId": one["customerId"],
+                "address": one["address"],
                 "status": "accepted" if one["excluded"] is None else "excluded",
                 "reason": one["excluded"],
                 "message": one["sample"],
             }
         )
     if messages:
-        await request_sends(asked.database, asked.user_id, SendWrite(messages=messages), test_of=plan.campaign_id)
+        async with asked.database.transaction() as connection:
+            await _take_tests(asked, connection, len(messages))
+            await request_sends(connection, asked.user_id, SendWrite(messages=messages), test_of=plan.campaign_id)
     return _data({"testId": str(test_id), "messages": shown}, 202)
+
+
+async def _take_tests(asked: Asked, connection: Connection, messages: int) -> None:
+    most = asked.owners.settings.test_messages_per_day
+    if not await take_tests(connection, asked.user_id, messages, most):
+        detail = f"at most {most} test messages a day are sent; a new day begins at midnight UTC"
+        raise Problem(429, "Too many tests", detail, headers={"Retry-After": str(seconds_of_day_left(now()))})
 
 
 async def recipients(asked: Asked) -> Answer:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from contracts.channels import CHANNELS
 from contracts.http.endpoints import BASE
 from contracts.http.sending import SendWrite
-from services.gateway.domain.requests import request_hash
+from services.gateway.domain.requests import message_request_id, request_hash
 from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.sending import request_sends
@@ -28,11 +28,16 @@ def own_routes(database: TenantDatabase, entrance: Entrance, owners: Owners) -> 
     async def send(body: SendWrite, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         caller = await entrance.enter(request, "send")
 
+        digest = request_hash("POST", f"{BASE}/send", body.model_dump_json().encode())
+        for number, message in enumerate(body.messages):
+            if idempotency_key is not None and message.request_id is None:
+                message.request_id = message_request_id(digest, idempotency_key, number)
+
         async def do() -> Answer:
-            shown = await request_sends(database, caller.user_id, body)
+            async with database.transaction() as connection:
+                shown = await request_sends(connection, caller.user_id, body)
             return Answer(202, "application/json", json.dumps({"data": shown}).encode())
 
-        digest = request_hash("POST", f"{BASE}/send", body.model_dump_json().encode())
         return response_of(await do_once(database, caller.user_id, idempotency_key, digest, do))
 
     for name in CHANNELS:
