@@ -144,5 +144,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/events", "analytics", "read", "The event log"),
 )
 
+
+def has_customer_id(path: str) -> bool:
+    """Whether the id in the path is a customer's, which the tenant chose; every other id is a UUID of ours."""
+    return path.startswith(("/customers/{", "/preferences/{"))
+
+
 QUESTIONS = frozenset(f"{BASE}{one.path}" for one in ENDPOINTS if one.method == "POST" and one.scope == "read")
 """Paths that only ask, with a body: nothing is changed there."""

@@ -195,14 +195,6 @@ async def test_the_place_in_a_filter_that_is_wrong_is_named(fleet, make, audienc
     assert (status, field in fields(problem)) == (422, True), problem
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"{", b"[]", b'"text"', b"\xff\xfe", b'{"templateName": "\\u0000", "content": "x"}']
-)
-async def test_a_body_that_is_no_object_is_refused(fleet, make, raw):
-    status, _ = await (await make())("POST", "/sms/templates", raw=raw)
-    assert status in (400, 422)
-
-
 NUL = "a\0b"
 
 

@@ -26,7 +26,7 @@ from services.audience.settings import AudienceSettings
 from services.audience.store.filters import Condition, FilterError, compile_filter
 from services.audience.store.imports import RowError
 from shared.database import TenantDatabase
-from shared.http import Problem
+from shared.http import Problem, not_json
 from shared.ids import new_id
 
 ROWS_MAX = 10_000
@@ -44,8 +44,8 @@ async def read_json(request: Request) -> Any:
             raise Problem(413, "The body is too large", f"at most {BODY_BYTES_MAX} bytes; use an import for more")
     try:
         return msgspec.json.decode(bytes(body))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, "The body is not JSON", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise not_json(str(error)) from None
 
 
 async def read_object(request: Request) -> dict[str, Any]:
@@ -152,14 +152,6 @@ def cannot_be_added(error: Exception) -> Problem:
 def error_rows(errors: Sequence[RowError]) -> list[dict[str, Any]]:
     """Errors as JSON."""
     return [{"row": row, "field": error.field, "message": error.reason} for row, error in errors]
-
-
-def campaign_id_of(text: str) -> UUID:
-    """The campaign's id; 404 for what cannot be one."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Problem(404, "There is no such campaign") from None
 
 
 def cursor_of(key: str | None) -> str | None:

@@ -18,7 +18,7 @@ from pydantic.json_schema import models_json_schema
 from contracts.http.described.operations import OPERATIONS, TAGS, Described
 from contracts.http.described.problems import PROBLEMS, Problem
 from contracts.http.described.queries import Query
-from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint
+from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint, has_customer_id
 from services.gateway.routes.messages import WRITES
 
 REFERENCE = "#/components/schemas/{model}"
@@ -39,7 +39,8 @@ SMS and push campaigns after which you know what happened to every recipient.
 
 Send `Authorization: Bearer <api key>`. Times are RFC 3339 in UTC, ids opaque strings. Lists answer `{"data": [...],
 "nextCursor": ...}`: pass `nextCursor` as `cursor` until it is null. Answers that are no success are
-`application/problem+json` and say what to change. Objects may get further fields."""
+`application/problem+json` and say what to change: 400 for a body that is no JSON, 422 for JSON with something wrong in
+it, of which `errors` names every field at once. Objects may get further fields."""
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -109,6 +110,7 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
     statuses = {*(ALWAYS if not described.is_public else ALWAYS_PUBLIC), *described.problems}
     statuses |= {404} if "{" in path else set()
     statuses |= {400, 413} if "requestBody" in operation else set()
+    statuses |= {415} if "requestBody" in operation and not is_file else set()
     statuses |= {409} if has_key else set()
     operation["responses"] = {
         **{status: _success(status, operation["summary"], described, answer) for status, answer in success.items()},
@@ -119,10 +121,9 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
 def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
     for part in path.split("/"):
         if part.startswith("{"):
-            is_customer = path.startswith(("/customers/{", "/preferences/{"))
             schema = (
                 {"type": "string", "minLength": 1, "maxLength": 200}
-                if is_customer
+                if has_customer_id(path)
                 else {"type": "string", "format": "uuid"}
             )
             yield {"name": part[1:-1], "in": "path", "required": True, "schema": schema}
