@@ -164,7 +164,6 @@ async def test_recipients_are_added_and_imported(client, tenant, channel, field)
     assert totals.recipients == 2
     assert (await client.post(path, json=[{field: phone(3)}])).status_code == 409
     assert (await client.post(f"{path}/import?format=csv", content=file)).status_code == 409
-    assert (await client.post(f"/{channel}/campaigns/none/recipients", json=[{field: phone(3)}])).status_code == 404
 
 
 async def test_preferences_are_shown_and_changed(client, tenant):

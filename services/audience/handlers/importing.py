@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +34,9 @@ ERRORS_SHOWN_MAX = 100
 ORIGINAL_LENGTH_MAX = 1_000
 """Characters of a refused row that the error file shows."""
 ANALYZE_FROM_ROWS = 5_000
+
+ALIVE_SECONDS = imports.SILENT_SECONDS_MAX / 6
+"""How often a running import shows that it goes on."""
 FORMATS = ("csv", "jsonl")
 
 Read = TypeVar("Read")
@@ -206,6 +210,7 @@ async def import_file(
     result, batch, bytes_read = Imported(), Batch[Any](), 0
     state = "failed"
     problem: str | None = "this is a fault of ours and is in our log"
+    alive = asyncio.create_task(_keep_alive(database, import_id))
     try:
         async for piece in pieces:
             bytes_read += len(piece)
@@ -224,12 +229,21 @@ async def import_file(
         problem = str(error)
         raise
     finally:
+        alive.cancel()
         async with database.transaction() as connection:
             await imports.mark_finished(connection, import_id, state, problem)
     if result.imported >= ANALYZE_FROM_ROWS:
         async with database.whole_fleet.transaction() as connection:
             await customers.analyze(connection)
     return result
+
+
+async def _keep_alive(database: Transactions, import_id: UUID) -> None:
+    """Shows that the import goes on, until it is cancelled, also while whoever sends it takes their time."""
+    while True:
+        await asyncio.sleep(ALIVE_SECONDS)
+        async with database.transaction() as connection:
+            await imports.mark_alive(connection, import_id)
 
 
 async def _save_batch(

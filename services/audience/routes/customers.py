@@ -71,7 +71,7 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
                 raise Problem(422, "Invalid input", errors=[{"field": "format", "message": message}])
             return query
 
-        return await exports.answer("customers", format, ask)
+        return await exports.answer(user_id, "customers", format, ask)
 
     @router.post("/customers")
     async def save_customers(request: Request, user_id: CurrentUser) -> JSONResponse:
@@ -112,7 +112,7 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
         async def ask(_: Connection) -> exporting.Query:
             return imports.errors_query(import_id)
 
-        return await exports.answer("import-errors", format, ask)
+        return await exports.answer(user_id, "import-errors", format, ask)
 
     @router.get("/customers/{customer_id}")
     async def get_customer(customer_id: str, user_id: CurrentUser) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def ledger_routes(channel: Channel, database: TenantDatabase, exports: Exports) 
         async def ask(_: Connection) -> Query:
             return recipients_query(channel, user_id, campaign_id)
 
-        return await exports.answer(f"recipients-{campaign_id}", format, ask)
+        return await exports.answer(user_id, f"recipients-{campaign_id}", format, ask)
 
     @router.get("/campaigns/{campaign_id}/recipients/{recipient_id}/explain")
     async def explain_recipient(campaign_id: UUID, recipient_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
