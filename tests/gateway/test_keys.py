@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
-from tests.gateway.browsing import Browser, browser, operator, person_of, signed_in
+from tests.gateway.browsing import PASSWORD, Browser, browser, operator, person_of, signed_in
 from tests.waiting import until
 
 TEMPLATE = {"templateName": "Sale", "content": "Hi, 20% off. Reply STOP to unsubscribe"}
@@ -160,6 +162,25 @@ async def test_every_change_is_written_down_with_its_outcome(fleet, boss):
     assert found["data"][0]["status"] == 422
     _, further = await boss("GET", f"/audit?resourceId={template_id}&limit=1&cursor={found['nextCursor']}")
     assert ([one["status"] for one in further["data"]], further["nextCursor"]) == ([201], None)
+
+
+async def test_who_cannot_sign_in_is_written_down_where_there_is_an_account(fleet, boss):
+    person = await person_of(boss, "viewer")
+    nobody = f"{uuid4().hex}@example.com"
+    async with browser(fleet) as someone:
+        for number in range(7):
+            await someone.sign_in(person["email"], f"guess number {number} of many")
+        await someone.sign_in(nobody, "a guess")
+        assert (await someone.sign_in(person["email"], PASSWORD))[0] == 429
+    _, log = await boss("GET", f"/audit?actorId={person['id']}")
+    assert [(one["action"], one["status"]) for one in log["data"]] == [
+        ("sign in, refused and locked", 401),
+        *[("sign in, refused", 401)] * 4,
+    ]
+    assert {(one["actor"]["kind"], one["actor"]["name"]) for one in log["data"]} == {("unknown", person["email"])}
+    text = json.dumps((await boss("GET", "/audit"))[1])
+    assert "guess" not in text
+    assert nobody not in text
 
 
 async def test_looking_and_strangers_leave_no_entry(fleet, boss):

@@ -33,9 +33,10 @@ def oidc_routes(entrance: Entrance, oidc: Oidc, seal: Seal) -> APIRouter:
     settings = entrance.settings
 
     @router.get(f"{BASE}/oidc/begin")
-    async def begin(next: str = HOME) -> RedirectResponse:
+    async def begin(request: Request, next: str = HOME) -> RedirectResponse:
         if not oidc.is_set_up:
             raise Problem(404, "No such page", "no identity provider is set up (GATEWAY_OIDC_ISSUER)")
+        await entrance.limit(request, f"oidc {entrance.source_of(request)}", settings.sign_ins_per_minute)
         begun, url = await oidc.begin(local_path(next))
         response = RedirectResponse(url, 303)
         sealed = seal.close(asdict(begun)).decode()
