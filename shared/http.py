@@ -11,9 +11,10 @@ from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from contracts.http.model import is_storable
 from shared.database import ask_for
 from shared.errors import is_transient
 from shared.logs import logger
@@ -22,6 +23,7 @@ from shared.probes import AsgiApp, Receive, Scope, Send
 RETRY_AFTER_SECONDS = 2
 
 Row = TypeVar("Row")
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class Problem(Exception):
@@ -84,6 +86,14 @@ def field_errors(error: RequestValidationError | ValidationError) -> list[dict[s
         path = [str(part) for part in entry["loc"] if part not in ("body", "query", "path")]
         found.append({"field": ".".join(path), "message": str(entry["msg"]).removeprefix("Value error, ")})
     return found
+
+
+def read_shape(shape: type[Shape], body: bytes) -> Shape:
+    """The body as what it is to be; a 400 problem for what is no JSON, 422 for what is wrong in it."""
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None
 
 
 def answer_problems(app: FastAPI) -> None:
@@ -194,6 +204,8 @@ def read_keyset(cursor: str, *readers: Callable[[str], Any]) -> tuple[Any, ...]:
     """The sort keys in a cursor, each as its reader makes it; a 422 problem for anything that is not one of ours."""
     try:
         keys = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not all(is_storable(key) for key in keys):
+            raise ValueError
         return tuple(read(key) for read, key in zip(readers, keys, strict=True))
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise Problem(422, "Invalid input", errors=[{"field": "cursor", "message": "is not one of ours"}]) from None

@@ -41,10 +41,15 @@ class Model(BaseModel):
         return self.model_dump(exclude_unset=True)
 
 
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL and UTF-8 can hold it."""
+    return _UNSTORABLE.search(text) is None
+
+
 def _why_unstorable(value: Any, levels: int) -> str | None:
     """Why PostgreSQL, JSON or UTF-8 cannot hold it, so deep as it is looked at; None for what they can."""
     if isinstance(value, str):
-        return "must not hold the character NUL, nor half of a character" if _UNSTORABLE.search(value) else None
+        return None if is_storable(value) else "must not hold the character NUL, nor half of a character"
     if isinstance(value, float):
         return None if math.isfinite(value) else "must be a finite number"
     if not isinstance(value, list | dict):

@@ -2720,29 +2720,41 @@ export interface components {
         };
         /** @description A text that is sent as it is, with placeholders for `variables`. */
         SendContent: {
+            /** @default null */
             actionUrl?: string | null;
             body: string;
+            /** @default null */
             data?: {
                 [key: string]: string;
             } | null;
+            /** @default null */
             imageUrl?: string | null;
+            /** @default null */
             title?: string | null;
             /** @default false */
             trackLinks?: boolean;
         };
         /** @description One message to one person. A repeated `requestId` is the same request and is sent once. */
         SendMessage: {
+            /** @default null */
             address?: string | null;
             /** @default transactional */
             category?: string;
             /** @enum {string} */
             channel: "sms" | "push";
+            /** @default null */
             content?: components["schemas"]["SendContent"] | null;
+            /** @default null */
             customerId?: string | null;
+            /** @default null */
             expiresAt?: string | null;
+            /** @default null */
             providerId?: string | null;
+            /** @default null */
             requestId?: string | null;
+            /** @default null */
             templateId?: string | null;
+            /** @default null */
             variables?: {
                 [key: string]: string;
             } | null;

@@ -46,6 +46,9 @@ TITLE = "Omni-Sales Notifications"
 VERSION = "1"
 OWNER_CONNECTIONS_MAX = 200
 
+STRANGERS_BYTES_MAX = 64 * 1024
+"""Of a body that is taken up before it is known who sends it: a password, a person, a key, a setting."""
+
 
 @asynccontextmanager
 async def build(settings: GatewaySettings) -> AsyncIterator[Service]:
@@ -84,12 +87,15 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     app.include_router(outside_routes(entrance, owners))
     codes = link_codes(entrance.settings.secrets_key.get_secret_value())
     app.include_router(preference_page_routes(owners, entrance, codes))
-    app.include_router(session_routes(database, entrance))
-    app.include_router(people_routes(seen, entrance))
-    app.include_router(key_routes(seen, entrance))
-    app.include_router(tenant_routes(entrance))
-    app.include_router(audit_routes(seen, entrance))
-    app.include_router(approval_routes(seen, entrance, approvals))
+    for router in (
+        session_routes(database, entrance),
+        people_routes(seen, entrance),
+        key_routes(seen, entrance),
+        tenant_routes(entrance),
+        audit_routes(seen, entrance),
+        approval_routes(seen, entrance, approvals),
+    ):
+        app.include_router(router, max_body_size=STRANGERS_BYTES_MAX)
     app.include_router(own_routes(seen, entrance, owners))
     app.include_router(forwarding_routes(seen, entrance, owners, approvals))
     document = describe(app)

@@ -224,7 +224,7 @@ async def test_a_form_that_is_too_long_is_refused(fleet, boss):
         async with someone.http.post(url, data=form) as answer:
             assert answer.status == 413
         async with someone.http.post(url, data={"csrfToken": form["csrfToken"]}) as answer:
-            assert answer.status == 422
+            assert answer.status == 415
         async with someone.http.post(url, data={"csrfToken": "no"}) as answer:
             assert answer.status == 403
 

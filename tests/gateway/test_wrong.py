@@ -4,6 +4,7 @@ and all that is wrong at once."""
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode as b64encode
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 
 from contracts.http.described.examples import PROVIDERS
 from contracts.http.model import LEVELS_MAX
+from services.gateway.app import STRANGERS_BYTES_MAX
 from tests.gateway.test_api import fields
 from tests.gateway.test_other_tenants import BASE, DOCUMENT, resolved
 
@@ -150,3 +152,52 @@ async def test_all_that_is_wrong_with_an_account_is_told_at_once(fleet, make):
     status, problem = await client("PATCH", f"/sms/providers/{made['id']}", change)
     assert (status, fields(problem)) == (422, {"accountSid", "phoneNumber", "isActive", "config.ratePerSecond"})
     assert json.dumps(problem).count("ratePerSecond") == 1
+
+
+def cursor(text: bytes) -> str:
+    return b64encode(text).decode()
+
+
+FORGED = [
+    "nonsense",
+    "%FF",
+    *map(
+        cursor,
+        (
+            b"a\0b",
+            b'["a\\u0000b"]',
+            b'["\\ud800"]',
+            b'["\\u0000", "00000000-0000-0000-0000-000000000000"]',
+            b'["\\ud800", "00000000-0000-0000-0000-000000000000"]',
+            b'["9999-99-99", null]',
+            b"[[], {}]",
+            b"[" * 5_000,
+            b"\xff",
+        ),
+    ),
+]
+LISTED = [path for method, path, one in OPERATIONS if "cursor" in {p["name"] for p in one["parameters"]}]
+
+
+@pytest.mark.parametrize("path", [*LISTED, "/sms/templates?sort=templateName", "/sms/campaigns?sort=-campaignName"])
+async def test_a_cursor_that_is_not_ours_is_refused(fleet, make, path):
+    client = await make()
+    for forged in FORGED:
+        query = f"{'&' if '?' in path else '?'}cursor={forged}"
+        status, problem = await client("GET", with_ids(path, str(uuid4())) + query)
+        assert (status, fields(problem)) == (422, {"cursor"}) or (status == 404 and "{id}" in path), (forged, problem)
+
+
+@pytest.mark.parametrize("key", ["", " ", "é", "a b", "x" * 201])
+async def test_an_idempotency_key_is_short_and_plain(fleet, make, key):
+    client = await make()
+    status, problem = await client("POST", "/sms/campaigns", {}, Idempotency_Key=key)
+    assert (status, fields(problem)) == (422, {"Idempotency-Key"})
+
+
+async def test_before_it_is_known_who_asks_little_is_taken_up(fleet, make):
+    client = await make()
+    body = {"email": "ada@example.com", "password": "x" * STRANGERS_BYTES_MAX}
+    assert (await client("POST", "/session", body))[0] == 413
+    client.key = ""
+    assert (await client("POST", "/send", raw=b" " * (STRANGERS_BYTES_MAX * 2)))[0] == 401

@@ -13,6 +13,7 @@ from contracts.http.described.queries import Query
 from contracts.http.described.words import Shown
 from contracts.http.model import Model
 from contracts.http.providers import PROVIDER_CHANGES, PROVIDER_WRITES
+from contracts.http.sending import SendWrite
 
 CSV, JSON_LINES = "text/csv", "application/x-ndjson"
 
@@ -242,7 +243,9 @@ OPERATIONS: Mapping[str, Described] = {
     ),
     "GET /costs": Described("getCosts", reports.Costs),
     "GET /events": Described("getNotificationEvents", resources.NotificationEvent, listed=True, query=queries.Events),
-    "POST /send": Described("sendMessages", reports.SendAccepted, many=True, example=examples.SEND, scope="send"),
+    "POST /send": Described(
+        "sendMessages", reports.SendAccepted, many=True, body=SendWrite, example=examples.SEND, scope="send"
+    ),
     "GET /users": Described("getUsers", access.User, listed=True, query=queries.Page, scope="admin"),
     "POST /users": Described("createUser", access.NewUser, example=access.USER, scope="admin"),
     "GET /users/{id}": Described("getUser", access.User, scope="admin"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -152,18 +151,3 @@ def cannot_be_added(error: Exception) -> Problem:
 def error_rows(errors: Sequence[RowError]) -> list[dict[str, Any]]:
     """Errors as JSON."""
     return [{"row": row, "field": error.field, "message": error.reason} for row, error in errors]
-
-
-def cursor_of(key: str | None) -> str | None:
-    """An opaque cursor for the key of the last row."""
-    return None if key is None else base64.urlsafe_b64encode(key.encode()).rstrip(b"=").decode()
-
-
-def key_of(cursor: str | None) -> str:
-    """The key in a cursor; 422 for one that we did not give."""
-    if not cursor:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except ValueError:
-        raise Problem(422, "Invalid input", errors=[{"field": "cursor", "message": "is not one of ours"}]) from None

@@ -16,8 +16,6 @@ from services.audience.routes.bodies import (
     LIST_MAX,
     answer_import,
     answer_list,
-    cursor_of,
-    key_of,
     read_filter,
     read_object,
     read_rows,
@@ -47,20 +45,21 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
         cursor: str | None = None,
         search: Annotated[str | None, Query(min_length=1, max_length=SEARCH_MAX)] = None,
     ) -> dict[str, Any]:
+        after = "" if cursor is None else read_keyset(cursor, str)[0]
         if search is not None:
             # Behind the wall no index on an expression can be used (decision 7); the rows are read through it.
             async with database.whole_fleet.transaction() as found:
                 ids = await find_searched(found, user_id, search.strip(), limit)
         async with database.begin() as connection:
             rows = (
-                await customers.find_customers(connection, user_id, key_of(cursor), limit + 1)
+                await customers.find_customers(connection, user_id, after, limit + 1)
                 if search is None
                 else await customers.find_these(connection, user_id, ids)
             )
             shown = rows[:limit]
             devices = await customers.find_devices(connection, user_id, [row.customer_id for row in shown])
-        more = shown[-1].customer_id if len(rows) > limit else None
-        return page(_as_json(shown, devices), cursor_of(more))
+        more = keyset_cursor(shown[-1].customer_id) if len(rows) > limit else None
+        return page(_as_json(shown, devices), more)
 
     @router.get("/customers/export")
     async def export_customers(user_id: CurrentUser, format: str = "csv") -> StreamingResponse:

@@ -10,12 +10,10 @@ from urllib.parse import parse_qs, quote, urlencode
 from uuid import uuid4
 
 import msgspec
-from pydantic import ValidationError
 
 from contracts.channels import CHANNELS, Channel
 from contracts.http.campaigns import CampaignForecast, CampaignTest
 from contracts.http.endpoints import BASE
-from contracts.http.model import Model
 from contracts.http.plans import Addressee, CampaignPlan, Trial
 from contracts.http.sending import SendContent, SendMessage, SendWrite
 from services.gateway.domain.limits import seconds_of_day_left
@@ -25,7 +23,7 @@ from services.gateway.store.answers import Answer
 from services.gateway.store.testing import take_tests
 from shared.codec import now
 from shared.database import Connection, Transactions
-from shared.http import Problem, invalid
+from shared.http import Problem, read_shape
 
 UNLAUNCHED = ("draft", "scheduled")
 EVENTS_MAX = 100
@@ -107,19 +105,12 @@ def _data(data: Any, status: int = 200) -> Answer:
     return Answer(status, "application/json", json.dumps({"data": data}, ensure_ascii=False).encode())
 
 
-def _read(kind: type[Model], body: bytes) -> Any:
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error) from None
-
-
 # --- before the launch -----------------------------------------------------------------------------------------------
 
 
 async def forecast(asked: Asked) -> Answer:
     """The audience's forecast, with what it costs and how long it takes by the dispatcher's word."""
-    wanted = _read(CampaignForecast, asked.body or b"{}")
+    wanted = read_shape(CampaignForecast, asked.body or b"{}")
     plan = await asked.plan()
     if plan.status not in UNLAUNCHED:
         detail = f"a campaign that is {plan.status} has its accounting instead of a forecast"
@@ -195,7 +186,7 @@ async def test(asked: Asked) -> Answer:
 
     A 429 problem beyond what a tenant may try out on a day, over all replicas.
     """
-    wanted: CampaignTest = _read(CampaignTest, asked.body)
+    wanted = read_shape(CampaignTest, asked.body)
     plan = await asked.plan()
     if plan.blockers or plan.content is None:
         raise Problem(422, "Not ready", errors=[_finding(one) for one in plan.blockers])

@@ -15,9 +15,10 @@ from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.sending import request_sends
 from services.gateway.routes.entrance import Entrance
-from services.gateway.routes.messages import IdempotencyKey, response_of
+from services.gateway.routes.messages import IdempotencyKey, read_json_body, response_of
 from services.gateway.store.answers import Answer
 from shared.database import TenantDatabase
+from shared.http import read_shape
 
 
 def own_routes(database: TenantDatabase, entrance: Entrance, owners: Owners) -> APIRouter:
@@ -25,8 +26,9 @@ def own_routes(database: TenantDatabase, entrance: Entrance, owners: Owners) -> 
     router = APIRouter()
 
     @router.post(f"{BASE}/send", status_code=202, tags=["send"], summary="Send to single people")
-    async def send(body: SendWrite, request: Request, idempotency_key: IdempotencyKey = None) -> Response:
+    async def send(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
         caller = await entrance.enter(request, "send")
+        body = read_shape(SendWrite, await read_json_body(request, entrance.settings.body_bytes_max))
 
         digest = request_hash("POST", f"{BASE}/send", body.model_dump_json().encode())
         for number, message in enumerate(body.messages):

@@ -21,6 +21,9 @@ from shared.http import Problem
 TYPED_FROM = 1_000
 """Whoever sends to this many people or more types their number first."""
 
+TOO_MANY = 429
+"""Tests of today."""
+
 NOT_READY = (409, 422)
 
 
@@ -121,7 +124,7 @@ def review_pages(channel: Channel) -> APIRouter:
         try:
             found = (await desk.do("POST", f"{at(campaign_id)}/test", {"recipients": people})).data["messages"]
         except Problem as problem:
-            if problem.status not in NOT_READY:
+            if problem.status not in (*NOT_READY, TOO_MANY):
                 raise
             errors = {"people": "; ".join(error["message"] for error in problem.errors) or str(problem.detail)}
             return await page(desk, campaign_id, errors)
