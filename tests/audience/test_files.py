@@ -16,7 +16,6 @@ import pytest
 from contracts.channels import SMS
 from services.audience.handlers import importing
 from services.audience.routes import make_routes
-from services.audience.settings import AudienceSettings
 from services.audience.store.imports import delete_errors, mark_cut_off
 from services.audience.store.imports import is_coming_in as is_coming_in_now
 from shared import exports
@@ -24,7 +23,7 @@ from shared.database import Connection
 from shared.exports import safe_cell
 from shared.http import Problem
 from tests.asking import Client
-from tests.audience.conftest import Tenant, person, phone
+from tests.audience.conftest import Tenant, person, phone, settings_of
 from tests.waiting import until
 
 
@@ -34,14 +33,7 @@ def client(tenant) -> Client:
 
 
 def client_of(tenant: Tenant) -> Client:
-    settings = AudienceSettings(
-        HTTP_PORT=0,
-        DATABASE_URL="none",
-        KAFKA_BOOTSTRAP_SERVERS="none",
-        SECRETS_KEY="none",
-        INTERNAL_TOKEN="token",
-        LINK_BASE_URL="http://127.0.0.1",
-    )
+    settings = settings_of()
     app = make_routes(tenant.database, settings, asyncio.Event())
     return Client(app, "/api/notification", {"X-User-Id": tenant.user_id})
 

@@ -11,24 +11,16 @@ import pytest
 
 from services.audience.handlers import importing
 from services.audience.routes import make_routes
-from services.audience.settings import AudienceSettings
 from shared.http import only_with_token
 from tests.asking import Client
-from tests.audience.conftest import person, phone
+from tests.audience.conftest import person, phone, settings_of
 
 BASE = "/api/notification"
 
 
 @pytest.fixture
-def client(tenant, database_of) -> Client:
-    settings = AudienceSettings(
-        HTTP_PORT=0,
-        DATABASE_URL=database_of("audience"),
-        KAFKA_BOOTSTRAP_SERVERS="none",
-        SECRETS_KEY="none",
-        INTERNAL_TOKEN="token",
-        LINK_BASE_URL="https://n.example",
-    )
+def client(tenant) -> Client:
+    settings = settings_of()
     app = only_with_token(make_routes(tenant.database, settings, asyncio.Event()), "token")
     return Client(app, BASE, {"Authorization": "Bearer token", "X-User-Id": tenant.user_id})
 

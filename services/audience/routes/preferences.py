@@ -12,18 +12,10 @@ from contracts.channels import PUSH, SMS
 from services.audience.domain.customers import InvalidRow, read_customer
 from services.audience.handlers.consent import set_preferences
 from services.audience.routes.bodies import LIST_MAX, read_object
-from services.audience.store.preferences import FLAGS, LISTS, find_customer_of, find_owners, find_preferences
+from services.audience.store.preferences import FIELDS, FLAGS, LISTS, find_customer_of, find_owners, find_preferences
 from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem, keyset_cursor, page, read_keyset
 
-FIELDS = {
-    "smsOptedIn": "sms_opted_in",
-    "pushOptedIn": "push_opted_in",
-    "marketingOptedIn": "marketing_opted_in",
-    "transactionalOptedIn": "transactional_opted_in",
-    "smsCategories": "sms_categories",
-    "pushCategories": "push_categories",
-}
 _ADDRESSES = ("phoneNumber", "deviceToken", "deviceType")
 Address = Annotated[str | None, Query(max_length=4_096)]
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
