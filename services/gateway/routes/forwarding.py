@@ -11,7 +11,8 @@ from fastapi.responses import StreamingResponse
 from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint, has_customer_id
 from services.gateway.domain.requests import request_hash
 from services.gateway.handlers.approvals import Approvals, Launch
-from services.gateway.handlers.composing import Asked, compose, require_campaign
+from services.gateway.handlers.asking import Asked
+from services.gateway.handlers.composing import compose, require_campaign
 from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
 from services.gateway.routes.approvals import answer_of
