@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiohttp import FormData
 
 from contracts.http.described.examples import PROVIDERS
 from contracts.http.model import LEVELS_MAX
@@ -45,7 +46,9 @@ def with_ids(path: str, value: str) -> str:
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
-@pytest.mark.parametrize("raw", [b"", b"{", b'{"a": 1}}', b'{"a": "\xff"}', b"[" * 100_000], ids=repr)
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b'{"a": 1}}', b'{"a": "\xff"}', b"[" * 50_000], ids=lambda raw: repr(raw[:9])
+)
 async def test_what_is_no_json_is_400_everywhere(fleet, make, method, path, raw):
     status, problem = await (await make())(method, with_ids(path, str(uuid4())), raw=raw)
     if status == 404 or (not raw and path in OPTIONAL):
@@ -185,7 +188,7 @@ async def test_a_cursor_that_is_not_ours_is_refused(fleet, make, path):
     for forged in FORGED:
         query = f"{'&' if '?' in path else '?'}cursor={forged}"
         status, problem = await client("GET", with_ids(path, str(uuid4())) + query)
-        assert (status, fields(problem)) == (422, {"cursor"}) or (status == 404 and "{id}" in path), (forged, problem)
+        assert (status == 404 and "{id}" in path) or (status, fields(problem)) == (422, {"cursor"}), (forged, problem)
 
 
 @pytest.mark.parametrize("key", ["", " ", "é", "a b", "x" * 201])
@@ -199,5 +202,9 @@ async def test_before_it_is_known_who_asks_little_is_taken_up(fleet, make):
     client = await make()
     body = {"email": "ada@example.com", "password": "x" * STRANGERS_BYTES_MAX}
     assert (await client("POST", "/session", body))[0] == 413
+    with_file = FormData({"email": "ada@example.com"})
+    with_file.add_field("password", b"x" * STRANGERS_BYTES_MAX, filename="x")
+    async with client.http.post(f"{client.url}/notification/sign-in", data=with_file) as answer:
+        assert answer.status == 415
     client.key = ""
     assert (await client("POST", "/send", raw=b" " * (STRANGERS_BYTES_MAX * 2)))[0] == 401
