@@ -336,6 +336,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Requests that could not be processed, newest first
+         * @description Of the newest thousands, those whose key is your user id. Others belong to the operators.
+         */
+        get: operations["getDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/dead-letters/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them, and what to do about it */
+        get: operations["getDeadLetter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/dead-letters/{id}/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put it back where it came from
+         * @description It is taken up again as it came. If its cause was not mended, it becomes a dead letter again.
+         */
+        post: operations["redriveDeadLetter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/events": {
         parameters: {
             query?: never;
@@ -1791,6 +1848,40 @@ export interface components {
         CustomersWrite: {
             customers: components["schemas"]["CustomerWrite"][];
         };
+        /** @description A request of yours on Kafka that could not be processed. `place` is where it stood in the topic. */
+        DeadLetter: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T09:00:00Z
+             */
+            at: string;
+            id: string;
+            place: string;
+            reason: string;
+            /** @description Who could not process it. */
+            service: string;
+            topic: string;
+        };
+        /** @description The same, with what to do about it, and what it holds: no addresses, no texts. */
+        DeadLetterRead: {
+            advice: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T09:00:00Z
+             */
+            at: string;
+            bytes: number;
+            /** @description Null for what is no JSON object, or too long. */
+            contents: {
+                [key: string]: string;
+            } | null;
+            id: string;
+            place: string;
+            reason: string;
+            /** @description Who could not process it. */
+            service: string;
+            topic: string;
+        };
         /** @description One installation of an app. */
         Device: {
             deviceToken: string;
@@ -2752,6 +2843,8 @@ export interface components {
         Settings: {
             /** @description Campaigns to more recipients need a second person. */
             approvalAbove: number | null;
+            /** @description As customers read it on their own page. */
+            businessName: string | null;
             /** @description Of each key and each session. */
             requestsPerMinute: number;
         };
@@ -3805,6 +3898,108 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                topic?: string;
+                service?: string;
+                /** @description Part of the reason. */
+                reason?: string;
+                /** @description From this time on. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Requests that could not be processed, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DeadLetter"][];
+                        /** @description Null on the last page. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One of them, and what to do about it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DeadLetterRead"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    redriveDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Put it back where it came from */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DeadLetter"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -7218,6 +7413,8 @@ export type CustomerDevice = components["schemas"]["CustomerDevice"];
 export type CustomerExplanation = components["schemas"]["CustomerExplanation"];
 export type CustomerWrite = components["schemas"]["CustomerWrite"];
 export type CustomersWrite = components["schemas"]["CustomersWrite"];
+export type DeadLetter = components["schemas"]["DeadLetter"];
+export type DeadLetterRead = components["schemas"]["DeadLetterRead"];
 export type Device = components["schemas"]["Device"];
 export type DeviceType = components["schemas"]["DeviceType"];
 export type DeviceWrite = components["schemas"]["DeviceWrite"];

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from starlette.routing import Route
 
 from services.gateway.handlers.approvals import Approvals
+from services.gateway.handlers.dead_letters import DeadLetterOffice
 from services.gateway.handlers.keys import Keys
 from services.gateway.handlers.limits import Limits
 from services.gateway.handlers.oidc import Oidc
@@ -21,6 +22,7 @@ from services.gateway.handlers.tenants import Tenants
 from services.gateway.jobs import forget, mark_used_keys, perform_approved
 from services.gateway.routes.approvals import approval_routes
 from services.gateway.routes.audit import audit_routes
+from services.gateway.routes.dead_letters import dead_letter_routes
 from services.gateway.routes.describing import describe, docs_page
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.forwarding import forwarding_routes
@@ -90,6 +92,7 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     app.include_router(tenant_routes(entrance))
     app.include_router(audit_routes(seen, entrance))
     app.include_router(approval_routes(seen, entrance, approvals))
+    app.include_router(dead_letter_routes(entrance, DeadLetterOffice(entrance.settings.kafka_bootstrap_servers)))
     app.include_router(own_routes(seen, entrance, owners))
     app.include_router(forwarding_routes(seen, entrance, owners, approvals))
     document = describe(app)

@@ -61,6 +61,7 @@ TAGS = {
     "settings": "What holds for the whole tenant.",
     "approvals": "What waits for a second person.",
     "audit": "Who changed what.",
+    "dead-letters": "Requests on Kafka that could not be processed.",
     "session": "Signing in and out.",
     "invitations": "How colleagues get their first password.",
 }
@@ -258,6 +259,21 @@ OPERATIONS: Mapping[str, Described] = {
     "GET /settings": Described("getSettings", access.Settings, scope="read"),
     "PATCH /settings": Described("updateSettings", access.Settings, example={"approvalAbove": 10_000}, scope="admin"),
     "GET /audit": Described("getAuditLog", access.AuditEntry, listed=True, query=queries.Audit, scope="admin"),
+    "GET /dead-letters": Described(
+        "getDeadLetters",
+        access.DeadLetter,
+        listed=True,
+        query=queries.DeadLetters,
+        scope="admin",
+        text="Of the newest thousands, those whose key is your user id. Others belong to the operators.",
+    ),
+    "GET /dead-letters/{id}": Described("getDeadLetter", access.DeadLetterRead, scope="admin"),
+    "POST /dead-letters/{id}/redrive": Described(
+        "redriveDeadLetter",
+        access.DeadLetter,
+        scope="admin",
+        text="It is taken up again as it came. If its cause was not mended, it becomes a dead letter again.",
+    ),
     "POST /session": Described(
         "signIn",
         access.Session,

@@ -119,10 +119,10 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
 def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
     for part in path.split("/"):
         if part.startswith("{"):
-            is_customer = path.startswith(("/customers/{", "/preferences/{"))
+            is_text = path.startswith(("/customers/{", "/preferences/{", "/dead-letters/{"))
             schema = (
                 {"type": "string", "minLength": 1, "maxLength": 200}
-                if is_customer
+                if is_text
                 else {"type": "string", "format": "uuid"}
             )
             yield {"name": part[1:-1], "in": "path", "required": True, "schema": schema}

@@ -15,6 +15,7 @@ from services.gateway.routes.pages import (
     campaigns,
     customers,
     dashboard,
+    dead_letters,
     drafts,
     recipients,
     review,
@@ -43,7 +44,15 @@ _HEADERS = [
 ]
 
 
-_ROUTERS = (sign_in.router, dashboard.router, accounts.router, customers.router, approvals.router, team.router)
+_ROUTERS = (
+    sign_in.router,
+    dashboard.router,
+    accounts.router,
+    customers.router,
+    approvals.router,
+    team.router,
+    dead_letters.router,
+)
 _OF_A_CHANNEL = (
     templates.template_pages,
     drafts.draft_pages,

@@ -124,6 +124,7 @@ NAVIGATION: tuple[tuple[str, str, str], ...] = (
     ("/notification/api-keys", "API keys", "admin"),
     ("/notification/settings", "Settings", "admin"),
     ("/notification/audit", "Audit log", "admin"),
+    ("/notification/dead-letters", "Dead letters", "admin"),
 )
 """Address, name, and the scope that one needs."""
 
@@ -159,6 +160,18 @@ SCOPE_WORDS: Mapping[str, str] = MappingProxyType(
         "admin": "Provider accounts, people and keys",
     }
 )
+
+TOPIC_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "send-requests": "Request to send a message",
+        "inbound-messages": "What a customer wrote back",
+        "preference-changes": "Change of what a customer agreed to",
+        "address-verdicts": "News that an address is dead or opted out",
+        "tracked-links": "Where a link leads",
+        "message-references": "A provider’s number of a message",
+    }
+)
+"""What a tenant's records on Kafka are about, by topic."""
 
 SAMPLES: Mapping[str, str] = MappingProxyType(
     {
