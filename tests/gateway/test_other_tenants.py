@@ -15,12 +15,11 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer
 
 from contracts.http.described import examples
 from contracts.http.endpoints import BASE
-from contracts.topics import SEND_REQUESTS
 from deploy import openapi
+from tests.dead_letters import put_aside
 from tests.gateway.conftest import WAIT_SECONDS, Client
 from tests.waiting import until
 
@@ -162,7 +161,8 @@ PROVIDERS = {
 
 async def own_everything(client: Client, kafka: str) -> Ids:
     """Makes one of everything."""
-    ids = {"/customers": "C-1001", "/preferences": "C-1001", "/dead-letters": await dead_letter(client, kafka)}
+    ids = {"/customers": "C-1001", "/preferences": "C-1001"}
+    ids["/dead-letters"] = await put_aside(kafka, client.user_id, f"{{ {client.user_id}".encode())
     await made(client, "POST", "/customers", examples.CUSTOMERS)
     await made(client, "POST", "/customers/C-1001/devices", examples.DEVICE)
     status, answer = await client(
@@ -200,25 +200,13 @@ async def waiting_approval(client: Client, ids: Ids) -> str:
     return str(answer["data"]["approval"]["id"])
 
 
-async def dead_letter(client: Client, kafka: str) -> str:
-    """The id of a request that nobody understands."""
-    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
-        await producer.send_and_wait(SEND_REQUESTS.name, b"{", key=client.user_id.encode())
-    return await first_in(client, "/dead-letters", "id")
-
-
 async def launched_recipient(client: Client, path: str) -> str:
     """The id of the first recipient in the ledger."""
-    return await first_in(client, path, "userId")
-
-
-async def first_in(client: Client, path: str, field: str) -> str:
-    """The id of the first in a list that has the field, once there is one."""
     found: list[str] = []
 
     async def is_there() -> bool:
         _, answer = await client("GET", path)
-        found[:] = [one["id"] for one in answer["data"] if one.get(field)]
+        found[:] = [one["id"] for one in answer["data"] if one.get("userId")]
         return bool(found)
 
     await until(is_there, WAIT_SECONDS)
