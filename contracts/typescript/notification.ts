@@ -319,6 +319,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/customers/{id}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A customer's phone number in full; the look is written down
+         * @description Answers to people show phone numbers and device tokens in part; answers to keys show them in full. Who looks, and at whose, is in the audit log.
+         */
+        post: operations["revealCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/dashboard": {
         parameters: {
             query?: never;
@@ -670,6 +690,26 @@ export interface paths {
         get: operations["explainPushRecipient"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/push/campaigns/{id}/recipients/{recipientId}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A recipient's address in full; the look is written down
+         * @description Answers to people show phone numbers and device tokens in part; answers to keys show them in full. Who looks, and at whose, is in the audit log.
+         */
+        post: operations["revealPushRecipient"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1183,6 +1223,26 @@ export interface paths {
         get: operations["explainSMSRecipient"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/sms/campaigns/{id}/recipients/{recipientId}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A recipient's address in full; the look is written down
+         * @description Answers to people show phone numbers and device tokens in part; answers to keys show them in full. Who looks, and at whose, is in the audit log.
+         */
+        post: operations["revealSMSRecipient"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2527,6 +2587,16 @@ export interface components {
             recipient: {
                 [key: string]: unknown;
             };
+        };
+        /** @description A device in full. */
+        RevealedDeviceToken: {
+            customerId: string | null;
+            deviceToken: string | null;
+        };
+        /** @description A phone number in full. */
+        RevealedPhoneNumber: {
+            customerId: string | null;
+            phoneNumber: string | null;
         };
         /** @description What is wrong with one row of a file. */
         RowError: {
@@ -3873,6 +3943,36 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    revealCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A customer's phone number in full; the look is written down */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RevealedPhoneNumber"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     getNotificationDashboardData: {
         parameters: {
             query?: {
@@ -4802,6 +4902,37 @@ export interface operations {
                 content: {
                     "application/json": {
                         data: components["schemas"]["Explanation"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    revealPushRecipient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                recipientId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A recipient's address in full; the look is written down */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RevealedDeviceToken"];
                     };
                 };
             };
@@ -6445,6 +6576,37 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    revealSMSRecipient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                recipientId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A recipient's address in full; the look is written down */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RevealedPhoneNumber"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     resumeSMSCampaign: {
         parameters: {
             query?: never;
@@ -7455,6 +7617,8 @@ export type PushTemplate = components["schemas"]["PushTemplate"];
 export type PushTemplateChange = components["schemas"]["PushTemplateChange"];
 export type PushTemplateWrite = components["schemas"]["PushTemplateWrite"];
 export type RecipientStory = components["schemas"]["RecipientStory"];
+export type RevealedDeviceToken = components["schemas"]["RevealedDeviceToken"];
+export type RevealedPhoneNumber = components["schemas"]["RevealedPhoneNumber"];
 export type RowError = components["schemas"]["RowError"];
 export type Rule = components["schemas"]["Rule"];
 export type SMSCampaign = components["schemas"]["SMSCampaign"];

@@ -34,6 +34,7 @@ from services.gateway.routes.own import own_routes
 from services.gateway.routes.pages import PATH, PageApp
 from services.gateway.routes.people import people_routes
 from services.gateway.routes.preference_page import preference_page_routes
+from services.gateway.routes.reveals import reveal_routes
 from services.gateway.routes.sessions import session_routes
 from services.gateway.routes.tenants import tenant_routes
 from services.gateway.settings import GatewaySettings
@@ -94,6 +95,7 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     app.include_router(approval_routes(seen, entrance, approvals))
     app.include_router(dead_letter_routes(entrance, DeadLetterOffice(entrance.settings.kafka_bootstrap_servers)))
     app.include_router(own_routes(seen, entrance, owners))
+    app.include_router(reveal_routes(entrance, owners))
     app.include_router(forwarding_routes(seen, entrance, owners, approvals))
     document = describe(app)
 

@@ -95,6 +95,23 @@ class AuditEntry(Shown):
     status: int | None
 
 
+class RevealedPhoneNumber(Shown):
+    """A phone number in full."""
+
+    customer_id: str | None
+    phone_number: str | None
+
+
+class RevealedDeviceToken(Shown):
+    """A device in full."""
+
+    customer_id: str | None
+    device_token: str | None
+
+
+REVEALED: dict[str, type[Shown]] = {"sms": RevealedPhoneNumber, "push": RevealedDeviceToken}
+
+
 class DeadLetter(Shown):
     """A request of yours on Kafka that could not be processed. `place` is where it stood in the topic."""
 

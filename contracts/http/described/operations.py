@@ -11,6 +11,7 @@ from contracts.channels import CHANNELS
 from contracts.http.described import access, examples, people, queries, reports, resources
 from contracts.http.described.queries import Query
 from contracts.http.described.words import Shown
+from contracts.http.endpoints import REVEAL
 from contracts.http.model import Model
 from contracts.http.providers import PROVIDER_CHANGES, PROVIDER_WRITES
 
@@ -42,6 +43,11 @@ class Described:
 
 WAITING = ((202, access.Waiting),)
 """Where the tenant wants a second person to agree."""
+
+REVEALING = (
+    "Answers to people show phone numbers and device tokens in part; answers to keys show them in full. "
+    "Who looks, and at whose, is in the audit log."
+)
 
 WORDS = {"sms": "SMS", "push": "Push"}
 TAGS = {
@@ -184,6 +190,10 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
     files = (CSV, JSON_LINES)
     yield f"GET {recipients}/export", Described(f"export{word}Recipients", query=queries.Export, files=files)
     yield f"GET {recipients}/{{recipientId}}/explain", Described(f"explain{word}Recipient", reports.Explanation)
+    yield (
+        f"POST {recipients}/{{recipientId}}/{REVEAL}",
+        Described(f"reveal{word}Recipient", access.REVEALED[channel], text=REVEALING, scope="write"),
+    )
 
 
 OPERATIONS: Mapping[str, Described] = {
@@ -209,6 +219,9 @@ OPERATIONS: Mapping[str, Described] = {
     "GET /customers/imports/{id}": Described("getImport", reports.Import),
     "GET /customers/imports/{id}/errors": Described("getImportErrors", query=queries.Export, files=(CSV, JSON_LINES)),
     "GET /customers/{id}": Described("getCustomer", reports.Customer),
+    f"POST /customers/{{id}}/{REVEAL}": Described(
+        "revealCustomer", access.RevealedPhoneNumber, text=REVEALING, scope="write"
+    ),
     "DELETE /customers/{id}": Described("eraseCustomer"),
     "POST /customers/{id}/devices": Described(
         "addDevice", reports.CustomerDevice, body=people.DeviceWrite, example=examples.DEVICE

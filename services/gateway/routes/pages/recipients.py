@@ -9,8 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
+from contracts.http.endpoints import REVEAL
 from services.gateway.routes.pages.api import path_of
-from services.gateway.routes.pages.desks import AtDesk
+from services.gateway.routes.pages.desks import AtDesk, Desk
 from services.gateway.routes.pages.words import CHANNEL_WORDS, EVENTS, OUTCOMES, RECIPIENT_STATUSES, reason_words
 
 LIST_LIMIT = 50
@@ -44,6 +45,15 @@ def recipient_pages(channel: Channel) -> APIRouter:
 
     @router.get("/recipients/{recipient_id}")
     async def explain(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
+        return await story_page(desk, campaign_id, recipient_id)
+
+    @router.post("/recipients/{recipient_id}/reveal")
+    async def reveal(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
+        at = path_of(channel.name, "campaigns", campaign_id, "recipients", recipient_id, REVEAL)
+        shown = (await desk.do("POST", at)).data
+        return await story_page(desk, campaign_id, recipient_id, shown[channel.address_field])
+
+    async def story_page(desk: Desk, campaign_id: UUID, recipient_id: UUID, revealed: str | None = None) -> Response:
         at = path_of(channel.name, "campaigns", campaign_id)
         campaign = (await desk.get(at)).data
         data = (await desk.get(f"{at}/recipients{path_of(recipient_id, 'explain')}")).data
@@ -53,6 +63,7 @@ def recipient_pages(channel: Channel) -> APIRouter:
             campaign=campaign,
             recipient=data["recipient"],
             address=data["recipient"][channel.address_field],
+            revealed=revealed,
             rules=data["rules"],
             story=story_of(data),
         )

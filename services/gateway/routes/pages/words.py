@@ -12,20 +12,24 @@ from contracts.waiting import describe_waiting
 
 @dataclass(frozen=True, slots=True)
 class ChannelWords:
-    """How a channel is called at the start of a sentence and within one, and what its addresses are."""
+    """How a channel is called at the start of a sentence and within one, and what its addresses are; `address_name`
+    is what stands for one."""
 
     name: str
     title: str
     within: str
     address: str
     address_hint: str
+    address_name: str
     message: str
 
 
 CHANNEL_WORDS: Mapping[str, ChannelWords] = MappingProxyType(
     {
-        "sms": ChannelWords("sms", "SMS", "SMS", "phone number", "whole, with its country code", "text message"),
-        "push": ChannelWords("push", "Push", "push", "device", "the whole token", "push notification"),
+        "sms": ChannelWords(
+            "sms", "SMS", "SMS", "phone number", "whole, with its country code", "number", "text message"
+        ),
+        "push": ChannelWords("push", "Push", "push", "device", "the whole token", "token", "push notification"),
     }
 )
 
