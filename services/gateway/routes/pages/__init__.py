@@ -12,6 +12,7 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.pages import (
     accounts,
     approvals,
+    audit,
     campaigns,
     customers,
     dashboard,
@@ -51,6 +52,7 @@ _ROUTERS = (
     customers.router,
     approvals.router,
     team.router,
+    audit.router,
     dead_letters.router,
 )
 _OF_A_CHANNEL = (
