@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from services.gateway.routes.pages.desks import AtDesk, Desk
 from services.gateway.routes.pages.words import CHANNEL_WORDS, EVENTS, OUTCOMES, RECIPIENT_STATUSES, reason_words
 
 LIST_LIMIT = 50
+STEPS = tuple(EVENTS)
+"""What happens to a message, in this order."""
 
 
 def recipient_pages(channel: Channel) -> APIRouter:
@@ -66,6 +69,7 @@ def recipient_pages(channel: Channel) -> APIRouter:
             revealed=revealed,
             rules=data["rules"],
             story=story_of(data),
+            estimate=estimate_of(data),
         )
 
     @router.get("/explain")
@@ -90,7 +94,12 @@ def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every attempt and every report about it, in the order in which they happened."""
     recipient = explained["recipient"]
     told = [
-        {"at": attempt["startedAt"], "kind": "waiting", "words": f"Attempt {number} was handed to the provider"}
+        {
+            "at": attempt["startedAt"],
+            "kind": "waiting",
+            "words": f"Attempt {number} was handed to the provider",
+            "step": 0,
+        }
         for number, attempt in enumerate(explained["attempts"], 1)
     ]
     for event in explained["events"]:
@@ -98,8 +107,11 @@ def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
         metadata = event["metadata"] or {}
         if event["eventType"] in ("failed", "bounced") and metadata.get("error_class"):
             words = f"{words}: {reason_words(metadata['error_class'])}"
-        told.append({"at": event["eventTimestamp"], "kind": kind, "words": words, "metadata": metadata})
-    told.sort(key=lambda one: str(one["at"]))
+        step = STEPS.index(event["eventType"]) if event["eventType"] in STEPS else len(STEPS)
+        told.append(
+            {"at": event["eventTimestamp"], "kind": kind, "words": words, "metadata": metadata, "step": step + 1}
+        )
+    told.sort(key=_when)
     if recipient["outcome"] == "skipped":
         told.append({"at": None, "kind": "skipped", "words": f"Skipped: {reason_words(recipient['failureReason'])}"})
     if recipient["outcome"] == "unknown":
@@ -108,3 +120,17 @@ def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not told:
         told.append({"at": None, "kind": "waiting", "words": "Waiting for their turn"})
     return told
+
+
+def estimate_of(explained: Mapping[str, Any]) -> tuple[int, str] | None:
+    """(millionths, currency) that the message was counted with before the provider told another price."""
+    price = explained["recipient"]["costMicros"], explained["recipient"]["currency"]
+    accepted = next((one for one in explained["events"] if one["eventType"] == "sent"), {})
+    metadata = accepted.get("metadata") or {}
+    micros, currency = metadata.get("cost_micros"), metadata.get("currency")
+    return None if None in (micros, currency) or (micros, currency) == price else (micros, currency)
+
+
+def _when(one: Mapping[str, Any]) -> tuple[datetime, int]:
+    """By the second, because that is what vendors tell; within one in the order in which it can only have been."""
+    return datetime.fromisoformat(one["at"]).replace(microsecond=0), one["step"]

@@ -131,19 +131,19 @@ SETTINGS: tuple[TenantSetting, ...] = (
     TenantSetting(
         "businessName",
         "Name of your business",
-        "Customers read it on the page where they choose what they get, and when they unsubscribe. Empty: your user id.",
+        "Customers read it where they choose what they get, and when they unsubscribe. Empty: your user id.",
     ),
     TenantSetting(
         "approvalAbove",
         "A second person approves campaigns to more than",
-        "People. Whoever sends or schedules a larger campaign waits until somebody else agrees, under Approvals; 0 means "
-        "every campaign. Empty: no campaign needs it.",
+        "People. Whoever sends or schedules a larger campaign waits until somebody else agrees, under Approvals. "
+        "0: every campaign needs it. Empty: none does.",
         is_number=True,
     ),
     TenantSetting(
         "requestsPerMinute",
         "Requests a minute",
-        "Of each API key, and of each person who is signed in. Beyond it programs are told to wait, and nothing is lost. "
+        "Of each API key, and of each person who is signed in. Beyond it they are told to wait, and nothing is lost. "
         "Empty: as many as your operator allows.",
         is_number=True,
     ),
@@ -171,11 +171,12 @@ async def show_settings(desk: AtDesk) -> Response:
 async def change_settings(desk: AtDesk, sent: Sent) -> Response:
     """From now on. What was left as it was shown is not set: a default stays one."""
     stored = await _stored_settings(desk)
-    changed = {one.name: one.read(sent[one.name]) for one in SETTINGS if sent[one.name] != stored[one.name]}
+    given = {one.name: one.read(sent[one.name]) for one in SETTINGS if one.name in sent.values}
+    changed = {name: value for name, value in given.items() if sent[name] != stored[name]}
     try:
         await desk.do("PATCH", "/settings", changed)
     except Problem as problem:
         if problem.status != 422:
             raise
-        return _settings_page(desk, sent.values, problem)
+        return _settings_page(desk, stored | sent.values, problem)
     return desk.go("/notification/settings", "Saved. It holds from now on.")
