@@ -1653,6 +1653,8 @@ export interface components {
         AudiencePreviewed: {
             count: number;
             sample: components["schemas"]["Customer"][];
+            /** @description Values that no customer can have. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description Who did what. Without a status it still goes on, or a crash cut it off. */
         AuditEntry: {
@@ -2002,6 +2004,8 @@ export interface components {
             importId: string;
             imported: number;
             rejected: number;
+            /** @description What was taken for granted. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description Something that a person should see; `code` is for programs. */
         Finding: {
@@ -2080,6 +2084,8 @@ export interface components {
             startedAt: string;
             /** @enum {string} */
             state: "running" | "done" | "failed";
+            /** @description What was taken for granted. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description A link by which a person sets a password; it is shown once and works once. */
         Invitation: {
@@ -2850,6 +2856,8 @@ export interface components {
             errors: components["schemas"]["ListError"][];
             imported: number;
             rejected: number;
+            /** @description What was taken for granted. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description Parts of messages that are charged. */
         Segments: {

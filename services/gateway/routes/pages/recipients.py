@@ -125,10 +125,9 @@ def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
 def estimate_of(explained: Mapping[str, Any]) -> tuple[int, str] | None:
     """(millionths, currency) that the message was counted with before the provider told another price."""
     price = explained["recipient"]["costMicros"], explained["recipient"]["currency"]
-    accepted = next((one for one in explained["events"] if one["eventType"] == "sent"), {})
-    metadata = accepted.get("metadata") or {}
-    micros, currency = metadata.get("cost_micros"), metadata.get("currency")
-    return None if None in (micros, currency) or (micros, currency) == price else (micros, currency)
+    accepted = [one["metadata"] or {} for one in explained["events"] if one["eventType"] == "sent"]
+    counted = [(one["cost_micros"], one["currency"]) for one in accepted if {"cost_micros", "currency"} <= one.keys()]
+    return counted[0] if counted and counted[0] != price else None
 
 
 def _when(one: Mapping[str, Any]) -> tuple[datetime, int]:
