@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import RedirectResponse
 from starlette.routing import Route
 
 from services.gateway.handlers.approvals import Approvals
@@ -23,7 +23,8 @@ from services.gateway.jobs import forget, mark_used_keys, perform_approved
 from services.gateway.routes.approvals import approval_routes
 from services.gateway.routes.audit import audit_routes
 from services.gateway.routes.dead_letters import dead_letter_routes
-from services.gateway.routes.describing import describe, docs_page
+from services.gateway.routes.describing import describe
+from services.gateway.routes.docs import docs_routes
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.forwarding import forwarding_routes
 from services.gateway.routes.front import Front
@@ -32,6 +33,7 @@ from services.gateway.routes.oidc import oidc_routes
 from services.gateway.routes.outside import outside_routes
 from services.gateway.routes.own import own_routes
 from services.gateway.routes.pages import PATH, PageApp
+from services.gateway.routes.pages.statics import read_statics
 from services.gateway.routes.people import people_routes
 from services.gateway.routes.preference_page import preference_page_routes
 from services.gateway.routes.reveals import reveal_routes
@@ -103,11 +105,13 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     async def openapi() -> dict[str, Any]:
         return document
 
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return docs_page(document)
+    @app.get("/", include_in_schema=False)
+    async def begin() -> RedirectResponse:
+        return RedirectResponse(PATH)
 
-    shown = PageApp(Front(app, database, entrance.settings), entrance)
+    statics = read_statics()
+    app.include_router(docs_routes(document, statics))
+    shown = PageApp(Front(app, database, entrance.settings), entrance, statics)
     for path in (PATH, f"{PATH}/{{rest:path}}"):
         app.router.routes.append(Route(path, shown, include_in_schema=False))
     return app

@@ -50,6 +50,8 @@ PAGES = {
     "dead-letters": "/notification/dead-letters",
     "dead-letter": "/notification/dead-letters/{letter}",
     "before-putting-back": "/notification/dead-letters/{letter}/redrive",
+    "docs": "/docs",
+    "docs-of-campaigns": "/docs/campaigns",
     "missing": "/notification/nowhere",
 }
 """By the name of the screenshot; what stands in braces is looked up."""

@@ -1,17 +1,13 @@
-"""The description of the API, for machines and for people."""
+"""The description of the API."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -175,26 +171,3 @@ def _problem(text: str) -> dict[str, Any]:
 
 def _reference(model: type[BaseModel]) -> Mapping[str, str]:
     return {"$ref": REFERENCE.format(model=model.__name__)}
-
-
-_STYLE = "body{font:16px/1.5 system-ui;margin:2rem;color-scheme:light dark}td{padding:.2rem .8rem}"
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
-
-
-def docs_page(document: dict[str, Any]) -> HTMLResponse:
-    """The operations as a page that needs nothing from elsewhere."""
-    rows = "".join(
-        f"<tr><td><code>{method.upper()}</code></td><td><code>{html.escape(path)}</code></td>"
-        f"<td>{html.escape(operation.get('summary', ''))}</td><td>{html.escape(operation.get('x-scope', ''))}</td></tr>"
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    )
-    return HTMLResponse(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{html.escape(document['info']['title'])}</title>"
-        f"<style>{_STYLE}</style>"
-        f"<h1>{html.escape(document['info']['title'])}</h1><p>The whole description: <a href=/openapi.json>openapi.json"
-        f"</a></p><table><tr><th>Method<th>Path<th>Does<th>Scope</tr>{rows}</table></html>",
-        headers={"Content-Security-Policy": _POLICY},
-    )
