@@ -96,9 +96,9 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     app.include_router(audit_routes(seen, entrance))
     app.include_router(approval_routes(seen, entrance, approvals))
     app.include_router(dead_letter_routes(entrance, DeadLetterOffice(entrance.settings.kafka_bootstrap_servers)))
+    app.include_router(forwarding_routes(seen, entrance, owners, approvals))
     app.include_router(own_routes(seen, entrance, owners))
     app.include_router(reveal_routes(entrance, owners))
-    app.include_router(forwarding_routes(seen, entrance, owners, approvals))
     document = describe(app)
 
     @app.get("/openapi.json", include_in_schema=False)

@@ -79,7 +79,7 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
         operation["operationId"] = described.name
     if described.text:
         operation["description"] = described.text
-    operation["tags"] = [next((part for part in reversed(path.split("/")) if part in TAGS), "other")]
+    operation["tags"] = [_tag_of(path)]
     operation["security"] = [] if described.is_public else [{"apiKey": []}, {"session": []}]
     if scope := endpoint.scope if endpoint else described.scope:
         operation["x-scope"] = scope
@@ -110,6 +110,12 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
         **{status: _success(status, operation["summary"], described, answer) for status, answer in success.items()},
         **{str(status): {"$ref": f"#/components/responses/{_name(status)}"} for status in sorted(statuses)},
     }
+
+
+def _tag_of(path: str) -> str:
+    """The kind of thing that a path is about; what is sent from a campaign is about campaigns."""
+    about = path.removesuffix("/send") or path
+    return next((part for part in reversed(about.split("/")) if part in TAGS), "other")
 
 
 def _path_parameters(path: str) -> Iterator[dict[str, Any]]:

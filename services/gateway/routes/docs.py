@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
+from markupsafe import Markup, escape
 
 from contracts.http.described.problems import PROBLEMS
 from services.gateway.routes.pages import PAGE_HEADERS
@@ -19,6 +21,7 @@ from shared.http import Problem
 
 PATH = "/docs"
 JSON = "application/json"
+_CODE = re.compile("`([^`]+)`")
 _BOUNDS = (
     ("minimum", "at least {}"),
     ("maximum", "at most {}"),
@@ -89,6 +92,7 @@ class Shape:
 def docs_routes(document: Schema, statics: Statics) -> APIRouter:
     """An overview at `/docs`, and a page for each tag."""
     environment = strict_environment(FOLDER)
+    environment.filters["marked"] = _marked
     environment.globals |= {"static": statics.address, "info": document["info"], "docs": PATH}
     tags = {one["name"]: one["description"] for one in document["tags"]}
     operations = {tag: list(_operations(document, tag)) for tag in tags}
@@ -111,6 +115,11 @@ def docs_routes(document: Schema, statics: Statics) -> APIRouter:
 
 def _page(environment: Environment, template: str, **values: Any) -> HTMLResponse:
     return HTMLResponse(environment.get_template(template).render(values), headers=PAGE_HEADERS)
+
+
+def _marked(text: str) -> Markup:
+    """The description with what stands in backquotes as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def _operations(document: Schema, tag: str) -> Iterator[Operation]:
@@ -161,8 +170,7 @@ def _answer(document: Schema, status: str, answer: Schema) -> Answer:
     if JSON not in content:
         return Answer(status, answer["description"], Kind(" or ".join(content)) if content else None)
     fields = content[JSON]["schema"].get("properties", {})
-    data = _kind(fields.get("data", {}))
-    return Answer(status, "a page of " if "nextCursor" in fields else "", data)
+    return Answer(status, "in pages: " if "nextCursor" in fields else "", _kind(fields.get("data", {})))
 
 
 def _kind(schema: Schema) -> Kind:
@@ -197,6 +205,7 @@ def _shapes(document: Schema, operations: list[Operation]) -> list[Shape]:
     """Every object that the operations speak of, and those in these."""
     waiting = [one.body for one in operations if one.body]
     waiting += [answer.kind for one in operations for answer in one.answers if answer.kind]
+    waiting += [parameter.kind for one in operations for parameter in one.parameters]
     found: dict[str, Shape] = {}
     while waiting:
         name = waiting.pop().shape
