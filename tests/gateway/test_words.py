@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from contracts.channels import SMS
 from contracts.http.endpoints import BASE, QUESTIONS
 from deploy import openapi
 from services.gateway.routes.pages.deeds import KINDS, deed_words
 from services.gateway.routes.pages.recipients import estimate_of, story_of
+from services.gateway.routes.pages.rendering import make_environment
+from services.gateway.routes.pages.statics import read_statics
 
 DOCUMENT = json.loads(openapi.PATH.read_text())
 WRITTEN_DOWN = [
@@ -71,3 +74,19 @@ def test_within_a_second_things_stand_as_they_can_only_have_been() -> None:
 def test_an_estimate_is_told_where_the_provider_has_its_own_price(price: Any, estimate: Any) -> None:
     assert estimate_of(told(("sent", "2026-01-31T09:00:01Z"), price=price)) == estimate
     assert estimate_of(told()) is None
+
+
+@pytest.mark.parametrize(
+    ("countries", "shown"),
+    [
+        ((), "not known, because the numbers tell none"),
+        (("ZZ",), "not known, because the numbers tell none"),
+        (("DE",), "<summary>By country</summary>"),
+        (("DE", "ZZ"), '<th scope="row">not known</th>'),
+    ],
+)
+def test_countries_that_are_not_known_are_said_to_be(countries: tuple[str, ...], shown: str) -> None:
+    price = {"recipients": 1, "segments": 1, "costMicros": None, "currency": None}
+    forecast = {"recipients": 2, "countries": [{"country": one, **price} for one in countries]}
+    template = make_environment(read_statics()).get_template("drafts/countries.html")
+    assert shown in template.render(forecast=forecast, channel=SMS)

@@ -177,6 +177,9 @@ TOPIC_WORDS: Mapping[str, str] = MappingProxyType(
 )
 """What a tenant's records on Kafka are about, by topic."""
 
+UNKNOWN_COUNTRIES = (None, "", "ZZ")
+"""What stands where a country is not known; ISO 3166 keeps ZZ free for that."""
+
 SAMPLES: Mapping[str, str] = MappingProxyType(
     {
         "next": "The next one",
