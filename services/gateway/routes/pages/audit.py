@@ -10,8 +10,11 @@ from fastapi import APIRouter, Response
 from services.gateway.routes.pages.api import Json, path_of
 from services.gateway.routes.pages.deeds import KINDS, deed_words
 from services.gateway.routes.pages.desks import AtDesk, Desk
+from shared.http import Problem
 
-LIST_LIMIT = 50
+LIST_LIMIT = 25
+"""Each thing on a page is asked for its name, which counts against the limit of requests."""
+
 KEYS_LIMIT = 1000
 KEYS = "api-keys"
 router = APIRouter(prefix="/notification")
@@ -59,7 +62,11 @@ async def _names(desk: Desk, deeds: Sequence[Json]) -> dict[Place, str]:
 
 
 async def _name(desk: Desk, kind: str, thing_id: str) -> str | None:
-    thing = await desk.unless_missing(f"/{kind}{path_of(thing_id)}")
+    """The name; None for what is gone, and the id where nobody can say now."""
+    try:
+        thing = await desk.unless_missing(f"/{kind}{path_of(thing_id)}")
+    except Problem:
+        return thing_id
     return None if thing is None else str(thing[KINDS[kind].name_field])
 
 
