@@ -319,6 +319,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/customers/{id}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A customer's phone number in full; the look is written down
+         * @description Answers to people show phone numbers and device tokens in part; answers to keys show them in full. Who looks, and at whose, is in the audit log.
+         */
+        post: operations["revealCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/dashboard": {
         parameters: {
             query?: never;
@@ -330,6 +350,63 @@ export interface paths {
         get: operations["getNotificationDashboardData"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Requests that could not be processed, newest first
+         * @description Of the newest thousands, those whose key is your user id. Others belong to the operators.
+         */
+        get: operations["getDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/dead-letters/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them, and what to do about it */
+        get: operations["getDeadLetter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/dead-letters/{id}/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put it back where it came from
+         * @description It is taken up again as it came. If its cause was not mended, it becomes a dead letter again.
+         */
+        post: operations["redriveDeadLetter"];
         delete?: never;
         options?: never;
         head?: never;
@@ -613,6 +690,26 @@ export interface paths {
         get: operations["explainPushRecipient"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/push/campaigns/{id}/recipients/{recipientId}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A recipient's address in full; the look is written down
+         * @description Answers to people show phone numbers and device tokens in part; answers to keys show them in full. Who looks, and at whose, is in the audit log.
+         */
+        post: operations["revealPushRecipient"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1135,6 +1232,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/sms/campaigns/{id}/recipients/{recipientId}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A recipient's address in full; the look is written down
+         * @description Answers to people show phone numbers and device tokens in part; answers to keys show them in full. Who looks, and at whose, is in the audit log.
+         */
+        post: operations["revealSMSRecipient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/sms/campaigns/{id}/resume": {
         parameters: {
             query?: never;
@@ -1542,6 +1659,8 @@ export interface components {
         AudiencePreviewed: {
             count: number;
             sample: components["schemas"]["Customer"][];
+            /** @description Values that no customer can have. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description Who did what. Without a status it still goes on, or a crash cut it off. */
         AuditEntry: {
@@ -1797,6 +1916,40 @@ export interface components {
         CustomersWrite: {
             customers: components["schemas"]["CustomerWrite"][];
         };
+        /** @description A request of yours on Kafka that could not be processed. `place` is where it stood in the topic. */
+        DeadLetter: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T09:00:00Z
+             */
+            at: string;
+            id: string;
+            place: string;
+            reason: string;
+            /** @description Who could not process it. */
+            service: string;
+            topic: string;
+        };
+        /** @description The same, with what to do about it, and what it holds: no addresses, no texts. */
+        DeadLetterRead: {
+            advice: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T09:00:00Z
+             */
+            at: string;
+            bytes: number;
+            /** @description Null for what is no JSON object, or too long. */
+            contents: {
+                [key: string]: string;
+            } | null;
+            id: string;
+            place: string;
+            reason: string;
+            /** @description Who could not process it. */
+            service: string;
+            topic: string;
+        };
         /** @description One installation of an app. */
         Device: {
             deviceToken: string;
@@ -1859,6 +2012,8 @@ export interface components {
             importId: string;
             imported: number;
             rejected: number;
+            /** @description What was taken for granted. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description Something that a person should see; `code` is for programs. */
         Finding: {
@@ -1943,6 +2098,8 @@ export interface components {
             startedAt: string;
             /** @enum {string} */
             state: "running" | "done" | "failed";
+            /** @description What was taken for granted. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description A link by which a person sets a password; it is shown once and works once. */
         Invitation: {
@@ -2451,6 +2608,16 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description A device in full. */
+        RevealedDeviceToken: {
+            customerId: string | null;
+            deviceToken: string | null;
+        };
+        /** @description A phone number in full. */
+        RevealedPhoneNumber: {
+            customerId: string | null;
+            phoneNumber: string | null;
+        };
         /** @description What is wrong with one row of a file. */
         RowError: {
             field: string;
@@ -2703,6 +2870,8 @@ export interface components {
             errors: components["schemas"]["ListError"][];
             imported: number;
             rejected: number;
+            /** @description What was taken for granted. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description Parts of messages that are charged. */
         Segments: {
@@ -2778,6 +2947,8 @@ export interface components {
         Settings: {
             /** @description Campaigns to more recipients need a second person. */
             approvalAbove: number | null;
+            /** @description As customers read it on their own page. */
+            businessName: string | null;
             /** @description Of each key and each session. */
             requestsPerMinute: number;
         };
@@ -3823,6 +3994,36 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    revealCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A customer's phone number in full; the look is written down */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RevealedPhoneNumber"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     getNotificationDashboardData: {
         parameters: {
             query?: {
@@ -3848,6 +4049,108 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                topic?: string;
+                service?: string;
+                /** @description Part of the reason. */
+                reason?: string;
+                /** @description From this time on. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Requests that could not be processed, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DeadLetter"][];
+                        /** @description Null on the last page. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One of them, and what to do about it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DeadLetterRead"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    redriveDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Put it back where it came from */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DeadLetter"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4656,6 +4959,37 @@ export interface operations {
                 content: {
                     "application/json": {
                         data: components["schemas"]["Explanation"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    revealPushRecipient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                recipientId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A recipient's address in full; the look is written down */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RevealedDeviceToken"];
                     };
                 };
             };
@@ -6314,6 +6648,37 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    revealSMSRecipient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                recipientId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A recipient's address in full; the look is written down */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RevealedPhoneNumber"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     resumeSMSCampaign: {
         parameters: {
             query?: never;
@@ -7291,6 +7656,8 @@ export type CustomerDevice = components["schemas"]["CustomerDevice"];
 export type CustomerExplanation = components["schemas"]["CustomerExplanation"];
 export type CustomerWrite = components["schemas"]["CustomerWrite"];
 export type CustomersWrite = components["schemas"]["CustomersWrite"];
+export type DeadLetter = components["schemas"]["DeadLetter"];
+export type DeadLetterRead = components["schemas"]["DeadLetterRead"];
 export type Device = components["schemas"]["Device"];
 export type DeviceType = components["schemas"]["DeviceType"];
 export type DeviceWrite = components["schemas"]["DeviceWrite"];
@@ -7332,6 +7699,8 @@ export type PushTemplate = components["schemas"]["PushTemplate"];
 export type PushTemplateChange = components["schemas"]["PushTemplateChange"];
 export type PushTemplateWrite = components["schemas"]["PushTemplateWrite"];
 export type RecipientStory = components["schemas"]["RecipientStory"];
+export type RevealedDeviceToken = components["schemas"]["RevealedDeviceToken"];
+export type RevealedPhoneNumber = components["schemas"]["RevealedPhoneNumber"];
 export type RowError = components["schemas"]["RowError"];
 export type Rule = components["schemas"]["Rule"];
 export type SMSCampaign = components["schemas"]["SMSCampaign"];

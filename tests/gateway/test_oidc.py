@@ -221,4 +221,6 @@ async def test_new_keys_are_asked_for_but_not_all_the_time(visitor, monkeypatch)
 async def test_a_provider_that_calls_itself_another_is_not_used(visitor):
     visitor.identity.url = "http://another.example"
     answer = await visitor.ask("/begin")
-    assert (answer.status_code, answer.json()["title"]) == (503, "Temporarily unavailable")
+    assert parse_qs(urlsplit(answer.headers["location"]).query)["problem"] == [
+        "the identity provider describes itself as another one"
+    ]

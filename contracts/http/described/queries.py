@@ -133,6 +133,16 @@ class Approvals(Page):
     state: Literal["pending", "approved", "performed", "rejected", "void", "failed"] | None = None
 
 
+class DeadLetters(Page):
+    """Letters by where they came from, why they are there, and since when."""
+
+    topic: Annotated[str | None, Field(max_length=300)] = None
+    service: Annotated[str | None, Field(max_length=300)] = None
+    reason: Annotated[str | None, Field(max_length=300, description="Part of the reason.")] = None
+    since: Annotated[Time | None, Field(alias="from", description="From this time on.")] = None
+    until: Annotated[Time | None, Field(alias="to", description="Before this time.")] = None
+
+
 class Audit(Page):
     """Part of the audit log."""
 

@@ -338,6 +338,7 @@ class Saved(Shown):
     imported: Count
     rejected: Count
     errors: list[ListError]
+    warnings: Annotated[list[Finding], Field(description="What was taken for granted.")]
 
 
 class RowError(Shown):
@@ -356,6 +357,7 @@ class FileImported(Shown):
     rejected: Count
     errors: list[RowError]
     error_file: str | None
+    warnings: Annotated[list[Finding], Field(description="What was taken for granted.")]
 
 
 class Import(Shown):
@@ -373,6 +375,7 @@ class Import(Shown):
     rows_per_second: Count | None
     started_at: Time
     finished_at: Time | None
+    warnings: Annotated[list[Finding], Field(description="What was taken for granted.")]
     error_file: str | None
 
 
@@ -381,6 +384,7 @@ class AudiencePreviewed(Shown):
 
     count: Count
     sample: list[Customer]
+    warnings: Annotated[list[Finding], Field(description="Values that no customer can have.")]
 
 
 class SendAccepted(Shown):

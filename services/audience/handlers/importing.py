@@ -56,10 +56,12 @@ class TooManyRecipients(Exception):
 
 @dataclass(slots=True)
 class Imported:
-    """What became of a file or a list: counts of rows, and the first errors."""
+    """What became of a file or a list: counts of rows, and the first errors. `consent_assumed` counts the good rows
+    that left a consent out."""
 
     imported: int = 0
     rejected: int = 0
+    consent_assumed: int = 0
     errors: list[RowError] = field(default_factory=list)
 
 
@@ -109,13 +111,15 @@ def _storable(text: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Read]):
-    """What is imported: how a row is read, which columns a CSV file may have, how a batch is saved."""
+    """What is imported: how a row is read, which columns a CSV file may have, how a batch is saved, and whether a row
+    leaves to us what somebody agreed to."""
 
     name: str
     read: Callable[[dict[str, Any]], Read]
     check_header: Callable[[list[str]], None]
     save: Callable[[Connection, Batch[Read]], Awaitable[None]]
     campaign_id: UUID | None = None
+    assumes_consent: Callable[[Read], bool] = lambda _: False
 
 
 def customers_of(user_id: str) -> Kind[Customer]:
@@ -130,7 +134,7 @@ def customers_of(user_id: str) -> Kind[Customer]:
         if "customerId" not in header:
             raise BadFile("the column customerId is missing")
 
-    return Kind("customers", read_customer, check_header, save)
+    return Kind("customers", read_customer, check_header, save, assumes_consent=lambda row: row.leaves_consent_out)
 
 
 def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Addition]:
@@ -252,14 +256,25 @@ async def _save_batch(
     async with database.transaction() as connection:
         await kind.save(connection, batch)
         await imports.mark_batch(
-            connection, import_id, len(batch.good), batch.rejected, bytes_read, batch.stored_errors()
+            connection,
+            import_id,
+            len(batch.good),
+            batch.rejected,
+            _assumed(kind, batch),
+            bytes_read,
+            batch.stored_errors(),
         )
     _count(result, kind, batch)
+
+
+def _assumed(kind: Kind[Any], batch: Batch[Any]) -> int:
+    return sum(map(kind.assumes_consent, batch.good.values()))
 
 
 def _count(result: Imported, kind: Kind[Any], batch: Batch[Any]) -> None:
     result.imported += len(batch.good)
     result.rejected += batch.rejected
+    result.consent_assumed += _assumed(kind, batch)
     result.errors += batch.errors[: max(ERRORS_SHOWN_MAX - len(result.errors), 0)]
     metrics.IMPORTED_ROWS.labels(kind.name, "imported").inc(len(batch.good))
     metrics.IMPORTED_ROWS.labels(kind.name, "rejected").inc(batch.rejected)

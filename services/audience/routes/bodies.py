@@ -85,7 +85,8 @@ def answer_list(result: Imported, name: str) -> JSONResponse:
     if not result.imported:
         named = [{"field": f"{name}.{e['index']}.{e['field']}", "message": str(e["message"])} for e in errors]
         raise Problem(422, "Invalid input", "no entry could be saved", named)
-    data = {"imported": result.imported, "rejected": result.rejected, "errors": errors}
+    warnings = consent_warnings(result.consent_assumed)
+    data = {"imported": result.imported, "rejected": result.rejected, "errors": errors, "warnings": warnings}
     return JSONResponse({"data": data}, 200)
 
 
@@ -129,8 +130,20 @@ async def answer_import(
         "rejected": result.rejected,
         "errors": error_rows(result.errors),
         "errorFile": f"/api/notification/customers/imports/{import_id}/errors" if result.rejected else None,
+        "warnings": consent_warnings(result.consent_assumed),
     }
     return JSONResponse({"data": data}, 200)
+
+
+def consent_warnings(rows: int) -> list[dict[str, str]]:
+    """What it means that so many rows of customers did not say what they agreed to."""
+    if not rows:
+        return []
+    message = (
+        f"{rows:,} left out smsOptedIn, pushOptedIn or marketingOptedIn: there new customers count as having agreed, "
+        "and those who were there stay as they were; say false for whoever has not agreed"
+    )
+    return [{"code": "consent_assumed", "field": "smsOptedIn", "message": message}]
 
 
 async def _pieces_of(request: Request) -> AsyncIterator[bytes]:

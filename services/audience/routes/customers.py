@@ -10,12 +10,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from contracts.http.filters import filter_warnings
 from services.audience.domain.customers import InvalidRow, read_device
 from services.audience.handlers.importing import add_device, customers_of, save_list
 from services.audience.routes.bodies import (
     LIST_MAX,
     answer_import,
     answer_list,
+    consent_warnings,
     read_filter,
     read_object,
     read_rows,
@@ -144,15 +146,20 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
     @router.post("/audience/preview")
     async def preview(request: Request, user_id: CurrentUser) -> dict[str, Any]:
         body = await read_object(request)
-        condition = read_filter(body.get("audienceFilter", body.get("filter")))
+        wanted = body.get("audienceFilter", body.get("filter"))
+        condition = read_filter(wanted)
         if condition is None:
-            return {"data": {"count": 0, "sample": []}}
+            return {"data": {"count": 0, "sample": [], "warnings": []}}
         async with database.transaction() as connection:
             count, ids = await customers.count_matching(connection, user_id, condition, SAMPLE_MAX)
         async with database.begin() as connection:
             rows = await customers.find_these(connection, user_id, ids)
             devices = await customers.find_devices(connection, user_id, ids)
-        return {"data": {"count": count, "sample": _as_json(rows, devices)}}
+        warnings = [
+            {"code": "unlikely_value", "field": f"audienceFilter.{path}", "message": message}
+            for path, message in filter_warnings(wanted)
+        ]
+        return {"data": {"count": count, "sample": _as_json(rows, devices), "warnings": warnings}}
 
     return router
 
@@ -211,4 +218,5 @@ def _import_as_json(row: Any) -> dict[str, Any]:
         "startedAt": row.started_at,
         "finishedAt": row.finished_at,
         "errorFile": f"/api/notification/customers/imports/{row.id}/errors" if row.rejected else None,
+        "warnings": consent_warnings(row.consent_assumed),
     }

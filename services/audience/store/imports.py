@@ -69,17 +69,18 @@ async def mark_batch(
     import_id: UUID,
     imported: int,
     rejected: int,
+    consent_assumed: int,
     bytes_read: int,
     errors: Sequence[tuple[int, str, str, str | None]],
 ) -> None:
     """Counts a batch and keeps its errors (row, field, reason, original), in the transaction that stores its rows."""
     await connection.execute(
         """
-        UPDATE imports SET imported = imported + %b, rejected = rejected + %b, bytes_read = %b,
-                           touched_at = clock_timestamp()
+        UPDATE imports SET imported = imported + %b, rejected = rejected + %b,
+                           consent_assumed = consent_assumed + %b, bytes_read = %b, touched_at = clock_timestamp()
         WHERE id = %b
         """,
-        (imported, rejected, bytes_read, import_id),
+        (imported, rejected, consent_assumed, bytes_read, import_id),
     )
     await connection.execute(
         """

@@ -96,7 +96,7 @@ class Entrance:
         await self._count(request, subject, per_minute)
 
     async def note(self, request: Request, caller: Caller, deed: Deed) -> None:
-        """Writes down what a caller did by only looking, such as `Deed("show phone number", "recipient", id)`."""
+        """Writes down what a caller did by only looking, such as `Deed("show address", "customers", id)`."""
         await record_deed(self.database, actor_of(caller), deed, self.origin_of(request))
 
     async def session_of(self, request: Request) -> Session | None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint, has_customer_id
+from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint, has_text_id
+from services.gateway.domain.access import Caller
+from services.gateway.domain.audit import deed_of
+from services.gateway.domain.masking import without_addresses
 from services.gateway.domain.requests import request_hash
 from services.gateway.handlers.approvals import Approvals, Launch
 from services.gateway.handlers.asking import Asked
@@ -43,6 +48,7 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
             if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
                 return response_of(absent)
             if endpoint.downloads:
+                await allow_download(request, caller)
                 download = await owners.download(endpoint.owner, target, caller.user_id, headers)
                 return StreamingResponse(download.pieces, download.status, download.headers)
             body = b"" if endpoint.streams else await read_json_body(request, entrance.settings.body_bytes_max)
@@ -67,9 +73,17 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
             digest = request_hash(endpoint.method, target, body)
             answer = await do_once(database, caller.user_id, once, digest, do)
             visit_of(request).made_id = id_in(answer) if answer.status == 201 else None
-            return response_of(answer)
+            return response_of(masked(answer) if caller.person and endpoint.shows_people else answer)
 
         return forward
+
+    async def allow_download(request: Request, caller: Caller) -> None:
+        """A 403 problem for a person whose role sees addresses in part only; who gets a file is written down."""
+        if caller.person is None:
+            return
+        if not caller.allows("write"):
+            raise Problem(403, "Not allowed", "your role sees addresses in part only, and files hold them in full")
+        await entrance.note(request, caller, deed_of("GET", request.scope["route"].path, request.path_params))
 
     for endpoint in ENDPOINTS:
         router.add_api_route(
@@ -86,10 +100,17 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
 
 def check_ids(request: Request, endpoint: Endpoint) -> None:
     """A 422 problem for what is no id of ours; so no owner has to judge it, under its own name for it."""
-    given = {} if has_customer_id(endpoint.path) else request.path_params
+    given = {} if has_text_id(endpoint.path) else request.path_params
     wrong = [name for name, text in given.items() if not _is_id(text)]
     if wrong:
         raise Problem(422, "Invalid input", errors=[{"field": name, "message": "is not an id"} for name in wrong])
+
+
+def masked(answer: Answer) -> Answer:
+    """The answer without the addresses in it, which people see in full by asking for each (`reveals.py`)."""
+    if not answer.body or "json" not in answer.content_type:
+        return answer
+    return replace(answer, body=msgspec.json.encode(without_addresses(msgspec.json.decode(answer.body))))
 
 
 def _is_id(text: str) -> bool:
