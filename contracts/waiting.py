@@ -1,4 +1,5 @@
-"""Why recipients of a campaign wait, in words. The codes are an open list: what is not here is shown as it is."""
+"""Why recipients of a campaign wait, or why nobody can say for how long, in words. The codes are an open list: what is
+not here is shown as it is."""
 
 from __future__ import annotations
 
@@ -26,6 +27,8 @@ _WORDS: Mapping[str, str] = {
     "template_unknown": "the template has not reached the sender yet, or was removed",
     "transient": "the provider has a fault at the moment; it is tried again",
     "endpoint_missing": "the provider does not know the device yet; it is tried again",
+    "unavailable": "what sends is not answering at the moment; ask again shortly",
+    "unmeasured": "the account has no pace of its own set, and nothing was sent through it yet that would tell",
     "lease_expired": "a sender has stopped; another one goes on",
     **dict.fromkeys(
         ("dns", "connect", "tls", "timeout", "connection_lost", "stream_reset", "truncated", "malformed", "closed"),

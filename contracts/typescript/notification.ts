@@ -1445,12 +1445,15 @@ export interface components {
             cancelled: number;
             channel: components["schemas"]["CampaignType"];
             cost: components["schemas"]["Cost"][];
+            /** @description When all will have been tried at this rate; without a rate, when it goes on. */
             eta: string | null;
             excluded: {
                 [key: string]: number;
             };
             expired: number;
             inFlight: number;
+            /** @description Recipients tried in the last seconds; null where nobody is tried at present. */
+            ratePerSecond: number | null;
             refused: {
                 [key: string]: number;
             };
@@ -1867,7 +1870,11 @@ export interface components {
                 [key: string]: unknown;
             }[] | null;
             countries: components["schemas"]["ForecastCountry"][];
+            /** @description Why nobody can say how long it takes, for programs. */
+            drainReason: string | null;
             drainSeconds: number | null;
+            /** @description The same in words. */
+            drainText: string | null;
             encodings: {
                 [key: string]: number;
             };
@@ -1882,6 +1889,8 @@ export interface components {
             outliers: {
                 [key: string]: unknown;
             };
+            /** @description The account it would go through, also where none was chosen. */
+            providerId: string | null;
             ratePerSecond: number | null;
             rateUnit: string | null;
             recipients: number;

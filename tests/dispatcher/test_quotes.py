@@ -125,13 +125,15 @@ def asker(desk: Desk) -> Asker:
 async def test_a_quote_knows_price_rate_and_who_is_ahead(desk: Desk, scene: Scene, asker: Asker):
     unknown = await asker.quoted()
     assert (unknown["drainSeconds"], unknown["ratePerSecond"], unknown["rateUnit"]) == (None, None, "segments")
+    assert unknown["drainReason"] == "unmeasured"
     assert unknown["cost"] == [{"currency": "EUR", "micros": 8_400_000}]
     assert unknown["byCountry"] == [
         {"country": "DE", "recipients": 60, "segments": 120, "micros": 8_400_000, "currency": "EUR"}
     ]
     assert unknown["untariffed"] == 40
     await allow(desk, ratePerSecond=20)
-    assert (await asker.quoted())["drainSeconds"] == 10
+    known = await asker.quoted()
+    assert (known["drainSeconds"], known["drainReason"]) == (10, None)
     assert (await asker.quoted(providerId=None))["drainSeconds"] == 10
     await scene.arrive(scene.lot(50))
     await scene.launch()

@@ -18,6 +18,7 @@ from contracts.http.endpoints import BASE
 from contracts.http.model import Model
 from contracts.http.plans import Addressee, CampaignPlan, Trial
 from contracts.http.sending import SendContent, SendMessage, SendWrite
+from contracts.waiting import describe_waiting
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.sending import request_sends
 from services.gateway.store.answers import Answer
@@ -128,17 +129,21 @@ async def forecast(asked: Asked) -> Answer:
     if answer.status >= 400:
         return answer
     data = json.loads(answer.body)["data"]
-    quoted = await _quote(asked, plan, data) if data["complete"] else None
+    quoted = await _quote(asked, plan, data) if data["complete"] else {"drainReason": "expanding"}
     _add_prices(data, quoted)
+    data["providerId"] = plan.provider_id and str(plan.provider_id)
     data["blockers"] = [_finding(one) for one in plan.blockers]
     data["warnings"] = [*(_finding(one) for one in plan.warnings), *_outlook(data)]
     return _data(data, answer.status)
 
 
-async def _quote(asked: Asked, plan: CampaignPlan, data: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the dispatcher says about price and pace; None where it cannot say."""
+_UNQUOTED: Mapping[int, str] = {404: "provider_missing", 409: "provider_configuration"}
+
+
+async def _quote(asked: Asked, plan: CampaignPlan, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the dispatcher says about price and pace; nothing but the reason where it cannot say."""
     if plan.provider_id is None:
-        return None
+        return {"drainReason": "provider_missing"}
     question = {
         "channel": asked.channel.name,
         "providerId": str(plan.provider_id),
@@ -147,16 +152,20 @@ async def _quote(asked: Asked, plan: CampaignPlan, data: Mapping[str, Any]) -> d
         "byCountry": data["countries"],
     }
     answer = await asked.ask("dispatcher", "POST", "/internal/quotes", json.dumps(question).encode())
-    return json.loads(answer.body)["data"] if answer.status == 200 else None
+    if answer.status != 200:
+        return {"drainReason": _UNQUOTED.get(answer.status, "unavailable")}
+    found: dict[str, Any] = json.loads(answer.body)["data"]
+    return found
 
 
-def _add_prices(data: dict[str, Any], quoted: Mapping[str, Any] | None) -> None:
-    prices = {one["country"]: one for one in quoted["byCountry"]} if quoted else {}
+def _add_prices(data: dict[str, Any], quoted: Mapping[str, Any]) -> None:
+    prices = {one["country"]: one for one in quoted.get("byCountry", ())}
     for country in data["countries"]:
         price = prices.get(country["country"], {})
         country |= {"costMicros": price.get("micros"), "currency": price.get("currency")}
-    for name in ("cost", "untariffed", "ratePerSecond", "rateUnit", "drainSeconds"):
-        data[name] = quoted.get(name) if quoted else None
+    for name in ("cost", "untariffed", "ratePerSecond", "rateUnit", "drainSeconds", "drainReason"):
+        data[name] = quoted.get(name)
+    data["drainText"] = describe_waiting(data["drainReason"])
 
 
 def _outlook(data: Mapping[str, Any]) -> list[dict[str, str]]:
