@@ -157,6 +157,15 @@ def _number(text: str) -> float | int | str:
         return text
 
 
+def audience_words(audience_filter: Mapping[str, Any] | None) -> str:
+    """Who a filter finds, as a sentence."""
+    choice = choice_of_filter(audience_filter)
+    if choice.mode not in ("all", "any"):
+        return MODES[choice.mode]
+    joined = {"all": " and ", "any": " or "}[choice.mode].join(line_words(one) for one in choice.conditions if one.field)
+    return joined or "Not chosen yet"
+
+
 def line_words(line: Condition) -> str:
     """The line as a sentence's part, such as `Country is DE`."""
     name = FIELD_WORDS.get(line.field) or line.field.removeprefix("attributes.")
