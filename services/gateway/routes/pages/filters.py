@@ -162,7 +162,9 @@ def audience_words(audience_filter: Mapping[str, Any] | None) -> str:
     choice = choice_of_filter(audience_filter)
     if choice.mode not in ("all", "any"):
         return MODES[choice.mode]
-    joined = {"all": " and ", "any": " or "}[choice.mode].join(line_words(one) for one in choice.conditions if one.field)
+    joined = {"all": " and ", "any": " or "}[choice.mode].join(
+        line_words(one) for one in choice.conditions if one.field
+    )
     return joined or "Not chosen yet"
 
 
