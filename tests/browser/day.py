@@ -5,8 +5,10 @@ The proof lives it large and in many kinds of windows, the tests small.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -83,22 +85,39 @@ class Lived:
 
 
 async def live_a_day(
-    fleet: Fleet, browser: Browser, folder: Path, kind: Kind, customers: int, seconds: float, seed: int
+    fleet: Fleet,
+    browser: Browser,
+    folder: Path,
+    kind: Kind,
+    customers: int,
+    seconds: float,
+    seed: int,
+    turn: asyncio.Lock,
 ) -> Lived:
-    """The whole day of a new shop in one kind of windows; fails where a step does not come to what it should."""
+    """The whole day of a new shop in one kind of windows; fails where a step does not come to what it should. Of days
+    that are lived at once, each waits for its turn to prepare its campaign."""
     lived = Lived()
-    async with (
-        open_shop(fleet, folder / kind.name, customers, seconds, seed) as shop,
-        open_window(browser, shop.url, None, *kind) as marketer,
-        open_window(browser, shop.url, None, *kind) as approver,
-    ):
-        day = Day(shop, marketer, approver, seconds)
-        for chapter in (prepare, choose, forecast, agree, run, account, *((by_keyboard,) if kind.scripts else ())):
+
+    async def look(day: Day, chapters: Sequence[Callable[[Day], Steps]]) -> None:
+        for chapter in chapters:
             async for step in chapter(day):
                 name = f"day-{len(lived.looks) + 1:02}-{step.name}"
                 lived.looks.append(await look_at(step.watched, name, kind.name))
+
+    async with AsyncExitStack() as open_until_night:
+        async with turn:
+            shop = await open_until_night.enter_async_context(
+                open_shop(fleet, folder / kind.name, customers, seconds, seed)
+            )
+            windows = [
+                await open_until_night.enter_async_context(open_window(browser, shop.url, None, *kind))
+                for _ in range(2)
+            ]
+            day = Day(shop, *windows, seconds)
+            await look(day, (prepare, choose, forecast, agree))
+        await look(day, (run, account, by_keyboard) if kind.scripts else (run, account))
         lived.accounting = await shop.api.data("GET", f"{_api(day)}/accounting")
-        lived.elsewhere = marketer.elsewhere + approver.elsewhere
+        lived.elsewhere = [one for watched in windows for one in watched.elsewhere]
     return lived
 
 

@@ -89,7 +89,8 @@ async def test_the_bar_says_the_same_as_the_accounting(window: Window, tenant: T
 
 
 async def test_a_day_comes_to_its_end(fleet: Fleet, browser: Browser, tmp_path: Path) -> None:
-    lives = [live_a_day(fleet, browser, tmp_path, kind, CUSTOMERS, SENDING_SECONDS, SEED) for kind in KINDS]
+    turn = asyncio.Lock()
+    lives = [live_a_day(fleet, browser, tmp_path, kind, CUSTOMERS, SENDING_SECONDS, SEED, turn) for kind in KINDS]
     for lived in await asyncio.gather(*lives):
         assert [look for look in lived.looks if not look.holds] == []
         assert lived.elsewhere == []

@@ -26,7 +26,7 @@ from deploy.local.state import ROOT
 
 PASSWORD = "correct horse battery staple"
 ZONE = "Europe/Berlin"
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 RELOAD_MS = 1_000
 """After so long somebody without scripts loads a page again."""
 

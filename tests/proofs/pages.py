@@ -27,7 +27,7 @@ from tests.browser.windows import chromium, open_window
 from tests.proofs.report import markdown_table, write_report
 
 SIZE = 20_000
-SENDING_SECONDS = 300.0
+SENDING_SECONDS = 240.0
 """So long the day's campaign takes, for something to be seen of it."""
 
 SINGLE_CUSTOMERS = 2_000
@@ -46,8 +46,10 @@ async def prove(size: int, seed: int, say: Callable[[str], None]) -> tuple[dict[
             async with open_api(fleet.url("gateway"), "") as api:
                 await set_faults(api, fleet.url("provider_simulator"), FAULTS, seed)
 
+            turn = asyncio.Lock()
+
             async def live(kind: Kind) -> Lived:
-                lived = await live_a_day(fleet, browser, folder, kind, size, SENDING_SECONDS, seed)
+                lived = await live_a_day(fleet, browser, folder, kind, size, SENDING_SECONDS, seed, turn)
                 say(f"a day in {kind.name}: {_held(lived.looks)} steps hold")
                 return lived
 

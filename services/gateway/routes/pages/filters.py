@@ -163,12 +163,16 @@ def audience_words(audience_filter: Mapping[str, Any] | None) -> str:
     if choice.mode not in ("all", "any"):
         return MODES[choice.mode]
     joined = {"all": " and ", "any": " or "}[choice.mode].join(
-        line_words(one) for one in choice.conditions if one.field
+        _line_words(one) for one in choice.conditions if one.field
     )
     return joined or "Not chosen yet"
 
 
-def line_words(line: Condition) -> str:
-    """The line as a sentence's part, such as `Country is DE`."""
+def node_words(node: Mapping[str, Any]) -> str:
+    """One condition of the API's filter as a sentence's part, such as `Country is DE`."""
+    return _line_words(_line_of(node))
+
+
+def _line_words(line: Condition) -> str:
     name = FIELD_WORDS.get(line.field) or line.field.removeprefix("attributes.")
     return f"{name} {OPERATOR_WORDS.get(line.op, line.op)} {line.value}".strip()

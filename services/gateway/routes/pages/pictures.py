@@ -98,7 +98,7 @@ def steps_of(accounting: Mapping[str, Any]) -> list[Step]:
         lose(reason_words(reason), count, "excluded")
     total("Planned")
     for reason, count in _biggest_first(accounting["skipped"]):
-        lose(reason_words(reason), count, "skipped")
+        lose(f"skipped: {reason_words(reason)}", count, "skipped")
     lose(reason_words("expired"), accounting["expired"], "skipped")
     lose(reason_words("cancelled"), accounting["cancelled"], "skipped")
     lose("waiting", accounting["waiting"], "waiting")
