@@ -285,6 +285,11 @@ async def account(day: Day) -> Steps:
     for words in ("the numbers add up", "opted out", "a value for the text is missing"):
         await expect(page.locator("main")).to_contain_text(words)
     yield Step("accounted", at)
+    await at.press("Events")
+    await page.get_by_label("What").select_option(label="Delivered")
+    await at.press("Show")
+    await expect(page.locator("tbody tr").first).to_contain_text("Delivered")
+    yield Step("events", at)
     for customer, words, name in (
         (LEFT_OUT["customerId"], "Left out: opted out", "why-left-out"),
         (day.skipped, f"In “{day.name}”", "why-in"),

@@ -24,6 +24,7 @@ PAGES = {
     "push-campaign": "/notification/push/campaigns/{push}",
     "recipients": "/notification/sms/campaigns/{sms}/recipients",
     "recipient": "/notification/sms/campaigns/{sms}/recipients/{recipient}",
+    "events": "/notification/sms/campaigns/{sms}/events?type=delivered",
     "why": "/notification/sms/campaigns/{sms}/explain?customer=C0000001",
     "before-copying": "/notification/sms/campaigns/{sms}/clone",
     "new-campaign": "/notification/sms/campaigns/new",

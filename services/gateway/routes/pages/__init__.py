@@ -16,6 +16,7 @@ from services.gateway.routes.pages import (
     customers,
     dashboard,
     drafts,
+    events,
     recipients,
     review,
     sign_in,
@@ -49,6 +50,7 @@ _OF_A_CHANNEL = (
     drafts.draft_pages,
     review.review_pages,
     recipients.recipient_pages,
+    events.event_pages,
     campaigns.campaign_pages,
     accounts.account_pages,
 )

@@ -175,4 +175,8 @@ def node_words(node: Mapping[str, Any]) -> str:
 
 def _line_words(line: Condition) -> str:
     name = FIELD_WORDS.get(line.field) or line.field.removeprefix("attributes.")
+    if line.op == "exists":
+        return f"{name} is {'known' if line.value.lower() in _YES else 'not known'}"
+    if line.op == "withinDays":
+        return f"{name} is within the last {line.value} days"
     return f"{name} {OPERATOR_WORDS.get(line.op, line.op)} {line.value}".strip()
