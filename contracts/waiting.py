@@ -1,4 +1,5 @@
-"""Why recipients of a campaign wait, in words. The codes are an open list: what is not here is shown as it is."""
+"""Why recipients of a campaign wait, or why nobody can say for how long, in words. The codes are an open list: what is
+not here is shown as it is."""
 
 from __future__ import annotations
 
@@ -26,6 +27,10 @@ _WORDS: Mapping[str, str] = {
     "template_unknown": "the template has not reached the sender yet, or was removed",
     "transient": "the provider has a fault at the moment; it is tried again",
     "endpoint_missing": "the provider does not know the device yet; it is tried again",
+    "forecast_running": "the recipients are being counted",
+    "no_provider": "no account is chosen, and there is no active one",
+    "provider_unusable": "the account cannot send at the moment: verify it",
+    "speed_unknown": "the account has no pace of its own set, and nothing was sent through it yet that would tell",
     "lease_expired": "a sender has stopped; another one goes on",
     **dict.fromkeys(
         ("dns", "connect", "tls", "timeout", "connection_lost", "stream_reset", "truncated", "malformed", "closed"),

@@ -32,6 +32,9 @@ QUIET_SECONDS = 3.0
 
 AT_REST_SECONDS = 420.0
 
+ESTIMATES = ("eta", "ratePerSecond")
+"""Of an accounting: they change while nothing else does."""
+
 FAULTS: dict[str, Any] = {
     "rates": {
         "accept_then_hang": 0.0025,
@@ -266,14 +269,14 @@ async def rest(
 
 
 async def _accounting(api: Api, channel: str, campaign_id: str) -> dict[str, Any] | None:
-    """The accounting without its estimate; None while the dispatcher is away or has not heard of the campaign."""
+    """The accounting without its estimates; None while the dispatcher is away or has not heard of the campaign."""
     try:
         found = await api.data("GET", f"/{channel}/campaigns/{campaign_id}/accounting")
     except ApiError as error:
         if error.status in (404, 503):
             return None
         raise
-    return {name: value for name, value in found.items() if name != "eta"}
+    return {name: value for name, value in found.items() if name not in ESTIMATES}
 
 
 async def verified_at_rest(

@@ -1568,12 +1568,15 @@ export interface components {
             cancelled: number;
             channel: components["schemas"]["CampaignType"];
             cost: components["schemas"]["Cost"][];
+            /** @description When all will have been tried at this rate; without a rate, when it goes on. */
             eta: string | null;
             excluded: {
                 [key: string]: number;
             };
             expired: number;
             inFlight: number;
+            /** @description Recipients tried in the last seconds; null where nobody is tried at present. */
+            ratePerSecond: number | null;
             refused: {
                 [key: string]: number;
             };
@@ -2037,6 +2040,8 @@ export interface components {
              */
             drainReason: components["schemas"]["DrainReason"] | null;
             drainSeconds: number | null;
+            /** @description The same in words. */
+            drainText: string | null;
             encodings: {
                 [key: string]: number;
             };
@@ -2051,6 +2056,8 @@ export interface components {
             outliers: {
                 [key: string]: unknown;
             };
+            /** @description The account it would go through, also where none was chosen. */
+            providerId: string | null;
             ratePerSecond: number | null;
             rateUnit: string | null;
             recipients: number;

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from contracts.waiting import describe_waiting
+from services.dispatcher.domain import estimate_finish
 from services.dispatcher.store.campaigns import Ledger
 
 _OWN_TERM = ("expired", "cancelled")
@@ -17,7 +18,8 @@ def account_for(ledger: Ledger) -> dict[str, Any]:
 
     `audience = excluded + skipped + refused + accepted + unknown + expired + cancelled + waiting + inFlight`, counts
     of recipients. `balanced` says that this holds, that every recipient of the expansion has arrived, and that the
-    sums that each lot keeps of its recipients agree with the recipients themselves.
+    sums that each lot keeps of its recipients agree with the recipients themselves. `eta` is when all will have been
+    tried, at `ratePerSecond`; where nobody is tried at present, when it goes on.
     """
     skipped: Counter[str] = Counter()
     refused: Counter[str] = Counter()
@@ -59,6 +61,7 @@ def account_for(ledger: Ledger) -> dict[str, Any]:
     reason = ledger.reason if waiting else None
     if ledger.audience is None:
         reason = ledger.reason or "expanding"
+    is_moving = waiting > 0 and ledger.state == "sending" and ledger.per_second > 0
     return {
         "audience": ledger.audience,
         "excluded": ledger.excluded,
@@ -79,7 +82,8 @@ def account_for(ledger: Ledger) -> dict[str, Any]:
         "balanced": ledger.audience == parts and waiting >= 0 and sums_agree,
         "waitingReason": reason,
         "waitingText": describe_waiting(reason),
-        "eta": ledger.due_at,
+        "ratePerSecond": round(ledger.per_second, 1) if is_moving else None,
+        "eta": estimate_finish(ledger.at, waiting, ledger.per_second) if is_moving else ledger.due_at,
         "cost": [
             {"costMicros": micros, "currency": currency} for currency, micros in sorted(ledger.cost_micros.items())
         ],

@@ -24,6 +24,7 @@ PAGES = {
     "push-campaign": "/notification/push/campaigns/{push}",
     "recipients": "/notification/sms/campaigns/{sms}/recipients",
     "recipient": "/notification/sms/campaigns/{sms}/recipients/{recipient}",
+    "events": "/notification/sms/campaigns/{sms}/events?type=delivered",
     "why": "/notification/sms/campaigns/{sms}/explain?customer=C0000001",
     "before-copying": "/notification/sms/campaigns/{sms}/clone",
     "new-campaign": "/notification/sms/campaigns/new",
@@ -101,16 +102,22 @@ async def places_of(tenant: Tenant) -> dict[str, str]:
 
 
 async def look_at_all(watched: Watched, places: dict[str, str], kind: str) -> AsyncIterator[Look]:
-    """Each page in turn; a picture of it stays in `.local/screenshots`."""
+    """Each page in turn."""
+    for name, address in PAGES.items():
+        await watched.go(address.format(**places))
+        yield await look_at(watched, name, kind)
+
+
+async def look_at(watched: Watched, name: str, kind: str) -> Look:
+    """The page in the window, and what it has complained about since the last look; a picture of it stays in
+    `.local/screenshots`. The accessibility checker is a script: without scripts it does not look."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page = watched.page
-    for name, address in PAGES.items():
-        watched.complaints.clear()
-        status = await watched.go(address.format(**places))
-        size = len((await page.content()).encode())
-        overhang, paint = await page.evaluate(OVERHANG), await page.evaluate(FIRST_PAINT)
-        found = (await Axe().run(page)).response["violations"]
-        violations = [f"{one['id']} at {one['nodes'][0]['target']}" for one in found if one["impact"] in SERIOUS]
-        complaints = [one for one in watched.complaints if name != MISSING or "404" not in one]
-        await page.screenshot(path=SCREENSHOTS / f"{name}-{kind}.png", full_page=True)
-        yield Look(name, status, size, overhang, round(paint), violations, complaints)
+    size = len((await page.content()).encode())
+    overhang, paint = await page.evaluate(OVERHANG), await page.evaluate(FIRST_PAINT)
+    found = (await Axe().run(page)).response["violations"] if watched.scripts else []
+    violations = [f"{one['id']} at {one['nodes'][0]['target']}" for one in found if one["impact"] in SERIOUS]
+    complaints = [one for one in watched.complaints if name != MISSING or "404" not in one]
+    watched.complaints.clear()
+    await page.screenshot(path=SCREENSHOTS / f"{name}-{kind}.png", full_page=True)
+    return Look(name, watched.status, size, overhang, round(paint), violations, complaints)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from services.gateway.routes.pages.filters import (
     Choice,
     Condition,
     Unfinished,
+    audience_words,
     choice_of_filter,
     choice_of_form,
     filter_of,
@@ -58,21 +60,81 @@ def test_the_waterfall_ends_with_those_delivered(accounting: dict[str, Any]) -> 
     assert all(0 <= step.x <= 100 and step.x + step.width <= 100.01 for step in steps)
 
 
+BEGIN = datetime(2026, 11, 25, 10, tzinfo=UTC)
+END = BEGIN + timedelta(minutes=4)
+
+
+def minutes(*counts: int) -> list[dict[str, Any]]:
+    """A point each minute with so many sent, and half of them delivered."""
+    starts = (BEGIN + timedelta(minutes=number) for number in itertools.count())
+    return [
+        {"at": start.isoformat(), "sent": one, "delivered": one // 2}
+        for start, one in zip(starts, counts, strict=False)
+    ]
+
+
 def test_the_curve_is_the_running_sum() -> None:
-    points = [{"at": f"2026-11-25T10:0{n}:00Z", "sent": 10, "delivered": n} for n in range(4)]
-    curve = curve_of(points, 60, ("sent", "delivered"))
+    curve = curve_of(minutes(10, 10, 10, 10), 60, ("sent", "delivered"), BEGIN, END)
     assert curve is not None
-    assert curve.totals == {"sent": 40, "delivered": 6}
+    assert curve.totals == {"sent": 40, "delivered": 20}
     assert curve.lines["sent"].endswith("480.0 12.0")
+    assert [count for _, count in curve.rules] == [0, 10, 20, 30, 40]
     assert curve.rules[0] == (172, 0)
+    assert [at.minute for _, at in curve.ticks] == [0, 1, 2, 3, 4]
+    assert curve.ends == (BEGIN, END)
+
+
+def test_a_curve_begins_with_the_campaign_and_ends_now() -> None:
+    begin, now = BEGIN + timedelta(seconds=40), BEGIN + timedelta(seconds=150)
+    curve = curve_of(minutes(10, 10, 10), 60, ("sent",), begin, now)
+    assert curve is not None
+    assert curve.ends == (begin, now)
+    assert [at for _, at in curve.ticks] == [BEGIN + timedelta(minutes=one) for one in (1, 2)]
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=200), st.integers(-300, 300), st.integers(-300, 20_000))
+def test_a_curve_stays_in_its_frame(counts: list[int], begins: int, ends: int) -> None:
+    begin, now = BEGIN + timedelta(seconds=begins), BEGIN + timedelta(seconds=ends)
+    curve = curve_of(minutes(*counts), 60, ("sent",), begin, now)
+    if curve is None:
+        assert not any(counts)
+        return
+    places = [tuple(map(float, place.split())) for place in curve.lines["sent"].removeprefix("M").split("L")]
+    assert places == sorted(places, key=lambda place: (place[0], -place[1]))
+    assert all(44 <= x <= 480 and 12 <= y <= 172 for x, y in places)
+    assert len(curve.rules) <= 5
+    assert len(curve.ticks) <= 5
+    assert all(44 <= x <= 480 for x, _ in curve.ticks)
 
 
 def test_a_single_point_is_a_line_and_nothing_is_none() -> None:
-    assert curve_of([], 60, ("sent",)) is None
-    assert curve_of([{"at": "2026-11-25T10:00:00Z", "sent": 0}], 60, ("sent",)) is None
-    curve = curve_of([{"at": "2026-11-25T10:00:00Z", "sent": 3}], 60, ("sent",))
+    assert curve_of([], 60, ("sent",), BEGIN, END) is None
+    assert curve_of(minutes(0), 60, ("sent",), BEGIN, END) is None
+    curve = curve_of(minutes(3), 60, ("sent",), BEGIN, END)
     assert curve is not None
     assert curve.lines["sent"].count("L") == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        (None, "Not chosen yet"),
+        ({"all": []}, "Everybody"),
+        ({"any": [{"field": "country", "op": "in", "value": ["DE", "AT"]}]}, "Country is one of DE, AT"),
+        (
+            {
+                "all": [
+                    {"field": "attributes.plan", "op": "eq", "value": "pro"},
+                    {"field": "email", "op": "exists", "value": False},
+                    {"field": "lastSeenAt", "op": "withinDays", "value": 90},
+                ]
+            },
+            "plan is pro and E-mail address is not known and Last seen is within the last 90 days",
+        ),
+    ],
+)
+def test_a_filter_is_a_sentence(chosen: Any, words: str) -> None:
+    assert audience_words(chosen) == words
 
 
 words = st.text("abcXYZ äß09", min_size=1, max_size=12).map(str.strip).filter(bool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,6 +97,8 @@ def _ledger(**changes) -> Ledger:
             "skipped": 2,
             "duplicates": 1,
         },
+        "at": START,
+        "per_second": 0.0,
     }
     return Ledger(**(values | changes))
 
@@ -106,6 +109,23 @@ def test_the_identity_holds_term_by_term():
     assert terms["accepted"] == {"total": 6, "delivered": 4, "bounced": 1, "failedLater": 0, "unconfirmed": 1}
     assert terms["skipped"] == {"opted_out": 1, "duplicate": 1}
     assert (terms["cancelled"], terms["unknown"], terms["refused"]) == (1, 1, {"content": 2})
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate", "eta"),
+    [
+        ({"per_second": 2.5}, 2.5, START + timedelta(seconds=4)),
+        ({"per_second": 2.5, "due_at": START + timedelta(hours=2)}, 2.5, START + timedelta(seconds=4)),
+        ({"due_at": START + timedelta(hours=2)}, None, START + timedelta(hours=2)),
+        ({"per_second": 2.5, "state": "paused"}, None, None),
+        ({"per_second": 2.5, "classes": []}, None, None),
+    ],
+    ids=["moving", "limited", "waiting", "paused", "done"],
+)
+def test_who_moves_has_a_rate_and_an_end(changes, rate, eta):
+    waiting = [("queued", None, None, 10)]
+    terms = account_for(_ledger(**({"classes": waiting, "expanded": None} | changes)))
+    assert (terms["ratePerSecond"], terms["eta"]) == (rate, eta)
 
 
 def test_a_missing_recipient_unbalances():

@@ -81,12 +81,12 @@ async def test_a_forecast_says_what_the_accounting_will_say(fleet, make):
     assert data["exclusions"] == {"duplicate": 1, "opted_out": 1, "no_phone": 1}
     assert {one["country"]: one["segments"] for one in data["countries"]} == {"CA": 1, "DE": 1}
     assert [one["code"] for one in data["blockers"]] == ["no_provider"]
-    assert (data["cost"], data["drainSeconds"], data["drainReason"]) == (None, None, "no_provider")
-    await add_provider(client, fleet)
+    assert (data["cost"], data["providerId"], data["drainReason"]) == (None, None, "no_provider")
+    account_id = await add_provider(client, fleet)
     await ready(client, path)
     data = await forecast_of(client, path)
     assert (data["blockers"], data["untariffed"]) == ([], 0)
-    assert (data["drainSeconds"], data["drainReason"]) == (None, "speed_unknown")
+    assert (data["providerId"], data["drainSeconds"], data["drainReason"]) == (account_id, None, "speed_unknown")
     ((currency, micros),) = [(one["currency"], one["micros"]) for one in data["cost"]]
     assert micros == sum(one["costMicros"] for one in data["countries"]) > 0
     assert {one["currency"] for one in data["countries"]} == {currency}

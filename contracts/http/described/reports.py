@@ -104,7 +104,12 @@ class Accounting(Shown):
     balanced: bool
     waiting_reason: Annotated[str | None, Field(description="Why it does not move, for programs.")]
     waiting_text: Annotated[str | None, Field(description="The same in words.")]
-    eta: Time | None
+    rate_per_second: Annotated[
+        float | None, Field(description="Recipients tried in the last seconds; null where nobody is tried at present.")
+    ]
+    eta: Annotated[
+        Time | None, Field(description="When all will have been tried at this rate; without a rate, when it goes on.")
+    ]
     cost: list[Cost]
 
 
@@ -204,6 +209,8 @@ class Forecast(Shown):
     rate_unit: str | None
     drain_seconds: float | None
     drain_reason: Annotated[DrainReason | None, Field(description=DRAIN_REASON)]
+    drain_text: Annotated[str | None, Field(description="The same in words.")]
+    provider_id: Annotated[Id | None, Field(description="The account it would go through, also where none was chosen.")]
     blockers: list[Finding]
     warnings: list[Finding]
     started_at: Time

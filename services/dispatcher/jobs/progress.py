@@ -54,7 +54,7 @@ def _outgoing(progress: Progress, per_second: float) -> Outgoing:
         terms=progress.terms,
         final=progress.final,
         waiting_reason=progress.reason if progress.terms["waiting"] else None,
-        eta=progress.due_at or estimate_finish(now(), progress.terms["waiting"], per_second),
+        eta=estimate_finish(now(), progress.terms["waiting"], per_second) or progress.due_at,
     )
     return Outgoing(topics.CAMPAIGN_PROGRESS, str(progress.campaign_id), event)
 

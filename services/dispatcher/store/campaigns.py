@@ -14,6 +14,9 @@ from contracts.channels import Channel
 from contracts.events import TemplateChanged
 from shared.database import Connection
 
+RATE_SECONDS = 10
+"""The rate is that of so many last seconds."""
+
 _TERMS = ("waiting", "inFlight", "accepted", "refused", "unknown", "skipped", "duplicates")
 
 
@@ -67,7 +70,8 @@ async def mark_progress(connection: Connection) -> list[Progress]:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Everything that the ledger says about one campaign; `classes` counts (status, outcome, reason)."""
+    """Everything that the ledger says about one campaign at one moment; `classes` counts (status, outcome, reason),
+    `per_second` the recipients that were attempted lately."""
 
     state: str | None
     reason: str | None
@@ -80,6 +84,8 @@ class Ledger:
     classes: list[tuple[str, str | None, str | None, int]]
     cost_micros: dict[str, int]
     by_lots: dict[str, int]
+    at: datetime
+    per_second: float
 
 
 async def find_ledger(connection: Connection, channel: Channel, user_id: str, campaign_id: UUID) -> Ledger | None:
@@ -94,7 +100,8 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
                min(l.due_at) FILTER (WHERE l.state = 'waiting' AND l.due_at > now()),
                jsonb_build_array(coalesce(sum(l.queued), 0), coalesce(sum(l.sending), 0),
                  coalesce(sum(l.accepted), 0), coalesce(sum(l.refused), 0), coalesce(sum(l.unknown), 0),
-                 coalesce(sum(l.skipped), 0), coalesce(sum(l.duplicates), 0))
+                 coalesce(sum(l.skipped), 0), coalesce(sum(l.duplicates), 0)),
+               now()
         FROM (SELECT %(campaign)b::uuid AS id) wanted
         LEFT JOIN campaigns c ON c.id = wanted.id AND c.channel = %(channel)b AND c.user_id = %(user)b
         LEFT JOIN audiences a ON a.campaign_id = wanted.id
@@ -114,15 +121,19 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
         f"""
         SELECT status, outcome,
                CASE outcome WHEN 'skipped' THEN failure_reason WHEN 'refused' THEN error_class END AS reason,
-               currency, count(*), sum(cost_micros) FILTER (WHERE outcome = 'accepted')::bigint
+               currency, count(*), sum(cost_micros) FILTER (WHERE outcome = 'accepted')::bigint,
+               count(*) FILTER (WHERE attempted_at > now() - %b * interval '1 second'), min(attempted_at)
         FROM {table} WHERE campaign_id = %b GROUP BY 1, 2, 3, 4
         """,  # noqa: S608
-        (campaign_id,),
+        (RATE_SECONDS, campaign_id),
     )
+    at: datetime = row[10]
+    recent, first = 0, at
     classes: list[tuple[str, str | None, str | None, int]] = []
     cost_micros: Counter[str] = Counter()
-    for status, outcome, reason, currency, count, micros in await cursor.fetchall():
+    for status, outcome, reason, currency, count, micros, attempted, attempted_first in await cursor.fetchall():
         classes.append((status, outcome, reason, count))
+        recent, first = recent + attempted, min(first, attempted_first or at)
         if micros is not None:
             cost_micros[currency] += micros
     return Ledger(
@@ -137,6 +148,8 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
         classes=classes,
         cost_micros=cost_micros,
         by_lots=dict(zip(_TERMS, row[9], strict=True)),
+        at=at,
+        per_second=recent / min(max((at - first).total_seconds(), 1.0), RATE_SECONDS),
     )
 
 

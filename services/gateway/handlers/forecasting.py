@@ -10,6 +10,7 @@ import msgspec
 
 from contracts.http.campaigns import CampaignForecast
 from contracts.http.plans import CampaignPlan
+from contracts.waiting import describe_waiting
 from services.gateway.handlers.asking import UNLAUNCHED, Asked, Unwanted, answer_with, shown_finding
 from services.gateway.store.answers import Answer
 from shared.http import Problem, read_shape
@@ -30,6 +31,7 @@ async def forecast(asked: Asked) -> Answer:
         return answer
     data = json.loads(answer.body)["data"]
     _add_prices(data, await _quote(asked, plan, data))
+    data["providerId"] = plan.provider_id and str(plan.provider_id)
     data["blockers"] = [shown_finding(one) for one in plan.blockers]
     data["warnings"] = [*(shown_finding(one) for one in plan.warnings), *_outlook(data)]
     return answer_with(data, answer.status)
@@ -64,6 +66,7 @@ def _add_prices(data: dict[str, Any], quoted: Mapping[str, Any]) -> None:
         country |= {"costMicros": price.get("micros"), "currency": price.get("currency")}
     for name in ("cost", "untariffed", "ratePerSecond", "rateUnit", "drainSeconds", "drainReason"):
         data[name] = quoted.get(name)
+    data["drainText"] = describe_waiting(data["drainReason"])
 
 
 def _outlook(data: Mapping[str, Any]) -> list[dict[str, str]]:

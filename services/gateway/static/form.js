@@ -24,6 +24,7 @@ export function follow(form) {
   };
 
   form.addEventListener("input", () => {
+    current?.abort(); // its answer would undo what is typed now
     clearTimeout(timer);
     timer = setTimeout(refresh, QUIET_MS);
   });

@@ -18,6 +18,7 @@ from services.gateway.routes.pages import (
     dashboard,
     dead_letters,
     drafts,
+    events,
     recipients,
     review,
     sign_in,
@@ -58,6 +59,7 @@ _OF_A_CHANNEL = (
     drafts.draft_pages,
     review.review_pages,
     recipients.recipient_pages,
+    events.event_pages,
     campaigns.campaign_pages,
     accounts.account_pages,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +14,14 @@ from contracts.channels import Channel
 from services.gateway.routes.pages.api import path_of
 from services.gateway.routes.pages.dashboard import LastEventId
 from services.gateway.routes.pages.desks import AtDesk, Desk, Sent
+from services.gateway.routes.pages.filters import audience_words
 from services.gateway.routes.pages.live import Watch
-from services.gateway.routes.pages.pictures import curve_of, parts_of, steps_of
+from services.gateway.routes.pages.pictures import Curve, curve_of, parts_of, steps_of
 from services.gateway.routes.pages.words import CHANNEL_WORDS, CURVES, STATUSES
+from shared.codec import now
 from shared.http import Problem
 
 LIST_LIMIT = 25
-MOVING = frozenset({"sending", "paused"})
 UNSENT = frozenset({"draft", "scheduled"})
 
 
@@ -44,17 +47,19 @@ def campaign_pages(channel: Channel) -> APIRouter:
     @router.get("/{campaign_id}")
     async def show_campaign(desk: AtDesk, campaign_id: UUID) -> Response:
         found = await look_up(desk, channel, campaign_id)
-        return desk.show("campaigns/one.html", words=words, **shown(found))
+        plan = await plan_of(desk, channel, found["campaign"])
+        return desk.show("campaigns/one.html", words=words, plan=plan, **shown(found))
 
     @router.get("/{campaign_id}/live")
     async def watch_campaign(desk: AtDesk, campaign_id: UUID, last_event_id: LastEventId = None) -> Response:
         watch: Watch = desk.request.app.state.watch
+        plan = await plan_of(desk, channel, (await desk.get(path_of(channel.name, "campaigns", campaign_id))).data)
 
         async def ask() -> Any:
             return await look_up(desk, channel, campaign_id)
 
         def render(data: Any) -> str:
-            return desk.render("campaigns/one_live.html", words=words, **shown(data))
+            return desk.render("campaigns/one_live.html", words=words, plan=plan, **shown(data))
 
         return watch.stream(desk.caller.user_id, str(campaign_id), ask, render, last_event_id)
 
@@ -93,6 +98,20 @@ def _known(action: str) -> str:
     return action
 
 
+async def plan_of(desk: Desk, channel: Channel, campaign: Mapping[str, Any]) -> dict[str, Any]:
+    """What the campaign is made of: its template, the account it names, and who gets it in words."""
+    template, account = await asyncio.gather(
+        desk.unless_missing(path_of(channel.name, "templates", campaign["templateId"])),
+        account_of(desk, channel, campaign["providerId"]),
+    )
+    return {"template": template, "account": account, "audience": audience_words(campaign["audienceFilter"])}
+
+
+async def account_of(desk: Desk, channel: Channel, account_id: str | None) -> Any:
+    """The account; None where none is named or it is gone."""
+    return await desk.unless_missing(path_of(channel.name, "providers", account_id)) if account_id else None
+
+
 async def look_up(desk: Desk, channel: Channel, campaign_id: UUID) -> dict[str, Any]:
     """The campaign, what became of everybody, and how it went over time, as far as they exist."""
     at = path_of(channel.name, "campaigns", campaign_id)
@@ -108,22 +127,39 @@ async def look_up(desk: Desk, channel: Channel, campaign_id: UUID) -> dict[str, 
 
 def shown(found: Mapping[str, Any]) -> dict[str, Any]:
     """What was found, with its pictures."""
-    accounting, timeline = found["accounting"], found["timeline"]
+    campaign, accounting, timeline = found["campaign"], found["accounting"], found["timeline"]
     is_known = accounting is not None and accounting["audience"] is not None
-    done = None
-    if is_known:
-        open_ones = accounting["waiting"] + accounting["inFlight"]
-        planned = accounting["audience"] - sum(accounting["excluded"].values())
-        done = 100.0 if not planned else 100 * (planned - open_ones) / planned
     parts = parts_of(accounting) if is_known else []
     return {
         **found,
         "is_known": is_known,
-        "done": done,
+        "progress": _progress(campaign, accounting) if is_known else None,
         "parts": parts,
         "bar_label": "; ".join(f"{part.words} {part.count:,}" for part in parts),
         "steps": steps_of(accounting) if is_known else [],
-        "curve": curve_of(timeline["points"], timeline["bucketSeconds"], tuple(CURVES)) if timeline else None,
-        "is_moving": found["campaign"]["status"] in MOVING,
-        "is_unsent": found["campaign"]["status"] in UNSENT,
+        "curve": _curve(campaign, timeline) if timeline else None,
+        "is_unsent": campaign["status"] in UNSENT,
     }
+
+
+def _progress(campaign: Mapping[str, Any], accounting: Mapping[str, Any]) -> dict[str, Any]:
+    """How far it is; `seconds` are those from the first to the last recipient, or to the last one's expected turn."""
+    left = accounting["waiting"] + accounting["inFlight"]
+    planned = accounting["audience"] - sum(accounting["excluded"].values())
+    is_moving = accounting["ratePerSecond"] is not None
+    begin, end = (now(), accounting["eta"]) if is_moving else (campaign["launchedAt"], campaign["sentAt"])
+    return {
+        "left": left,
+        "planned": planned,
+        "done": 100 * (planned - left) / planned if planned else 100.0,
+        "seconds": (_moment(end) - _moment(begin)).total_seconds() if begin and end else None,
+    }
+
+
+def _curve(campaign: Mapping[str, Any], timeline: Mapping[str, Any]) -> Curve | None:
+    begin = _moment(campaign["launchedAt"])
+    return curve_of(timeline["points"], timeline["bucketSeconds"], tuple(CURVES), begin, now())
+
+
+def _moment(value: str | datetime) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -15,7 +15,7 @@ from jinja2 import Environment
 from services.gateway.domain.access import Caller, Person
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.pages.api import Api, Json, Reply
-from services.gateway.routes.pages.rendering import moment
+from services.gateway.routes.pages.rendering import moment, tick
 from shared.http import Problem
 
 FORM_BYTES_MAX = 256 * 1024
@@ -40,8 +40,9 @@ class Pages:
         """The template as the viewer of this request is to see it."""
         zone = zone_of(request)
         desk = getattr(request.state, "desk", None)
+        viewers = {"moment": moment(zone), "tick": tick(zone), "zone": str(zone)}
         return self.environment.get_template(template).render(
-            {"desk": desk, "path": request.url.path, "moment": moment(zone), "zone": str(zone), **values}
+            {"desk": desk, "path": request.url.path, **viewers, **values}
         )
 
     def show(self, request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:

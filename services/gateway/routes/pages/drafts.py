@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
 from services.gateway.routes.pages.api import Json, path_of
+from services.gateway.routes.pages.campaigns import UNSENT
 from services.gateway.routes.pages.desks import AtDesk, Desk, Sent, field_errors
 from services.gateway.routes.pages.filters import (
     FIELD_WORDS,
@@ -70,7 +71,7 @@ def draft_pages(channel: Channel) -> APIRouter:
     @router.get("/{campaign_id}/edit")
     async def edit(desk: AtDesk, campaign_id: UUID) -> Response:
         campaign = (await desk.get(f"{at}/{campaign_id}")).data
-        return await content_page(desk, campaign, campaign)
+        return launched(desk, channel, campaign) or await content_page(desk, campaign, campaign)
 
     @router.post("/{campaign_id}/edit")
     async def change(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
@@ -92,7 +93,8 @@ def draft_pages(channel: Channel) -> APIRouter:
     @router.get("/{campaign_id}/audience")
     async def choose(desk: AtDesk, campaign_id: UUID) -> Response:
         campaign = (await desk.get(f"{at}/{campaign_id}")).data
-        return await audience_page(desk, campaign, choice_of_filter(campaign["audienceFilter"]), {})
+        choice = choice_of_filter(campaign["audienceFilter"])
+        return launched(desk, channel, campaign) or await audience_page(desk, campaign, choice, {})
 
     @router.post("/{campaign_id}/audience/part")
     async def count(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
@@ -116,6 +118,14 @@ def draft_pages(channel: Channel) -> APIRouter:
         return desk.go(f"/notification{at}/{campaign_id}/review")
 
     return router
+
+
+def launched(desk: Desk, channel: Channel, campaign: Json) -> Response | None:
+    """The campaign's own page where there is nothing to prepare any more."""
+    if campaign["status"] in UNSENT:
+        return None
+    said = f"This campaign is {campaign['status']}: it cannot be changed. Copy it to make another one like it."
+    return desk.go(f"/notification{path_of(channel.name, 'campaigns', campaign['id'])}", said)
 
 
 async def counted(desk: Desk, choice: Choice, errors: dict[str, str]) -> dict[str, Any]:

@@ -157,7 +157,26 @@ def _number(text: str) -> float | int | str:
         return text
 
 
-def line_words(line: Condition) -> str:
-    """The line as a sentence's part, such as `Country is DE`."""
+def audience_words(audience_filter: Mapping[str, Any] | None) -> str:
+    """Who a filter finds, as a sentence."""
+    choice = choice_of_filter(audience_filter)
+    if choice.mode not in ("all", "any"):
+        return MODES[choice.mode]
+    joined = {"all": " and ", "any": " or "}[choice.mode].join(
+        _line_words(one) for one in choice.conditions if one.field
+    )
+    return joined or "Not chosen yet"
+
+
+def node_words(node: Mapping[str, Any]) -> str:
+    """One condition of the API's filter as a sentence's part, such as `Country is DE`."""
+    return _line_words(_line_of(node))
+
+
+def _line_words(line: Condition) -> str:
     name = FIELD_WORDS.get(line.field) or line.field.removeprefix("attributes.")
+    if line.op == "exists":
+        return f"{name} is {'known' if line.value.lower() in _YES else 'not known'}"
+    if line.op == "withinDays":
+        return f"{name} is within the last {line.value} days"
     return f"{name} {OPERATOR_WORDS.get(line.op, line.op)} {line.value}".strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.gateway.routes.pages.words import reason_words
@@ -14,7 +14,10 @@ PART_MIN_PERCENT = 0.8
 
 CURVE_WIDTH, CURVE_HEIGHT = 480, 200
 CURVE_LEFT, CURVE_BOTTOM, CURVE_TOP = 44, 172, 12
-RULES = 3
+TICKS_MAX = 4
+"""Lines to read a value by, besides the one at zero; as many moments under it."""
+
+_TICK_SECONDS = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def steps_of(accounting: Mapping[str, Any]) -> list[Step]:
         lose(reason_words(reason), count, "excluded")
     total("Planned")
     for reason, count in _biggest_first(accounting["skipped"]):
-        lose(reason_words(reason), count, "skipped")
+        lose(f"skipped: {reason_words(reason)}", count, "skipped")
     lose(reason_words("expired"), accounting["expired"], "skipped")
     lose(reason_words("cancelled"), accounting["cancelled"], "skipped")
     lose("waiting", accounting["waiting"], "waiting")
@@ -122,38 +125,68 @@ def _share(count: int, whole: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Sums over time as paths. `rules` are (y, count), `ends` the first and the last moment."""
+    """Sums over time as paths. `rules` are (y, count), `ticks` (x, moment), `ends` the first and the last moment."""
 
     lines: dict[str, str]
     areas: dict[str, str]
     totals: dict[str, int]
     rules: list[tuple[float, int]]
+    ticks: list[tuple[float, datetime]]
     ends: tuple[datetime, datetime]
 
 
-def curve_of(points: Sequence[Mapping[str, Any]], seconds: int, names: Sequence[str]) -> Curve | None:
-    """The running sums of the named counts, from nothing at the first point's beginning to the end of the last, each of
-    which lasts so long; None where there is nothing to draw."""
+def curve_of(
+    points: Sequence[Mapping[str, Any]], seconds: int, names: Sequence[str], begin: datetime, now: datetime
+) -> Curve | None:
+    """The running sums of the named counts, from nothing at the beginning to the end of the last point, each of which
+    lasts so long, or to now; None where there is nothing to draw."""
     if not points:
         return None
-    begins = [datetime.fromisoformat(point["at"]) for point in points]
-    moments = [begins[0], *(begin + timedelta(seconds=seconds) for begin in begins)]
+    starts = [datetime.fromisoformat(point["at"]) for point in points]
+    first = max(begin, starts[0])
+    ends = (min(start + timedelta(seconds=seconds), now) for start in starts)
+    moments = [first, *(max(end, first + timedelta(seconds=1)) for end in ends)]
     sums = {name: [0, *_running(points, name)] for name in names}
-    top = max((values[-1] for values in sums.values()), default=0)
-    if not top:
+    most = max((values[-1] for values in sums.values()), default=0)
+    if not most:
         return None
+    step = _step_of_counts(most)
+    top = -(-most // step) * step
     span = (moments[-1] - moments[0]).total_seconds()
-    right = CURVE_WIDTH - CURVE_LEFT
-    xs = [CURVE_LEFT + right * (at - moments[0]).total_seconds() / span for at in moments]
+
+    def x_of(at: datetime) -> float:
+        return CURVE_LEFT + (CURVE_WIDTH - CURVE_LEFT) * (at - moments[0]).total_seconds() / span
+
+    xs = [x_of(at) for at in moments]
     scale = (CURVE_BOTTOM - CURVE_TOP) / top
     lines = {
         name: "M" + "L".join(f"{x:.1f} {CURVE_BOTTOM - value * scale:.1f}" for x, value in zip(xs, values, strict=True))
         for name, values in sums.items()
     }
     areas = {name: f"{line}L{xs[-1]:.1f} {CURVE_BOTTOM}L{xs[0]:.1f} {CURVE_BOTTOM}Z" for name, line in lines.items()}
-    rules = [(CURVE_BOTTOM - top * scale * part / RULES, round(top * part / RULES)) for part in range(RULES + 1)]
+    rules = [(CURVE_BOTTOM - count * scale, count) for count in range(0, top + 1, step)]
     totals = {name: values[-1] for name, values in sums.items()}
-    return Curve(lines, areas, totals, rules, (moments[0], moments[-1]))
+    ticks = [(x_of(at), at) for at in _ticks(moments[0], moments[-1])]
+    return Curve(lines, areas, totals, rules, ticks, (moments[0], moments[-1]))
+
+
+def _step_of_counts(most: int) -> int:
+    """A round number of which at most `TICKS_MAX` reach the sum."""
+    power = 1
+    while True:
+        for step in (power, 2 * power, 5 * power):
+            if -(-most // step) <= TICKS_MAX:
+                return step
+        power *= 10
+
+
+def _ticks(first: datetime, last: datetime) -> list[datetime]:
+    """Round moments between the two."""
+    span = (last - first).total_seconds()
+    day = _TICK_SECONDS[-1]
+    step = next((one for one in _TICK_SECONDS if span / one <= TICKS_MAX), day * int(span / day / TICKS_MAX + 1))
+    begin = -(-int(first.timestamp()) // step) * step
+    return [datetime.fromtimestamp(at, UTC) for at in range(begin, int(last.timestamp()) + 1, step)]
 
 
 def _running(points: Sequence[Mapping[str, Any]], name: str) -> list[int]:

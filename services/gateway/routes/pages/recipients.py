@@ -13,11 +13,22 @@ from contracts.channels import Channel
 from contracts.http.endpoints import REVEAL
 from services.gateway.routes.pages.api import path_of
 from services.gateway.routes.pages.desks import AtDesk, Desk
-from services.gateway.routes.pages.words import CHANNEL_WORDS, EVENTS, OUTCOMES, RECIPIENT_STATUSES, reason_words
+from services.gateway.routes.pages.filters import node_words
+from services.gateway.routes.pages.words import (
+    CHANNEL_WORDS,
+    EVENTS,
+    OUTCOMES,
+    RECIPIENT_STATUSES,
+    ChannelWords,
+    reason_words,
+)
 
 LIST_LIMIT = 50
 STEPS = tuple(EVENTS)
 """What happens to a message, in this order."""
+
+EVERYTHING = "all"
+"""The scope of an opt-out that ends every kind of message."""
 
 
 def recipient_pages(channel: Channel) -> APIRouter:
@@ -67,7 +78,7 @@ def recipient_pages(channel: Channel) -> APIRouter:
             recipient=data["recipient"],
             address=data["recipient"][channel.address_field],
             revealed=revealed,
-            rules=data["rules"],
+            rules=[rule_of(rule, words) for rule in data["rules"] or []],
             story=story_of(data),
             estimate=estimate_of(data),
         )
@@ -84,10 +95,25 @@ def recipient_pages(channel: Channel) -> APIRouter:
             campaign=campaign,
             customer_id=customer_id,
             found=found,
+            rules=[rule_of(rule, words) for rule in found["rules"]] if found else [],
             address_field=channel.address_field,
         )
 
     return router
+
+
+def rule_of(rule: Mapping[str, Any], words: ChannelWords) -> dict[str, Any]:
+    """A rule in words, and the filter's conditions one by one."""
+    details, met = rule["details"], rule["met"]
+    said = rule["message"]
+    if rule["rule"] == "address":
+        count = details["addresses"]
+        said = f"has {count or 'no'} {words.address}{'' if count == 1 else 's'}"
+    if rule["rule"] == "consent" and not met:
+        scopes = " and ".join("everything" if scope == EVERYTHING else scope for scope in details["refusedScopes"])
+        said = f"opted out of {scopes} at every {words.address}, or somebody who shares it did"
+    conditions = [{"met": one["met"], "words": node_words(one)} for one in details.get("conditions", ())]
+    return {"met": met, "words": f"{said[0].upper()}{said[1:]}", "conditions": conditions}
 
 
 def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -134,14 +134,25 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(zone: tzinfo) -> Callable[..., Markup]:
-    """A filter that shows times in the viewer's zone, which it names."""
+    """A filter that shows times in the viewer's zone, which it names; in brief without the day where it is today."""
 
-    def show(value: str | datetime | None, seconds: bool = False) -> Markup:
+    def show(value: str | datetime | None, seconds: bool = False, brief: bool = False) -> Markup:
         if value is None:
             return Markup("–")
         at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(zone)
-        text = f"{at:%b} {at.day}, {at.year}, {at:%H:%M:%S}" if seconds else f"{at:%b} {at.day}, {at.year}, {at:%H:%M}"
+        day = "" if brief and at.date() == datetime.now(zone).date() else f"{at:%b} {at.day}, {at.year}, "
+        text = f"{day}{at:%H:%M:%S}" if seconds else f"{day}{at:%H:%M}"
         return Markup('<time datetime="{}">{} {}</time>').format(at.astimezone(UTC).isoformat(), text, at.tzname())
+
+    return show
+
+
+def tick(zone: tzinfo) -> Callable[[datetime, bool], str]:
+    """A moment under a chart, in the viewer's zone; with its day where a chart reaches over several."""
+
+    def show(at: datetime, with_day: bool) -> str:
+        own = at.astimezone(zone)
+        return f"{own:%b} {own.day}, {own:%H:%M}" if with_day else f"{own:%H:%M}"
 
     return show
 

@@ -11,8 +11,10 @@ from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
 from services.gateway.routes.pages.api import Json, path_of
+from services.gateway.routes.pages.campaigns import account_of, plan_of
 from services.gateway.routes.pages.dashboard import LastEventId
 from services.gateway.routes.pages.desks import AtDesk, Desk, Form, Sent, zone_of
+from services.gateway.routes.pages.drafts import launched
 from services.gateway.routes.pages.live import Watch
 from services.gateway.routes.pages.pictures import Part, laid_out
 from services.gateway.routes.pages.words import CHANNEL_WORDS, SAMPLES, reason_words
@@ -38,14 +40,17 @@ def review_pages(channel: Channel) -> APIRouter:
     async def look(desk: Desk, campaign_id: UUID) -> Json:
         """The campaign and its forecast, or what stands in its way."""
         campaign = (await desk.get(at(campaign_id))).data
+        plan = await plan_of(desk, channel, campaign)
+        found = {"campaign": campaign, "plan": plan, "forecast": None, "blocked": [], "approval_above": None}
         try:
             forecast = (await desk.do("POST", f"{at(campaign_id)}/forecast")).data
         except Problem as problem:
             if problem.status not in NOT_READY:
                 raise
             blocked = [error["message"] for error in problem.errors] or [problem.detail or problem.title]
-            return {"campaign": campaign, "forecast": None, "blocked": blocked}
-        return {"campaign": campaign, "forecast": forecast, "blocked": []}
+            return found | {"blocked": blocked}
+        plan["account"] = plan["account"] or await account_of(desk, channel, forecast["providerId"])
+        return found | {"forecast": forecast, "approval_above": (await desk.get("/settings")).data["approvalAbove"]}
 
     def shown(found: Mapping[str, Any], wanted: str = "") -> Json:
         forecast = found["forecast"]
@@ -65,6 +70,8 @@ def review_pages(channel: Channel) -> APIRouter:
         desk: Desk, campaign_id: UUID, errors: Mapping[str, str], wanted: str = "", people: str = ""
     ) -> Response:
         found = await look(desk, campaign_id)
+        if over := launched(desk, channel, found["campaign"]):
+            return over
         values = {"errors": errors, "values": {"people": people}, **shown(found, wanted)}
         return desk.show("drafts/review.html", 422 if errors else 200, **values)
 
