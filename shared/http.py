@@ -122,12 +122,6 @@ CurrentUser = Annotated[str, Depends(_current_user)]
 """The tenant on whose behalf the gateway asks; a route that does not take it sees no rows."""
 
 
-def camel(name: str) -> str:
-    """A column's name as JSON spells it."""
-    head, *tail = name.split("_")
-    return head + "".join(part.title() for part in tail)
-
-
 def page(data: Sequence[Any], next_cursor: str | None) -> dict[str, Any]:
     """The envelope of a list."""
     return {"data": list(data), "nextCursor": next_cursor}

@@ -24,7 +24,8 @@ from services.dispatcher.store.recipients import (
 )
 from shared.database import Connection, TenantDatabase
 from shared.exports import Exports, Query
-from shared.http import CurrentUser, Problem, camel, cursor_of, page, read_cursor
+from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
+from shared.names import camel
 
 LIMIT_MAX = 1000
 
