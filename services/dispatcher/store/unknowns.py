@@ -66,8 +66,8 @@ async def find_unknowns(
         ) r
         WHERE l.unknown > 0 AND l.channel = %(channel)b AND l.last_id > %(after)b
           AND coalesce(l.provider_id, c.provider_id) IS NOT NULL AND coalesce(l.content, c.content) IS NOT NULL
-          AND EXISTS (SELECT FROM attempts a
-                      WHERE a.lot_id = l.id AND a.started_at > now() - %(younger)b * interval '1 second')
+          AND (SELECT max(a.started_at) FROM attempts a WHERE a.lot_id = l.id)
+              > now() - %(younger)b * interval '1 second'
         ORDER BY l.first_id, r.id LIMIT %(rows_max)b
         """,  # noqa: S608
         {
