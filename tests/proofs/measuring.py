@@ -15,7 +15,7 @@ from contracts.http.endpoints import BASE
 from deploy.local.fleet import Fleet
 
 LIST_MS = 50.0
-ROUNDS = 3
+ROUNDS = 2
 ROUND_SECONDS = 4.0
 """A kind of request is asked again while it is too slow; a round ends after so long."""
 
