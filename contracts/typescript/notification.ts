@@ -4423,7 +4423,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -5090,7 +5090,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -6054,7 +6054,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -6723,7 +6723,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
