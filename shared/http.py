@@ -157,12 +157,6 @@ CurrentUser = Annotated[str, Depends(_current_user)]
 """The tenant on whose behalf the gateway asks; a route that does not take it sees no rows."""
 
 
-def camel(name: str) -> str:
-    """A column's name as JSON spells it."""
-    head, *tail = name.split("_")
-    return head + "".join(part.title() for part in tail)
-
-
 LIMIT_MAX = 1_000
 """Of entries on a page of lists that are in order of their ids."""
 

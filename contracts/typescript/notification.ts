@@ -4781,7 +4781,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -5484,7 +5484,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -6458,7 +6458,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -7163,7 +7163,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];

@@ -69,6 +69,11 @@ class Campaigns(Page):
 class Recipients(Page):
     """Recipients by what became of them."""
 
+    cursor: Annotated[
+        str | None,
+        Field(description="`nextCursor` of the page before; one of rare recipients may be short and not the last."),
+    ] = None
+
     status: NotificationStatus | None = None
     outcome: Outcome | None = None
     error_class: Annotated[str | None, Field(max_length=100)] = None

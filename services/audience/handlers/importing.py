@@ -173,7 +173,7 @@ async def save_customers(connection: Connection, user_id: str, rows: Sequence[Cu
             known.merge(row)
     await customers.copy_incoming(connection, list(merged.values()))
     before = await customers.find_consent_to_change(connection, user_id)
-    await customers.upsert_incoming(connection, user_id)
+    await customers.upsert_incoming(connection, user_id, len(merged))
     devices = [(customer.customer_id, device) for customer in merged.values() for device in customer.devices]
     await customers.upsert_devices(connection, user_id, devices)
     seen = [(device.device_token, device.last_seen_at) for _, device in devices if device.last_seen_at is not None]
@@ -287,7 +287,7 @@ async def add_device(database: Transactions, user_id: str, customer_id: str, dev
         if not await customers.find_known_customers(connection, user_id, [customer_id]):
             return False
         await customers.copy_incoming(connection, [Customer(customer_id=customer_id, devices=[device])])
-        await customers.upsert_incoming(connection, user_id)
+        await customers.upsert_incoming(connection, user_id, 1)
         await customers.upsert_devices(connection, user_id, [(customer_id, device)])
         await preferences.delete_dead(connection, user_id, [(device.device_token, seen_at)])
     return True

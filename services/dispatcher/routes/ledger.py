@@ -25,7 +25,8 @@ from services.dispatcher.store.recipients import (
 )
 from shared.database import Connection, TenantDatabase
 from shared.exports import Exports, Query
-from shared.http import CurrentUser, Limit, Problem, camel, cursor_of, page, read_cursor
+from shared.http import CurrentUser, Limit, Problem, cursor_of, page, read_cursor
+from shared.names import camel
 
 RecipientStatus = Annotated[str, Parameter(pattern=f"^({'|'.join(STATUSES)})$")]
 RecipientOutcome = Annotated[str, Parameter(pattern=f"^({'|'.join(OUTCOMES)})$")]

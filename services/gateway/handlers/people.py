@@ -16,8 +16,9 @@ from services.gateway.store import sessions
 from services.gateway.store.people import Account, EmailTaken
 from shared.codec import now
 from shared.database import Connection, Transactions
-from shared.http import Problem, camel
+from shared.http import Problem
 from shared.ids import new_id
+from shared.names import camel
 
 
 @dataclass(frozen=True, slots=True)
