@@ -123,11 +123,12 @@ def test_a_token_that_apple_calls_expired_is_minted_anew_but_not_often() -> None
 # --- on the wire -----------------------------------------------------------------------------------------------------
 
 
-async def test_many_pushes_share_one_connection() -> None:
+async def test_many_pushes_share_few_connections() -> None:
     async with server(saying(OK_ANSWER)) as heard:
         outcomes = await sent_to(heard.url, 400)
     assert [type(outcome) for outcome in outcomes] == [Accepted] * 400
-    assert (len(heard.requests), heard.connections) == (400, 1)
+    assert len(heard.requests) == 400
+    assert heard.connections <= 4
 
 
 @pytest.mark.parametrize("answered", [0, 1, 60])
@@ -221,7 +222,7 @@ async def test_twenty_thousand_pushes_have_one_outcome_each_whatever_the_server_
     }
     await simulated.set_faults(rates=rates, hang_seconds=60)
     heard: Counter[int] = Counter()
-    wire = Wire(allowed_hosts=HOSTS, timeout_seconds=3)
+    wire = Wire(allowed_hosts=HOSTS, timeout_seconds=10)
     provider = open_provider("push", "apns", values_of("apns", simulated.url), wire)
     account = provider._account  # type: ignore[attr-defined]
     minted, token = account.minted_at, apns._authorization(account)
