@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
 from twilio.request_validator import RequestValidator
+from twilio.rest import Client
 
 from shared.providers import twilio
 from shared.providers.forms import form_quoted
@@ -29,7 +33,11 @@ from shared.providers.provider import (
     Refused,
     Sought,
     Unclear,
+    boottime,
 )
+from shared.providers.registry import open_provider
+from shared.providers.wire import open_wire
+from tests.providers.recorder import differing, recording
 from tests.providers.samples import PHONE, SECRET, TEXT, message_of, values_of
 
 ACCOUNT = twilio.account(values_of("twilio", "http://127.0.0.1:9"))
@@ -143,6 +151,62 @@ def test_the_request_says_everything_twilio_needs() -> None:
         "StatusCallback": message.callback_url,
         "ValidityPeriod": "600",
     }
+
+
+class _Local(TwilioHttpClient):  # type: ignore[misc]
+    """Sends to a server of the test what the SDK sends to Twilio."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+
+    def request(self, method: str, url: str, *arguments: Any, **options: Any) -> Response:
+        return super().request(method, url.replace("https://api.twilio.com", self.url), *arguments, **options)
+
+
+_OTHER_HEADERS = {
+    "user-agent": "each says its own name",
+    "accept": "the SDK reads JSON only; ours says that anything will do, and asks for .json by the path",
+    "accept-charset": "the SDK's; JSON is always UTF-8",
+    "accept-encoding": "answers are short, so ours are not compressed",
+    "x-twilio-client": "the SDK's name again",
+    "connection": "the SDK states what HTTP/1.1 means without saying",
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "credentials", "sender"),
+    [
+        ({"phoneNumber": "+15005550006"}, ("AC0123456789abcdef", SECRET), {"from_": "+15005550006"}),
+        ({"config": {"messagingServiceSid": "MG0"}}, ("AC0123456789abcdef", SECRET), {"messaging_service_sid": "MG0"}),
+        ({"apiKey": "SK0", "phoneNumber": "Shop Ä&"}, ("SK0", SECRET), {"from_": "Shop Ä&"}),
+    ],
+)
+@pytest.mark.parametrize("text", [TEXT, "Grüße 😀\n50 % & mehr=+;~*", " "])
+@pytest.mark.parametrize("ttl_seconds", [600, None])
+async def test_a_message_as_twilios_own_client_sends_it(
+    values: dict[str, Any], credentials: tuple[str, str], sender: dict[str, str], text: str, ttl_seconds: int | None
+) -> None:
+    message = msgspec.structs.replace(message_of("twilio"), text=text, ttl_seconds=ttl_seconds)
+    with recording(201, b'{"sid":"SM1"}') as recorder:
+        async with open_wire(allowed_hosts=frozenset({"127.0.0.1"})) as wire:
+            base = values_of("twilio", recorder.url)
+            account = {**base, **values, "config": base["config"] | values.get("config", {})}
+            await open_provider("sms", "twilio", account, wire).send([message], boottime() + 30)
+        client = Client(*credentials, account_sid="AC0123456789abcdef", http_client=_Local(recorder.url))
+        given = {} if ttl_seconds is None else {"validity_period": ttl_seconds}
+        await asyncio.to_thread(
+            client.messages.create,
+            to=str(message.address),
+            body=text,
+            status_callback=message.callback_url,
+            **sender,
+            **given,
+        )
+    ours, theirs = recorder.requests
+    assert (ours.method, ours.path) == (theirs.method, theirs.path)
+    assert ours.form == theirs.form
+    assert differing(ours.headers, theirs.headers) == _OTHER_HEADERS.keys()
 
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
