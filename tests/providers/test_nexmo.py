@@ -27,7 +27,7 @@ from vonage_sms import Sms, SmsMessage
 
 from shared.providers import nexmo
 from shared.providers.nexmo.signatures import METHODS, signature, signed_text
-from shared.providers.provider import CallbackMalformed, CallbackRequest, HttpAnswer, InboundMessage
+from shared.providers.provider import CallbackMalformed, CallbackRequest, HttpAnswer, InboundMessage, VendorReceipt
 from shared.providers.registry import validate_account
 from tests.providers.fixtures.nexmo.genuine import callback, token
 from tests.providers.recorder import recording
@@ -275,6 +275,19 @@ def test_a_token_over_the_body_does_not_vouch_for_a_query() -> None:
     moved = msgspec.structs.replace(genuine, method="GET", url=f"{BASE}?{query}")
     assert nexmo.is_genuine(ACCOUNT, genuine)
     assert not nexmo.is_genuine(ACCOUNT, moved)
+
+
+def test_what_the_query_names_is_only_looked_for_among_messages_to_the_signed_number() -> None:
+    body = {"message_uuid": "u", "to": "4915112345678", "status": "delivered"}
+
+    def receipt_of(**changes: Any) -> VendorReceipt:
+        request = with_token(json.dumps(body | changes).encode(), "x")
+        moved = msgspec.structs.replace(request, url=f"{BASE}?ref=somebody-else")
+        return nexmo.read_callback(ACCOUNT, moved).receipts[0]
+
+    assert (receipt_of().reference, receipt_of().address) == ("somebody-else", "+4915112345678")
+    assert (receipt_of(client_ref="ours").reference, receipt_of(client_ref="ours").address) == ("ours", None)
+    assert receipt_of(to="").reference is None
 
 
 def test_the_plain_hash_is_as_documented() -> None:

@@ -314,6 +314,13 @@ def test_both_secrets_are_good_during_a_rotation() -> None:
         assert sinch.is_genuine(account, callback(VALUES, 1, secret)) is genuine
 
 
+def test_what_the_query_names_is_only_looked_for_among_messages_to_the_signed_number() -> None:
+    body = b'{"type":"recipient_delivery_report_sms","batch_id":"B","recipient":"4915","status":"Delivered","code":0}'
+    moved = CallbackRequest(method="POST", url=f"{BASE}?ref=somebody-else", headers={}, body=body)
+    (receipt,) = sinch.read_callback(ACCOUNT, moved).receipts
+    assert (receipt.reference, receipt.address) == ("somebody-else", "+4915")
+
+
 def test_a_report_about_nobody_is_malformed() -> None:
     for body in (
         b'{"type":"recipient_delivery_report_sms","batch_id":"B","status":"Failed","code":404}',
