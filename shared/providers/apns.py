@@ -7,8 +7,11 @@ ever for a silent server, mint a token each, and send again what was in flight w
 
 from __future__ import annotations
 
+import hashlib
 import re
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,6 +39,7 @@ from shared.providers.provider import (
     Refused,
     Unknown,
     Verification,
+    boottime,
     problems_in,
 )
 from shared.providers.reading import config_of, decoded, text_of
@@ -63,6 +67,12 @@ CAPABILITIES = Capabilities(
 _PRODUCTION, _SANDBOX = "https://api.push.apple.com", "https://api.sandbox.push.apple.com"
 _TOKEN_KEPT_SECONDS = 1200.0
 """Apple refuses tokens that are minted more often."""
+
+_TOKEN_GOOD_SECONDS = 2400.0
+"""After which a token is replaced: Apple takes none that is an hour old."""
+
+_TOKENS_MAX = 10_000
+"""Keys whose tokens are remembered."""
 
 _TOPIC = re.compile(r"[A-Za-z0-9.-]{1,255}")
 _KEY_ID = re.compile(r"[A-Za-z0-9]{1,20}")
@@ -101,17 +111,36 @@ _CLASSES_BY_STATUS = {**dict.fromkeys((401, 403, 404, 405), "config"), 413: "con
 
 
 @dataclass(slots=True)
+class _Token:
+    """The provider token of one key, as a header."""
+
+    key_id: str
+    team_id: str
+    private_key: str = field(repr=False)
+    header: str = field(repr=False)
+    minted_at: float
+
+    def age_seconds(self) -> float:
+        return boottime() - self.minted_at
+
+    def renew(self) -> None:
+        self.header, self.minted_at = _mint(self.private_key, self.key_id, self.team_id), boottime()
+
+
+_TOKENS: OrderedDict[tuple[str, ...], _Token] = OrderedDict()
+"""All accounts with one key share its token, and so do those that are made anew: Apple counts by the key."""
+
+_MINTING = threading.Lock()
+
+
+@dataclass(slots=True)
 class Account:
-    """Our key for one app; all connections share one provider token. With a client certificate there is none."""
+    """Our key for one app. With a client certificate there is no token."""
 
     base_url: str
     base_url_field: str
     topic: str
-    key_id: str
-    team_id: str
-    private_key: str = field(repr=False)
-    tokens: JWTAuthorizationHeaderProvider | None = field(repr=False)
-    minted_at: float
+    token: _Token | None
 
     def hosts(self) -> list[tuple[str, str]]:
         """The URLs that the account names, with the field that holds each."""
@@ -162,11 +191,7 @@ def account(values: Mapping[str, Any]) -> Account:
         base_url=base_url,
         base_url_field=base_url_field,
         topic=topic,
-        key_id=key_id,
-        team_id=team_id,
-        private_key=key,
-        tokens=None if certificate else _tokens(key, key_id, team_id),
-        minted_at=time.monotonic(),
+        token=None if certificate else _token(key, key_id, team_id),
     )
 
 
@@ -182,33 +207,44 @@ def _topic_in(certificate: str) -> str:
     return str(named[0].value) if named else ""
 
 
-def _tokens(key: str, key_id: str, team_id: str) -> JWTAuthorizationHeaderProvider:
-    tokens = JWTAuthorizationHeaderProvider(key, key_id, team_id)
-    try:
-        tokens.get_header()  # type: ignore[no-untyped-call]
-    except Exception:  # whatever the libraries below raise over a text that is no P-256 key
-        raise InvalidField(Problem("config.privateKey", "must be the text of Apple's .p8 file")) from None
-    return tokens
+def _token(private_key: str, key_id: str, team_id: str) -> _Token:
+    name = (key_id, team_id, hashlib.sha256(private_key.encode()).hexdigest())
+    with _MINTING:
+        if name not in _TOKENS:
+            try:
+                header = _mint(private_key, key_id, team_id)
+            except Exception:  # whatever the libraries below raise over a text that is no P-256 key
+                raise InvalidField(Problem("config.privateKey", "must be the text of Apple's .p8 file")) from None
+            _TOKENS[name] = _Token(key_id, team_id, private_key, header, boottime())
+            if len(_TOKENS) > _TOKENS_MAX:
+                _TOKENS.popitem(last=False)
+        return _TOKENS[name]
+
+
+def _mint(private_key: str, key_id: str, team_id: str) -> str:
+    minted = JWTAuthorizationHeaderProvider(private_key, key_id, team_id).get_header()  # type: ignore[no-untyped-call]
+    return f"authorization: {minted}"
 
 
 def authorize(account: Account, refused: HttpRequest | None) -> Callable[[Exchange], Refused | Deferred | None] | None:
-    """Mints a token when Apple calls ours expired, unless that was done just now."""
-    if refused is None or account.tokens is None or _authorization(account) not in refused.headers:
+    """Mints a token when ours is old, or when Apple calls it expired, unless that was done just now."""
+    token = account.token
+    if token is None:
+        return None
+    held, was_refused = token.header, refused is not None and token.header in refused.headers
+    if not was_refused and token.age_seconds() < _TOKEN_GOOD_SECONDS:
         return None
 
     def mint(_exchange: Exchange) -> Refused | Deferred | None:
-        if time.monotonic() - account.minted_at < _TOKEN_KEPT_SECONDS:
-            return Refused("config", "ExpiredProviderToken")
-        account.tokens = _tokens(account.private_key, account.key_id, account.team_id)
-        account.minted_at = time.monotonic()
+        with _MINTING:
+            if token.header is not held:  # by another account of the key
+                return None
+            if token.age_seconds() < _TOKEN_KEPT_SECONDS:
+                return Refused("config", "ExpiredProviderToken")
+            token.renew()
         return None
 
     return mint
-
-
-def _authorization(account: Account) -> str:
-    assert account.tokens is not None
-    return f"authorization: {account.tokens.get_header()}"  # type: ignore[no-untyped-call]
 
 
 def request(account: Account, message: Message) -> HttpRequest:
@@ -236,8 +272,8 @@ def request(account: Account, message: Message) -> HttpRequest:
 
 def _request_of(account: Account, notification: NotificationRequest) -> HttpRequest:
     headers = ["content-type: application/json", f"apns-id: {notification.notification_id}"]
-    if account.tokens is not None:
-        headers.append(_authorization(account))
+    if account.token is not None:
+        headers.append(account.token.header)
     if account.topic:
         headers.append(f"apns-topic: {account.topic}")
     if notification.push_type is not None:

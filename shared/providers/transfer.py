@@ -19,14 +19,13 @@ from shared.providers.faults import Fault, fault_kind
 from shared.providers.provider import HttpAnswer, HttpRequest, Tls, boottime
 
 if TYPE_CHECKING:
-    from shared.providers.wire import Lane
+    from shared.providers.lane import Lane
 
 _REFUSED = (b"HTTP/2 stream ", b" refused by server, try again on a new connection\n")
 """How the line begins and ends by which libcurl tells of a refused stream, and of nothing else."""
 
-
 _NEW_SECONDS = 1
-"""How old a connection may be that is not one of those that have gone silent: libcurl knows whole seconds only."""
+"""How old an idle connection may be that is used while others are distrusted: libcurl knows whole seconds only."""
 
 
 class Batch:
@@ -64,7 +63,7 @@ class Slot:
 
     __slots__ = (
         *("abort_kind", "batch", "chunks", "curl", "deadline", "distrusts", "headers", "http2", "index", "lane"),
-        *("refused", "tls", "url", "written"),
+        *("refused", "tls", "url", "written", "written_at"),
     )
 
     def __init__(self, curl: pycurl.Curl, tls: Tls | None = None) -> None:
@@ -75,6 +74,7 @@ class Slot:
         self.chunks: list[bytes] = []
         self.deadline = 0.0
         self.written = False
+        self.written_at = 0.0
         self.refused = False
         self.abort_kind: str | None = None
         self.batch: Batch | None = None
@@ -99,14 +99,14 @@ class Slot:
             self.abort_kind = "connection_lost"
         elif self.refused:
             self.abort_kind = "stream_refused"
-        elif boottime() >= self.deadline:
+        elif (now := boottime()) >= self.deadline:
             self.abort_kind = "lease_expired"
         else:
-            self.written = True
+            self.written, self.written_at = True, now
             return pycurl.PREREQFUNC_OK
         return pycurl.PREREQFUNC_ABORT
 
-    def carry(self, lane: Lane, batch: Batch, index: int) -> None:
+    def carry(self, lane: Lane, batch: Batch, index: int, *, distrusts: bool) -> None:
         """Takes a request; the caller adds the handle to the multi handle."""
         request = batch.requests[index]
         curl = self.curl
@@ -116,9 +116,9 @@ class Slot:
             curl.setopt(pycurl.HTTP_VERSION, version)
             curl.setopt(pycurl.PIPEWAIT, int(lane.http2))
             curl.setopt(pycurl.VERBOSE, int(lane.http2))
-        if lane.distrusts is not self.distrusts:
-            self.distrusts = lane.distrusts
-            curl.setopt(pycurl.MAXLIFETIME_CONN, _NEW_SECONDS if lane.distrusts else 0)
+        if distrusts is not self.distrusts:
+            self.distrusts = distrusts
+            curl.setopt(pycurl.MAXLIFETIME_CONN, _NEW_SECONDS if distrusts else 0)
         if request.url != self.url:
             curl.setopt(pycurl.URL, request.url)
             self.url = request.url

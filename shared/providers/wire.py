@@ -1,132 +1,37 @@
 """The one HTTP client of the vendors: libcurl's multi interface on the running event loop.
 
-A wire has a lane per account; a lane has a queue. What a single request goes through is in `transfer`, what a fault
+A wire has a `lane` per account; a lane has a queue. What a single request goes through is in `transfer`, what a fault
 means in `faults`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import select
+import socket
 import ssl
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pycurl
 
 from shared.providers.faults import Fault
-from shared.providers.provider import HttpAnswer, HttpRequest, Tls, boottime
+from shared.providers.lane import Lane
+from shared.providers.provider import HttpAnswer, Tls, boottime
 from shared.providers.transfer import Batch, Slot
 
 _IDLE_CONNECTION_SECONDS = 20
 _IDLE_SLOTS_MAX = 512
+_DISTRUST_SECONDS = 2.0
+"""How long after cutting a connection no idle one is used again: libcurl notices within a second that it is dead."""
+
 _EVENTS_MAX = 256
 _ROUNDS_MAX = 16
-_STREAMS_MAX = 1000
-"""Requests on one HTTP/2 connection, where its server allows so many."""
-
-_FIRST_MAX = 2
-"""Requests on an HTTP/2 connection of whose server nothing is known yet."""
-
-_REFUSALS_MAX = 3
-"""Times that a request waits anew after its server had refused its stream."""
-
-
-class Lane:
-    """One account's share of the wire: at most `in_flight_max` requests at a time, the others wait in order.
-
-    An HTTP/2 server says how many streams it takes only after its connection is made, and refuses the others. So such
-    a lane begins with two requests, of which one may meet silence, and every answer makes room for one more. After a
-    refusal or a loss it begins so on a new connection, beside what is in flight on the old one; after a long silence
-    when nothing is in flight, for libcurl leaves no connection that it uses.
-    """
-
-    def __init__(self, wire: Wire, in_flight_max: int, http2: bool, tls: Tls | None) -> None:
-        self.http2, self.tls = http2, tls
-        self.idle: list[Slot] = []
-        """Handles with this account's certificates, for nobody else."""
-        self._wire = wire
-        self._own_max = self._in_flight_max = in_flight_max
-        self._window = _FIRST_MAX if http2 else in_flight_max
-        self._in_flight, self._answered_at = 0, 0.0
-        self.distrusts = False
-        """Whether connections from before are not to be used again, because nothing was answered for too long."""
-        self._waiting: deque[tuple[Batch, int]] = deque()
-
-    async def exchange_all(
-        self,
-        requests: Sequence[HttpRequest],
-        deadline: float,
-        on_done: Callable[[int, HttpAnswer | Fault], None],
-    ) -> None:
-        """Ends when `on_done` has heard of every request; when cancelled, what is in flight is torn down unheard."""
-        if not requests:
-            return
-        batch = Batch(requests, deadline, on_done, asyncio.get_running_loop().create_future())
-        self._waiting.extend((batch, index) for index in range(len(requests)))
-        self._wire.start(self)
-        try:
-            await batch.ended
-        except BaseException:
-            self._waiting = deque(entry for entry in self._waiting if entry[0] is not batch)
-            self._wire.abandon(batch)
-            raise
-
-    async def exchange(self, request: HttpRequest, deadline: float) -> HttpAnswer | Fault:
-        """One request."""
-        results: list[HttpAnswer | Fault] = []
-        await self.exchange_all([request], deadline, lambda _index, result: results.append(result))
-        return results[0]
-
-    def limit(self, in_flight_max: int) -> int:
-        """Allows fewer requests at a time than the lane was made for, or as many again; returns how many there are."""
-        self._in_flight_max = max(1, min(in_flight_max, self._own_max))
-        self._wire.start(self)
-        return self._in_flight
-
-    def next(self) -> tuple[Batch, int] | None:
-        """Takes the next request that may start now; settles those whose deadline has passed in the queue."""
-        if self.http2 and not self._in_flight and (self.distrusts or self._unanswered() > _IDLE_CONNECTION_SECONDS / 2):
-            self._window = _FIRST_MAX
-        while self._waiting and self._in_flight < min(self._window, self._in_flight_max):
-            batch, index = self._waiting.popleft()
-            if boottime() >= batch.deadline:
-                batch.settle(index, Fault("lease_expired", maybe_written=False))
-                continue
-            self._in_flight += 1
-            return batch, index
-        return None
-
-    def hear(self, batch: Batch, index: int, result: HttpAnswer | Fault) -> None:
-        """Settles a request; one that its server did nothing about waits anew, before the others."""
-        if isinstance(result, HttpAnswer):
-            self._answered_at = boottime()
-            self.distrusts = False
-            self._window = min(self._window + 1, self._own_max)
-        elif self.http2 and result.kind == "timeout" and self._unanswered() > self._wire.timeout_seconds / 2:
-            self._window, self.distrusts = 0, True
-        elif self.http2 and result.kind in ("connection_lost", "stream_refused"):
-            self._window = min(self._in_flight + _FIRST_MAX, self._own_max)
-            if result.kind == "stream_refused" and batch.refusals[index] < _REFUSALS_MAX:
-                batch.refusals[index] += 1
-                self._waiting.appendleft((batch, index))
-                return
-        batch.settle(index, result)
-
-    def _unanswered(self) -> float:
-        return boottime() - self._answered_at
-
-    def release(self) -> None:
-        """A request of this lane is no longer in flight."""
-        self._in_flight -= 1
-
-    def refuse_waiting(self) -> None:
-        """Nothing that waits will be written."""
-        while self._waiting:
-            batch, index = self._waiting.popleft()
-            batch.settle(index, Fault("closed", maybe_written=False))
+_STREAMS_MAX = 100
+"""Requests on one HTTP/2 connection, where its server allows so many: whatever comes in on a connection, libcurl looks
+at every request that is under way on it."""
 
 
 class Wire:
@@ -157,8 +62,11 @@ class Wire:
         self._idle: list[Slot] = []
         self._carrying: dict[pycurl.Curl, Slot] = {}
         self._hungry: dict[Lane, None] = {}
+        self._heard_from: dict[int, float] = {}
+        """When something last came on which HTTP/2 connection, by libcurl's numbers for them."""
         self._wanted: set[int] = set()
         self._registered: dict[int, int] = {}
+        self._distrusts_until = 0.0
         self._due: float | None = None
         self._timer: asyncio.Handle | None = None
         self._timer_due = 0.0
@@ -280,11 +188,44 @@ class Wire:
                 return
 
     def _settle(self, slot: Slot, result: HttpAnswer | Fault) -> None:
+        if slot.http2 and slot.written and self._was_silent(slot, result):
+            self._cut(slot)
         self._multi.remove_handle(slot.curl)
         lane, batch, index = slot.lane, slot.batch, slot.index
         self._put_back(slot)
         if lane is not None and batch is not None:
             lane.hear(batch, index, result)
+
+    def _was_silent(self, slot: Slot, result: HttpAnswer | Fault) -> bool:
+        """Whether nothing at all has come on a connection since a request was written that now has timed out."""
+        connection = slot.curl.getinfo(pycurl.CONN_ID)
+        if isinstance(result, Fault) and result.kind == "timeout":
+            return self._heard_from.get(connection, 0.0) <= slot.written_at
+        now = boottime()
+        if connection not in self._heard_from:  # the moment to forget those that are closed
+            kept = {one: at for one, at in self._heard_from.items() if now - at <= self.timeout_seconds}
+            self._heard_from = kept
+        self._heard_from[connection] = now
+        return False
+
+    def _cut(self, slot: Slot) -> None:
+        """Ends a connection with all that is in flight on it, since libcurl would use it for more.
+
+        Unless something has come that nobody has read yet: then it was this process that was silent.
+        """
+        descriptor = slot.curl.getinfo(pycurl.ACTIVESOCKET)
+        if descriptor < 0:
+            return
+        unread = select.poll()
+        unread.register(descriptor, select.POLLIN)
+        if unread.poll(0):
+            return
+        self._distrusts_until = boottime() + _DISTRUST_SECONDS
+        if slot.lane is not None:
+            slot.lane.begin_anew()
+        with socket.socket(fileno=os.dup(descriptor)) as connection, suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        self._multi.socket_action(descriptor, pycurl.CSELECT_IN)
 
     def _put_back(self, slot: Slot) -> None:
         del self._carrying[slot.curl]
@@ -301,11 +242,12 @@ class Wire:
             slot.curl.close()
 
     def _feed(self) -> None:
+        distrusts = boottime() < self._distrusts_until
         while self._hungry:
             lane = next(iter(self._hungry))
             while (entry := lane.next()) is not None:
                 slot = self._slot(lane)
-                slot.carry(lane, *entry)
+                slot.carry(lane, *entry, distrusts=distrusts and lane.http2)
                 self._carrying[slot.curl] = slot
                 self._multi.add_handle(slot.curl)
             self._hungry.pop(lane, None)

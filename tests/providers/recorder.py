@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 
 @dataclass
@@ -23,6 +24,10 @@ class Recorded:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def form(self) -> dict[str, str]:
+        return dict(parse_qsl(self.body.decode(), keep_blank_values=True, strict_parsing=True))
 
 
 @dataclass
@@ -67,3 +72,17 @@ def recording(status: int = 200, answer: bytes = b"{}", content_type: str = "app
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> set[str]:
+    """The fields that not both have, or not with the same value; those of what is nested as paths with dots."""
+    flat, other = dict(_fields(ours)), dict(_fields(theirs))
+    return {path for path in flat.keys() | other.keys() if flat.get(path, ...) != other.get(path, ...)}
+
+
+def _fields(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, inner in value.items():
+        if isinstance(inner, Mapping) and inner:
+            yield from _fields(inner, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", inner

@@ -32,6 +32,8 @@ class Heard:
     connections: int = 0
     ended: int = 0
     requests: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Of the streams of HTTP/2, in the order in which they began."""
     bytes_received: int = 0
     got: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -135,7 +137,8 @@ async def _serve_streams(
         while data:
             for event in h2.receive_data(data):
                 match event:
-                    case RequestReceived(stream_id=int(stream_id)):
+                    case RequestReceived(stream_id=int(stream_id), headers=headers):
+                        heard.headers.append({name.decode(): value.decode() for name, value in headers or ()})
                         bodies[stream_id] = b""
                     case DataReceived(stream_id=int(stream_id), data=part, flow_controlled_length=length):
                         bodies[stream_id] += part or b""

@@ -26,8 +26,8 @@ from vonage_messages.models.sms import SmsOptions
 from vonage_sms import Sms, SmsMessage
 
 from shared.providers import nexmo
-from shared.providers.nexmo.signatures import METHODS, signature, signed_text
-from shared.providers.provider import CallbackMalformed, CallbackRequest, HttpAnswer, InboundMessage
+from shared.providers.nexmo.signatures import signature, signed_text
+from shared.providers.provider import CallbackMalformed, CallbackRequest, HttpAnswer, InboundMessage, VendorReceipt
 from shared.providers.registry import validate_account
 from tests.providers.fixtures.nexmo.genuine import callback, token
 from tests.providers.recorder import recording
@@ -213,10 +213,6 @@ def test_nothing_is_believed_without_a_signature_secret_and_each_of_a_list_is_go
 
 # --- callbacks of the SMS API -----------------------------------------------------------------------------------------
 
-words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
-names = words.filter(lambda word: word not in ("", "sig", "timestamp") and not {"&", "="} & set(word))
-forms = st.dictionaries(names, words, max_size=8)
-
 
 def sms_callback(form: dict[str, str], how: str) -> CallbackRequest:
     body = urlencode(form).encode()
@@ -226,19 +222,6 @@ def sms_callback(form: dict[str, str], how: str) -> CallbackRequest:
         case "JSON":
             return CallbackRequest(method="POST", url=BASE, headers={}, body=json.dumps(form).encode())
     return CallbackRequest(method="POST", url=BASE, headers={}, body=body)
-
-
-@given(forms, st.sampled_from(METHODS[1:]), st.sampled_from(["POST", "GET", "JSON"]), st.booleans())
-def test_signed_parameters_of_vonages_own_client_are_taken(
-    form: dict[str, str], method: str, how: str, upper: bool
-) -> None:
-    account = nexmo.account(changed(SMS_VALUES, signatureMethod=method))
-    form = {**form, "timestamp": str(int(time.time()))}
-    sig = Auth(api_key="k", signature_secret=SECRET, signature_method=method).sign_params(dict(form))
-    signed = {**form, "sig": sig.upper() if upper else sig}
-    assert nexmo.is_genuine(account, sms_callback(signed, how))
-    assert not nexmo.is_genuine(account, sms_callback({**signed, "more": "1"}, how))
-    assert not nexmo.is_genuine(SMS_ACCOUNT, sms_callback(signed, how))
 
 
 def test_no_parameter_hides_in_the_name_of_another() -> None:
@@ -275,6 +258,19 @@ def test_a_token_over_the_body_does_not_vouch_for_a_query() -> None:
     moved = msgspec.structs.replace(genuine, method="GET", url=f"{BASE}?{query}")
     assert nexmo.is_genuine(ACCOUNT, genuine)
     assert not nexmo.is_genuine(ACCOUNT, moved)
+
+
+def test_what_the_query_names_is_only_looked_for_among_messages_to_the_signed_number() -> None:
+    body = {"message_uuid": "u", "to": "4915112345678", "status": "delivered"}
+
+    def receipt_of(**changes: Any) -> VendorReceipt:
+        request = with_token(json.dumps(body | changes).encode(), "x")
+        moved = msgspec.structs.replace(request, url=f"{BASE}?ref=somebody-else")
+        return nexmo.read_callback(ACCOUNT, moved).receipts[0]
+
+    assert (receipt_of().reference, receipt_of().address) == ("somebody-else", "+4915112345678")
+    assert (receipt_of(client_ref="ours").reference, receipt_of(client_ref="ours").address) == ("ours", None)
+    assert receipt_of(to="").reference is None
 
 
 def test_the_plain_hash_is_as_documented() -> None:

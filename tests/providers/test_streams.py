@@ -13,7 +13,7 @@ from h2.errors import ErrorCodes
 from h2.events import StreamEnded
 from h2.settings import SettingCodes
 
-from shared.providers import transfer, wire
+from shared.providers import lane, transfer
 from shared.providers.faults import Fault
 from shared.providers.provider import HttpAnswer, HttpRequest, boottime
 from shared.providers.wire import Wire
@@ -138,6 +138,71 @@ async def test_a_connection_that_has_gone_silent_is_not_used_again() -> None:
     assert heard == [1, 3, 1, 3]
 
 
+@asynccontextmanager
+async def silent_at_first() -> AsyncIterator[tuple[str, list[int]]]:
+    """One stream a connection, and no answer on the first connection after its first; its URL, the streams by number.
+
+    Connections are numbered from 0.
+    """
+    heard: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len(heard)
+        heard.append(0)
+        h2 = H2Connection(H2Configuration(client_side=False))
+        h2.initiate_connection()
+        h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+        writer.write(h2.data_to_send())
+        while data := await reader.read(65_536):
+            for event in h2.receive_data(data):
+                if isinstance(event, StreamEnded):
+                    heard[number] += 1
+                    if number > 0 or heard[number] == 1:
+                        answer(h2, event.stream_id)
+            writer.write(h2.data_to_send())
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/", heard
+
+
+async def faults_until_one(url: str) -> list[Fault]:
+    """Two requests at a time until one meets a fault, and ten more after it."""
+    opened = Wire(timeout_seconds=2)
+    lane = opened.lane(2, http2=True)
+    request = HttpRequest("POST", url, (), b"hello")
+    faults: list[Fault] = []
+
+    async def ask() -> None:
+        result = await lane.exchange(request, boottime() + 30)
+        if isinstance(result, Fault):
+            faults.append(result)
+
+    async def ask_until_then() -> None:
+        while not faults:
+            await ask()
+
+    await ask()
+    await asyncio.gather(ask_until_then(), ask_until_then())
+    for _ in range(10):
+        await ask()
+    await opened.close()
+    return faults
+
+
+async def test_a_silent_connection_is_left_while_another_answers() -> None:
+    async with silent_at_first() as (url, heard):
+        assert await faults_until_one(url) == [Fault("timeout", maybe_written=True)]
+    assert heard[0] == 2
+
+
+async def test_a_connection_that_answers_is_kept_whatever_stream_is_silent() -> None:
+    async with reacting([answer, ignore, *[answer] * 100_000]) as (url, heard):
+        assert await faults_until_one(url) == [Fault("timeout", maybe_written=True)]
+    assert sorted(heard) == list(range(1, 2 * len(heard), 2)), "all on one connection"
+
+
 async def test_a_refused_stream_is_not_written_again_after_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     expired = False
 
@@ -146,7 +211,7 @@ async def test_a_refused_stream_is_not_written_again_after_the_lease(monkeypatch
         expired = True
         return refuse(h2, stream)
 
-    monkeypatch.setattr(wire, "boottime", lambda: boottime() + 60 * expired)
+    monkeypatch.setattr(lane, "boottime", lambda: boottime() + 60 * expired)
     async with reacting([answer, refuse_and_expire]) as (url, heard):
         _, second = await results_of(url)
     assert second == Fault("lease_expired", maybe_written=False)

@@ -172,8 +172,12 @@ def read_callback(callback: CallbackRequest) -> CallbackContents | None:
         return CallbackContents()
     error_class = _CLASS_OF.get(code or "", "unknown") if kind == "failed" else None
     cost = micros_of(stated.usage.price, stated.usage.currency) if stated.usage else None
+    reference, address = stated.client_ref, None
+    if not reference and stated.to:  # the query is not signed, so it can name but messages to the number that is
+        reference, address = query_of(callback.url).get("ref"), f"+{stated.to.lstrip('+')}"
     receipt = VendorReceipt(
-        reference=stated.client_ref or query_of(callback.url).get("ref") or None,
+        reference=reference or None,
+        address=address,
         kind=kind if error_class is None else _failure_kind(error_class),
         provider_message_id=stated.message_uuid or None,
         at=time_of(stated.timestamp),
