@@ -168,7 +168,7 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
     if certificate:
         found += problems_in(lambda: _topic_in(certificate))
     elif key:
-        found += problems_in(lambda: _tokens(key, text_of(config, "keyId"), text_of(config, "teamId")))
+        found += problems_in(lambda: _mint(key, text_of(config, "keyId"), text_of(config, "teamId")))
     return found
 
 
@@ -211,18 +211,18 @@ def _token(private_key: str, key_id: str, team_id: str) -> _Token:
     name = (key_id, team_id, hashlib.sha256(private_key.encode()).hexdigest())
     with _MINTING:
         if name not in _TOKENS:
-            try:
-                header = _mint(private_key, key_id, team_id)
-            except Exception:  # whatever the libraries below raise over a text that is no P-256 key
-                raise InvalidField(Problem("config.privateKey", "must be the text of Apple's .p8 file")) from None
-            _TOKENS[name] = _Token(key_id, team_id, private_key, header, boottime())
+            _TOKENS[name] = _Token(key_id, team_id, private_key, _mint(private_key, key_id, team_id), boottime())
             if len(_TOKENS) > _TOKENS_MAX:
                 _TOKENS.popitem(last=False)
         return _TOKENS[name]
 
 
 def _mint(private_key: str, key_id: str, team_id: str) -> str:
-    minted = JWTAuthorizationHeaderProvider(private_key, key_id, team_id).get_header()  # type: ignore[no-untyped-call]
+    """Raises `InvalidField` for a text that is no key."""
+    try:
+        minted = JWTAuthorizationHeaderProvider(private_key, key_id, team_id).get_header()  # type: ignore[no-untyped-call]
+    except Exception:  # whatever the libraries below raise over a text that is no P-256 key
+        raise InvalidField(Problem("config.privateKey", "must be the text of Apple's .p8 file")) from None
     return f"authorization: {minted}"
 
 
