@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from shared.logs import logger
 from shared.providers.faults import Fault
+from shared.providers.lane import Lane
 from shared.providers.provider import HttpRequest, boottime
-from shared.providers.wire import Lane, Wire
+from shared.providers.wire import Wire
 
 KEPT_SECONDS = 86_400.0
 KEPT_MAX = 64
