@@ -43,8 +43,10 @@ Behaviour = Callable[[asyncio.StreamWriter, int], Awaitable[bool]]
 
 
 @asynccontextmanager
-async def server(behave: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncIterator[Heard]:
-    """A server that reads whole requests, grants FCM tokens, and leaves the rest to `behave`."""
+async def server(
+    behave: Behaviour, tls: ssl.SSLContext | None = None, *, reads_bodies: bool = True
+) -> AsyncIterator[Heard]:
+    """A server that reads whole requests, or their heads alone, grants FCM tokens, and leaves the rest to `behave`."""
     heard = Heard()
     tasks: set[asyncio.Task[None]] = set()
 
@@ -56,6 +58,10 @@ async def server(behave: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncI
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
+                if not reads_bodies and b" /token " not in head:
+                    heard.requests.append(head)
+                    await behave(writer, len(heard.requests) - 1)
+                    break
                 if head.startswith(PREFACE):
                     await _serve_streams(head, reader, writer, behave, heard)
                     break

@@ -163,7 +163,7 @@ def test_a_key_has_one_token_for_twenty_to_sixty_minutes(clock: list[float]) -> 
 
 async def test_many_pushes_share_few_connections() -> None:
     async with server(saying(OK_ANSWER)) as heard:
-        outcomes = await sent_to(heard.url, 400)
+        outcomes = await sent_to(heard.url, 400, 20)
     assert [type(outcome) for outcome in outcomes] == [Accepted] * 400
     assert len(heard.requests) == 400
     assert heard.connections <= 4

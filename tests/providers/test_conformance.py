@@ -96,6 +96,21 @@ async def test_a_fault_after_the_write_is_unknown(vendor: Vendor, behaviour: Beh
     assert isinstance(outcome, Unknown)
 
 
+@every_vendor
+@pytest.mark.parametrize("behaviour", [closing, resetting])
+async def test_a_fault_before_the_body_was_read_is_unknown_or_came_to_nothing(
+    vendor: Vendor, behaviour: Behaviour
+) -> None:
+    async with server(behaviour, reads_bodies=False) as heard:
+        wire = Wire(allowed_hosts=HOSTS, timeout_seconds=1)
+        values = values_of(kind_of(vendor), heard.url)
+        provider = open_provider(vendor.CAPABILITIES.channel, vendor.CAPABILITIES.provider_type, values, wire)
+        (outcome,) = await provider.send([message_of(kind_of(vendor))], boottime() + 30)
+        await wire.close()
+    assert isinstance(outcome, Deferred if vendor.CAPABILITIES.prepares else Unknown)
+    assert heard.requests
+
+
 def _said(status: int, *lines: bytes) -> bytes:
     return b"\r\n".join((b"HTTP/1.1 %d Said" % status, *lines, b"content-length: 0", b"", b""))
 
