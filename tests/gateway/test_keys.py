@@ -44,7 +44,7 @@ async def test_a_key_is_shown_once(fleet, boss):
     made = await key_of(boss, "read")
     _, listed = await boss("GET", "/api-keys")
     assert [one["prefix"] for one in listed["data"]] == [made["prefix"]]
-    assert made["apiKey"].rpartition("_")[2] not in str(listed)
+    assert made["apiKey"].split("_", 2)[2] not in str(listed)
     assert (await with_key(boss, made["apiKey"])("GET", "/sms/templates"))[0] == 200
 
 

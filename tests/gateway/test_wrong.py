@@ -64,6 +64,11 @@ async def test_what_is_not_said_to_be_json_is_415_everywhere(fleet, make, method
     assert status == 415 or (status == 404 and "{id}" in path)
 
 
+async def test_what_a_command_without_a_body_is_sent_does_not_matter(fleet, make):
+    path = f"/sms/campaigns/{uuid4()}/pause"
+    assert (await (await make())("POST", path, raw=b"{", Content_Type="text/plain"))[0] == 404
+
+
 @pytest.mark.parametrize("path", [*MODELS, *LISTS])
 @pytest.mark.parametrize("raw", [b"[]", b'"text"', b"7", b"null"])
 async def test_json_that_is_no_object_is_422(fleet, make, path, raw):

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from contracts.http.described.operations import OPERATIONS
 from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint, has_text_id
 from services.gateway.domain.access import Caller
 from services.gateway.domain.audit import deed_of
@@ -22,7 +23,15 @@ from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
 from services.gateway.routes.approvals import answer_of
 from services.gateway.routes.entrance import Entrance
-from services.gateway.routes.messages import WRITES, IdempotencyKey, id_in, read_json_body, response_of, target_of
+from services.gateway.routes.messages import (
+    WRITES,
+    IdempotencyKey,
+    id_in,
+    read_body,
+    read_json_body,
+    response_of,
+    target_of,
+)
 from services.gateway.routes.visits import visit_of
 from services.gateway.store.answers import Answer
 from shared.database import TenantDatabase
@@ -41,6 +50,8 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
         return Asked(database, owners, user_id, request.url.path, request.path_params, query, body)
 
     def route(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
+        read = read_json_body if takes_json(endpoint) else read_body
+
         async def forward(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
             caller = await entrance.enter(request, endpoint.scope)
             check_ids(request, endpoint)
@@ -51,7 +62,7 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
                 await allow_download(request, caller)
                 download = await owners.download(endpoint.owner, target, caller.user_id, headers)
                 return StreamingResponse(download.pieces, download.status, download.headers)
-            body = b"" if endpoint.streams else await read_json_body(request, entrance.settings.body_bytes_max)
+            body = b"" if endpoint.streams else await read(request, entrance.settings.body_bytes_max)
             if endpoint.of_campaign and endpoint.method == "POST":
                 # With the body at hand: nobody keeps it back until somebody else has agreed.
                 await approvals.check_addition(caller.user_id, *campaign_of(request))
@@ -96,6 +107,11 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
             max_body_size=IMPORT_BYTES_MAX if endpoint.streams else None,
         )
     return router
+
+
+def takes_json(endpoint: Endpoint) -> bool:
+    """Whether somebody reads the body; what commands without one are sent does not matter."""
+    return endpoint.body is not None or OPERATIONS[f"{endpoint.method} {endpoint.path}"].body is not None
 
 
 def check_ids(request: Request, endpoint: Endpoint) -> None:
