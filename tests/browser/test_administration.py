@@ -70,6 +70,8 @@ async def test_a_number_is_shown_in_full_to_who_asks_for_it(window: Window, tena
             assert (newest["action"], newest["resourceId"]) == ("show address", whose)
             assert newest["actor"]["name"] == tenant.email
             assert number not in json.dumps(newest)
+            await watched.go(f"/notification{place}/reveal")
+            await expect(watched.page).to_have_url(f"{tenant.url}/notification{place}")
 
 
 async def test_a_viewer_is_offered_no_number_and_no_file(window: Window, tenant: Tenant) -> None:

@@ -44,7 +44,7 @@ async def test_a_letter_is_shown_without_what_it_holds_of_people(fleet, make):
         "type": "SendRequested",
         "userId": admin.user_id,
         "address": "+49•••••••••78",
-        "content": "1 fields",
+        "content": "1 field",
     }
     assert "Mend that program" in letter["advice"]
     assert not {NUMBER, TEXT} & set(json.dumps(answer).split('"'))
@@ -134,7 +134,7 @@ def test_whose_a_letter_is(topic, key, value, tenant):
 @pytest.mark.parametrize(
     ("value", "contents"),
     [
-        (b'{"requestId": "order-1", "variables": {"code": "1"}}', {"requestId": "order-1", "variables": "1 fields"}),
+        (b'{"requestId": "order-1", "variables": {"code": "1"}}', {"requestId": "order-1", "variables": "1 field"}),
         (b'{"requestId": "Dear Ada, your"}', {"requestId": "14 characters"}),
         (
             b'{"customerId": "+4915112345678", "x": 246810}',

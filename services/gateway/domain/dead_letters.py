@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from contracts.masked import masked_phone_number
@@ -86,7 +86,11 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, str):
         if _PHONE_NUMBER.fullmatch(value):
             return masked_phone_number(value)
-        return value if name in _SHOWN and _PLAIN.fullmatch(value) else f"{len(value)} characters"
+        return value if name in _SHOWN and _PLAIN.fullmatch(value) else _counted(value, "character")
     if isinstance(value, dict | list):
-        return f"{len(value)} {'fields' if isinstance(value, dict) else 'entries'}"
+        return _counted(value, "field" if isinstance(value, dict) else "value")
     return "nothing" if value is None else "a number, or yes or no"
+
+
+def _counted(value: Sized, word: str) -> str:
+    return f"{len(value)} {word}{'' if len(value) == 1 else 's'}"

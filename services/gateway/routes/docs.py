@@ -14,7 +14,7 @@ from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from contracts.http.described.problems import PROBLEMS
-from services.gateway.routes.pages import PAGE_HEADERS
+from services.gateway.routes.pages import POLICY
 from services.gateway.routes.pages.rendering import FOLDER, strict_environment
 from services.gateway.routes.pages.statics import Statics
 from shared.http import Problem
@@ -114,7 +114,7 @@ def docs_routes(document: Schema, statics: Statics) -> APIRouter:
 
 
 def _page(environment: Environment, template: str, **values: Any) -> HTMLResponse:
-    return HTMLResponse(environment.get_template(template).render(values), headers=PAGE_HEADERS)
+    return HTMLResponse(environment.get_template(template).render(values), headers={"Content-Security-Policy": POLICY})
 
 
 def _marked(text: str) -> Markup:

@@ -35,13 +35,12 @@ from shared.probes import AsgiApp, Receive, Scope, Send
 
 PATH = "/notification"
 
-_POLICY = (
+POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 # Without any referrer browsers would not say either that a form comes from our own pages.
-PAGE_HEADERS = {"content-security-policy": _POLICY, "referrer-policy": "same-origin"}
-_HEADERS = {name.encode(): value.encode() for name, value in PAGE_HEADERS.items()}
+_HEADERS = {b"content-security-policy": POLICY.encode(), b"referrer-policy": b"same-origin"}
 
 
 _ROUTERS = (

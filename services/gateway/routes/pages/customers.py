@@ -70,6 +70,12 @@ async def reveal(desk: AtDesk, customer_id: str) -> Response:
     return await _customer_page(desk, customer_id, revealed=shown["phoneNumber"])
 
 
+@router.get("/{customer_id}/reveal")
+async def hide(desk: AtDesk, customer_id: str) -> Response:
+    """The address of the page with the whole number, when it is loaded again."""
+    return desk.go(f"{HOME}{path_of(customer_id)}")
+
+
 @router.post("/{customer_id}/preferences")
 async def change_preferences(desk: AtDesk, sent: Sent, customer_id: str) -> Response:
     """What the customer agrees to from now on."""

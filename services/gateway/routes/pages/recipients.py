@@ -61,6 +61,12 @@ def recipient_pages(channel: Channel) -> APIRouter:
     async def explain(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
         return await story_page(desk, campaign_id, recipient_id)
 
+    @router.get("/recipients/{recipient_id}/reveal")
+    async def hide(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
+        """The address of the page with the whole address, when it is loaded again."""
+        at = path_of(channel.name, "campaigns", campaign_id, "recipients", recipient_id)
+        return desk.go(f"/notification{at}")
+
     @router.post("/recipients/{recipient_id}/reveal")
     async def reveal(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
         at = path_of(channel.name, "campaigns", campaign_id, "recipients", recipient_id, REVEAL)
