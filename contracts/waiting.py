@@ -27,8 +27,10 @@ _WORDS: Mapping[str, str] = {
     "template_unknown": "the template has not reached the sender yet, or was removed",
     "transient": "the provider has a fault at the moment; it is tried again",
     "endpoint_missing": "the provider does not know the device yet; it is tried again",
-    "unavailable": "what sends is not answering at the moment; ask again shortly",
-    "unmeasured": "the account has no pace of its own set, and nothing was sent through it yet that would tell",
+    "forecast_running": "the recipients are being counted",
+    "no_provider": "no account is chosen, and there is no active one",
+    "provider_unusable": "the account cannot send at the moment: verify it",
+    "speed_unknown": "the account has no pace of its own set, and nothing was sent through it yet that would tell",
     "lease_expired": "a sender has stopped; another one goes on",
     **dict.fromkeys(
         ("dns", "connect", "tls", "timeout", "connection_lost", "stream_reset", "truncated", "malformed", "closed"),

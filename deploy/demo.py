@@ -72,7 +72,7 @@ async def demo(failed: list[str]) -> None:
         email, password = person
         place = (
             f"dashboard: {fleet.url('gateway')}/notification   API: {fleet.url('gateway')}/docs\n"
-            f"sign in as {email} with the password {password}"
+            f"sign in as {email} with the password {password}; `notify` works as the same tenant, {tenant}"
         )
         console.print(place, markup=False, soft_wrap=True)
         print(json.dumps(summary), flush=True)

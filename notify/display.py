@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -30,6 +32,9 @@ _TERMS = ("audience", "excluded", "skipped", "refused", "accepted", "unknown", "
 
 RATE_FROM_SECONDS = 0.5
 """A rate over less time says nothing."""
+
+LINE_SECONDS = 10.0
+"""How often progress is told where nobody watches a bar."""
 
 
 def print_json(value: Any) -> None:
@@ -104,8 +109,44 @@ def entries_table(columns: Sequence[str], entries: Sequence[dict[str, Any]]) -> 
     return table
 
 
-def progress_bar(unit: str) -> Progress:
-    """Done, total, rate, time so far and to go. Tasks carry a `note`."""
+class Lines(Progress):
+    """Progress for logs and pipes: a line for each task every `LINE_SECONDS` at most, and one at the end."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__(disable=True)
+        self._unit = unit
+        self._told_at = time.monotonic()
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        self._tell_at_times()
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        self._tell_at_times()
+
+    def stop(self) -> None:
+        self._tell()
+
+    def _tell_at_times(self) -> None:
+        if time.monotonic() - self._told_at >= LINE_SECONDS:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told_at = time.monotonic()
+        for task in self.tasks:
+            total = "" if task.total is None else f" of {task.total:,.0f}"
+            seconds = task.elapsed or 0.0
+            rate = f", {task.completed / seconds:,.0f}/s" if seconds >= RATE_FROM_SECONDS else ""
+            note = f" ({task.fields['note']})" if task.fields["note"] else ""
+            done = f"{task.completed:,.0f}{total} {self._unit}"
+            print(f"{task.description}: {done} in {seconds:.0f} s{rate}{note}", flush=True)
+
+
+def progress_bar(unit: str, quiet: bool = False) -> Progress:
+    """Done, total, rate, time so far and to go; nothing when `quiet`. Tasks carry a `note`."""
+    if not quiet and not console.is_terminal:
+        return Lines(unit)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -116,4 +157,5 @@ def progress_bar(unit: str) -> Progress:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
         console=console,
+        disable=quiet,
     )

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from notify.client import ApiError
 from notify.settings import SettingsMissing
+from shared.errors import Transient
 
 FELL_SHORT = 1
 """Not done, or a difference was found."""
@@ -34,7 +35,7 @@ def run(work: Coroutine[None, None, Result]) -> Result:
         problem, code = str(error), FELL_SHORT
     except SettingsMissing as error:
         problem, code = str(error), WRONG_USE
-    except (aiohttp.ClientError, TimeoutError, KafkaError) as error:
+    except (aiohttp.ClientError, TimeoutError, KafkaError, Transient) as error:
         problem, code = f"nobody answers ({type(error).__name__}); is the fleet running?", NOBODY_ANSWERS
     except KeyboardInterrupt:
         problem, code = "stopped", 130

@@ -24,6 +24,10 @@ BUG_ATTEMPTS_MAX = 3
 """How often a lone record may fail for no known reason before it is put aside."""
 
 
+PUT_BACK = "put-back"
+"""Header of a record that was a dead letter, with its id, and that somebody has put back where it came from."""
+
+
 class Record(Protocol):
     """What we read of aiokafka's `ConsumerRecord`."""
 
@@ -32,6 +36,7 @@ class Record(Protocol):
     offset: int
     key: bytes | None
     value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
 
 
 PublishDeadLetter = Callable[[bytes, bytes, dict[str, str]], Awaitable[None]]
@@ -41,7 +46,8 @@ PublishDeadLetter = Callable[[bytes, bytes, dict[str, str]], Awaitable[None]]
 @dataclass(slots=True)
 class DeadLetters:
     """Where a service puts the records it cannot take; past the limit it stops, because then it is the service
-    that is wrong and not the records."""
+    that is wrong and not the records. What was put back and comes again does not count: nobody stops a service by
+    putting the same letter back many times."""
 
     service: str
     limit: int
@@ -50,12 +56,13 @@ class DeadLetters:
 
     async def put(self, record: Record, reason: str) -> None:
         """Keeps the record's bytes with their origin and the reason; raises `Stopped` past the limit."""
-        if self.count >= self.limit:
+        is_new = all(name != PUT_BACK for name, _ in record.headers)
+        if is_new and self.count >= self.limit:
             raise Stopped(
                 f"more than {self.limit} dead letters since the start: find out what is wrong with {self.service} "
                 "(notify dead-letters list), or raise DEAD_LETTERS_MAX"
             )
-        self.count += 1
+        self.count += is_new
         headers = {
             "origin-topic": record.topic,
             "origin-partition": str(record.partition),

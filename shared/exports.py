@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
@@ -19,8 +20,11 @@ from shared.database import Connection, Transactions
 from shared.http import Problem
 
 ROWS_AT_ONCE = 1_000
-EXPORTS_AT_ONCE_MAX = 2
-"""In one process; each holds a connection for as long as its reader takes."""
+EXPORTS_AT_ONCE_MAX = 3
+"""In one process, and of a tenant only one; each holds a connection for as long as its reader takes."""
+
+TURN_SECONDS = 10.0
+"""How long somebody waits for their turn before they are told to come again."""
 
 PATIENCE_SECONDS = 600
 """How long a reader may stand still before its snapshot is given up."""
@@ -93,13 +97,14 @@ class Query:
 
 @dataclass(slots=True)
 class Exports:
-    """The exports of one process."""
+    """The exports of one process, by tenant."""
 
     database: Transactions
-    _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EXPORTS_AT_ONCE_MAX))
+    _reading: set[str] = field(default_factory=set)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def answer(
-        self, name: str, file_format: str, ask: Callable[[Connection], Awaitable[Query]]
+        self, user_id: str, name: str, file_format: str, ask: Callable[[Connection], Awaitable[Query]]
     ) -> StreamingResponse:
         """The file as an answer. `ask` makes the query in the snapshot that the rows are read from.
 
@@ -109,11 +114,8 @@ class Exports:
         if chosen is None:
             errors = [{"field": "format", "message": f"must be one of {', '.join(FORMATS)}"}]
             raise Problem(422, "Invalid input", errors=errors)
-        if self._turn.locked():
-            detail = f"{EXPORTS_AT_ONCE_MAX} exports are being read already; try again when one is done"
-            raise Problem(503, "Temporarily unavailable", detail, headers={"Retry-After": "10"})
         async with AsyncExitStack() as opening:
-            await opening.enter_async_context(self._turn)
+            await opening.enter_async_context(self._turn_of(user_id))
             connection = await opening.enter_async_context(self.database.transaction())
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{PATIENCE_SECONDS}s'")
@@ -123,6 +125,34 @@ class Exports:
         return StreamingResponse(
             _pieces(connection, query, chosen, held), media_type=chosen.content_type, headers=headers
         )
+
+    @asynccontextmanager
+    async def _turn_of(self, user_id: str) -> AsyncIterator[None]:
+        """A 429 problem for a tenant who reads an export already, 503 where too many others do."""
+
+        def is_free() -> bool:
+            return user_id not in self._reading and len(self._reading) < EXPORTS_AT_ONCE_MAX
+
+        async with self._changed:
+            try:
+                async with asyncio.timeout(TURN_SECONDS):
+                    await self._changed.wait_for(is_free)
+            except TimeoutError:
+                raise _busy(is_own=user_id in self._reading) from None
+            self._reading.add(user_id)
+        try:
+            yield
+        finally:
+            async with self._changed:
+                self._reading.remove(user_id)
+                self._changed.notify_all()
+
+
+def _busy(is_own: bool) -> Problem:
+    later = {"Retry-After": str(math.ceil(TURN_SECONDS))}
+    if is_own:
+        return Problem(429, "Too many exports", "one is read at a time; try again when yours is done", headers=later)
+    return Problem(503, "Temporarily unavailable", "others read their exports; try again shortly", headers=later)
 
 
 async def _pieces(

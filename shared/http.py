@@ -6,20 +6,24 @@ import base64
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from contracts.http.model import is_storable
 from shared.database import ask_for
 from shared.errors import is_transient
 from shared.logs import logger
 from shared.probes import AsgiApp, Receive, Scope, Send
 
 RETRY_AFTER_SECONDS = 2
+
+Row = TypeVar("Row")
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 class Problem(Exception):
@@ -52,17 +56,44 @@ def problem_response(problem: Problem) -> Response:
     return Response(content, problem.status, problem.headers, media_type="application/problem+json")
 
 
+def not_json(where: str) -> Problem:
+    """The answer to a body that cannot be read at all; one that can be, but is wrong, gets 422."""
+    return Problem(400, "The body is not JSON", where)
+
+
+def not_json_type() -> Problem:
+    """The answer to a body that does not say that it is JSON."""
+    return Problem(415, "Unsupported media type", "send the body with Content-Type: application/json")
+
+
+def invalid(error: RequestValidationError | ValidationError) -> Problem:
+    """The answer to what was sent."""
+    for entry in error.errors():
+        if entry["loc"] == ("body",) and isinstance(entry["input"], bytes):
+            return not_json_type()
+        if entry["loc"] == ("body",) and entry["type"] == "missing":
+            return not_json("there is no body")
+        if entry["type"] == "json_invalid":
+            place = f", at character {entry['loc'][-1]}" if entry["loc"] else ""
+            return not_json(f"{entry['ctx']['error']}{place}")
+    return Problem(422, "Invalid input", errors=field_errors(error))
+
+
 def field_errors(error: RequestValidationError | ValidationError) -> list[dict[str, str]]:
     """The fields that are wrong, by path, without the values that were sent."""
     found = []
     for entry in error.errors():
-        if entry["type"] == "json_invalid":
-            place = f", at character {entry['loc'][-1]}" if entry["loc"] else ""
-            found.append({"field": "", "message": f"is not JSON{place}"})
-            continue
         path = [str(part) for part in entry["loc"] if part not in ("body", "query", "path")]
         found.append({"field": ".".join(path), "message": str(entry["msg"]).removeprefix("Value error, ")})
     return found
+
+
+def read_shape(shape: type[Shape], body: bytes) -> Shape:
+    """The body as what it is to be; a 400 problem for what is no JSON, 422 for what is wrong in it."""
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid(error) from None
 
 
 def answer_problems(app: FastAPI) -> None:
@@ -74,10 +105,14 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
-        return problem_response(Problem(422, "Invalid input", errors=field_errors(error)))
+        return problem_response(invalid(error))
 
     @app.exception_handler(HTTPException)
     async def on_http(_request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, Problem):
+            return problem_response(error.__cause__)
+        if error.status_code == 400 and error.__cause__ is not None:
+            return problem_response(not_json(str(error.__cause__)))
         return problem_response(Problem(error.status_code, str(error.detail), headers=error.headers))
 
     @app.exception_handler(Exception)
@@ -122,15 +157,21 @@ CurrentUser = Annotated[str, Depends(_current_user)]
 """The tenant on whose behalf the gateway asks; a route that does not take it sees no rows."""
 
 
-def camel(name: str) -> str:
-    """A column's name as JSON spells it."""
-    head, *tail = name.split("_")
-    return head + "".join(part.title() for part in tail)
+LIMIT_MAX = 1_000
+"""Of entries on a page of lists that are in order of their ids."""
+
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 
 
 def page(data: Sequence[Any], next_cursor: str | None) -> dict[str, Any]:
     """The envelope of a list."""
     return {"data": list(data), "nextCursor": next_cursor}
+
+
+def page_by_id(found: Sequence[Row], limit: int, show: Callable[[Row], dict[str, Any]]) -> dict[str, Any]:
+    """A page of what was found, where one more than the limit was looked for; each is shown with its `id`."""
+    shown = [show(one) for one in found[:limit]]
+    return page(shown, cursor_of(UUID(str(shown[-1]["id"]))) if len(found) > limit else None)
 
 
 def cursor_of(after: UUID) -> str:
@@ -157,6 +198,8 @@ def read_keyset(cursor: str, *readers: Callable[[str], Any]) -> tuple[Any, ...]:
     """The sort keys in a cursor, each as its reader makes it; a 422 problem for anything that is not one of ours."""
     try:
         keys = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not all(is_storable(key) for key in keys):
+            raise ValueError
         return tuple(read(key) for read, key in zip(readers, keys, strict=True))
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise Problem(422, "Invalid input", errors=[{"field": "cursor", "message": "is not one of ours"}]) from None

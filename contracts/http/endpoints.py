@@ -48,6 +48,11 @@ class Endpoint:
     of_campaign: bool = False
     launches: bool = False
 
+    @property
+    def shows_people(self) -> bool:
+        """Whether addresses in its answers are people's: the sender of an account is the tenant's own."""
+        return "/providers" not in self.path
+
 
 def _of_channel(name: str) -> Iterator[Endpoint]:
     at = f"/{name}/providers"
@@ -144,5 +149,19 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/events", "analytics", "read", "The event log"),
 )
 
-QUESTIONS = frozenset(f"{BASE}{one.path}" for one in ENDPOINTS if one.method == "POST" and one.scope == "read")
-"""Paths that only ask, with a body: nothing is changed there."""
+REVEAL = "reveal"
+"""Last part of the paths by which people see an address in full; who looks is written down as such."""
+
+QUESTIONS = frozenset(f"{BASE}{one.path}" for one in ENDPOINTS if one.method == "POST" and one.scope == "read") | {
+    f"{BASE}/customers/{{id}}/{REVEAL}",
+    *(f"{BASE}/{name}/campaigns/{{id}}/recipients/{{recipientId}}/{REVEAL}" for name in CHANNELS),
+}
+"""Paths that only ask, by POST: nothing is changed there."""
+
+
+def has_text_id(path: str) -> bool:
+    """Whether the id in the path is text: a customer's, which the tenant chose, or a dead letter's place.
+
+    Every other id is a UUID of ours.
+    """
+    return path.startswith(("/customers/{", "/preferences/{", "/dead-letters/{"))

@@ -6,9 +6,13 @@ filter into SQL; here it is only checked, so that a campaign with a filter that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple, get_args
+
+from contracts.http.described.words import DeviceType
 
 NODES_MAX = 200
 DEPTH_MAX = 10
@@ -24,6 +28,23 @@ TEXT_FIELDS = (
 TIME_FIELDS = ("lastSeenAt", "createdAt")
 OPERATORS = ("eq", "ne", "in", "gt", "gte", "lt", "lte", "contains", "startsWith", "exists", "withinDays")
 
+DEVICE_TYPES: tuple[str, ...] = get_args(DeviceType.__value__)
+
+
+class Hint(NamedTuple):
+    """Which values a field has, and what to say of others."""
+
+    values: re.Pattern[str]
+    message: str
+
+
+HINTS: Mapping[str, Hint] = MappingProxyType(
+    {
+        "country": Hint(re.compile("[A-Z]{2}"), "country holds codes of two capital letters, such as DE for Germany"),
+        "deviceType": Hint(re.compile("|".join(DEVICE_TYPES)), f"deviceType is one of {', '.join(DEVICE_TYPES)}"),
+    }
+)
+
 
 def filter_problems(audience_filter: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """What is wrong with a filter, as (path, message); empty for one that the audience service will take."""
@@ -33,6 +54,22 @@ def filter_problems(audience_filter: Mapping[str, Any] | None) -> list[tuple[str
     if len(nodes) > NODES_MAX or any(depth > DEPTH_MAX for _, _, depth in nodes):
         return [("", f"at most {NODES_MAX} conditions in {DEPTH_MAX} levels are allowed")]
     return [problem for node, path, _ in nodes for problem in _node_problems(node, path)]
+
+
+def filter_warnings(audience_filter: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What a filter without problems asks for and can find nobody by, as (path, message)."""
+    nodes = ((node, path) for node, path, _ in _nodes(audience_filter or {}, "", 1))
+    return [
+        (_under(path, "value"), hint.message)
+        for node, path in nodes
+        if node.get("op") in ("eq", "ne", "in")
+        and (hint := HINTS.get(node.get("field")))
+        and not all(hint.values.fullmatch(str(one)) for one in _listed(node.get("value")))
+    ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _nodes(node: Any, path: str, depth: int) -> Iterator[tuple[Any, str, int]]:

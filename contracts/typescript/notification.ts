@@ -319,6 +319,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/customers/{id}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A customer's phone number in full; the look is written down
+         * @description Answers to people show phone numbers and device tokens in part; answers to keys show them in full. Who looks, and at whose, is in the audit log.
+         */
+        post: operations["revealCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/dashboard": {
         parameters: {
             query?: never;
@@ -330,6 +350,63 @@ export interface paths {
         get: operations["getNotificationDashboardData"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Requests that could not be processed, newest first
+         * @description Of the newest thousands, those whose key is your user id. Others belong to the operators.
+         */
+        get: operations["getDeadLetters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/dead-letters/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them, and what to do about it */
+        get: operations["getDeadLetter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification/dead-letters/{id}/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put it back where it came from
+         * @description It is taken up again as it came. If its cause was not mended, it becomes a dead letter again.
+         */
+        post: operations["redriveDeadLetter"];
         delete?: never;
         options?: never;
         head?: never;
@@ -619,6 +696,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/push/campaigns/{id}/recipients/{recipientId}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A recipient's address in full; the look is written down
+         * @description Answers to people show phone numbers and device tokens in part; answers to keys show them in full. Who looks, and at whose, is in the audit log.
+         */
+        post: operations["revealPushRecipient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/push/campaigns/{id}/resume": {
         parameters: {
             query?: never;
@@ -679,7 +776,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send it to up to 10 people, not counted in it */
+        /**
+         * Send it to up to 10 people, not counted in it
+         * @description Goes out under the campaign's category: whoever opted out of it gets no test, and the answer says so. It is counted in no campaign, but among all messages and their cost. A tenant has a number of test messages a day; beyond it 429.
+         */
         post: operations["testPushCampaign"];
         delete?: never;
         options?: never;
@@ -1132,6 +1232,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notification/sms/campaigns/{id}/recipients/{recipientId}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A recipient's address in full; the look is written down
+         * @description Answers to people show phone numbers and device tokens in part; answers to keys show them in full. Who looks, and at whose, is in the audit log.
+         */
+        post: operations["revealSMSRecipient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notification/sms/campaigns/{id}/resume": {
         parameters: {
             query?: never;
@@ -1192,7 +1312,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send it to up to 10 people, not counted in it */
+        /**
+         * Send it to up to 10 people, not counted in it
+         * @description Goes out under the campaign's category: whoever opted out of it gets no test, and the answer says so. It is counted in no campaign, but among all messages and their cost. A tenant has a number of test messages a day; beyond it 429.
+         */
         post: operations["testSMSCampaign"];
         delete?: never;
         options?: never;
@@ -1539,6 +1662,8 @@ export interface components {
         AudiencePreviewed: {
             count: number;
             sample: components["schemas"]["Customer"][];
+            /** @description Values that no customer can have. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description Who did what. Without a status it still goes on, or a crash cut it off. */
         AuditEntry: {
@@ -1794,6 +1919,40 @@ export interface components {
         CustomersWrite: {
             customers: components["schemas"]["CustomerWrite"][];
         };
+        /** @description A request of yours on Kafka that could not be processed. `place` is where it stood in the topic. */
+        DeadLetter: {
+            /**
+             * Format: date-time
+             * @example 2026-01-31T09:00:00Z
+             */
+            at: string;
+            id: string;
+            place: string;
+            reason: string;
+            /** @description Who could not process it. */
+            service: string;
+            topic: string;
+        };
+        /** @description The same, with what to do about it, and what it holds: no addresses, no texts. */
+        DeadLetterRead: {
+            advice: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-31T09:00:00Z
+             */
+            at: string;
+            bytes: number;
+            /** @description Null for what is no JSON object, or too long. */
+            contents: {
+                [key: string]: string;
+            } | null;
+            id: string;
+            place: string;
+            reason: string;
+            /** @description Who could not process it. */
+            service: string;
+            topic: string;
+        };
         /** @description One installation of an app. */
         Device: {
             deviceToken: string;
@@ -1815,6 +1974,8 @@ export interface components {
             /** @default null */
             lastSeenAt?: string | null;
         };
+        /** @enum {string} */
+        DrainReason: "forecast_running" | "no_provider" | "provider_unusable" | "speed_unknown";
         /** @description A recipient's story, and the rules that let them in. */
         Explanation: {
             attempts: {
@@ -1854,6 +2015,8 @@ export interface components {
             importId: string;
             imported: number;
             rejected: number;
+            /** @description What was taken for granted. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description Something that a person should see; `code` is for programs. */
         Finding: {
@@ -1870,8 +2033,12 @@ export interface components {
                 [key: string]: unknown;
             }[] | null;
             countries: components["schemas"]["ForecastCountry"][];
-            /** @description Why nobody can say how long it takes, for programs. */
-            drainReason: string | null;
+            /**
+             * @description Why `drainSeconds` is null. forecast_running: ask again when it is complete. no_provider: the campaign
+             *     names no account, and there is no active one. provider_unusable: the account cannot send now; `verify` says why.
+             *     speed_unknown: the account has no `config.ratePerSecond`, and too little was sent through it to measure.
+             */
+            drainReason: components["schemas"]["DrainReason"] | null;
             drainSeconds: number | null;
             /** @description The same in words. */
             drainText: string | null;
@@ -1938,6 +2105,8 @@ export interface components {
             startedAt: string;
             /** @enum {string} */
             state: "running" | "done" | "failed";
+            /** @description What was taken for granted. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description A link by which a person sets a password; it is shown once and works once. */
         Invitation: {
@@ -2446,6 +2615,16 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description A device in full. */
+        RevealedDeviceToken: {
+            customerId: string | null;
+            deviceToken: string | null;
+        };
+        /** @description A phone number in full. */
+        RevealedPhoneNumber: {
+            customerId: string | null;
+            phoneNumber: string | null;
+        };
         /** @description What is wrong with one row of a file. */
         RowError: {
             field: string;
@@ -2698,6 +2877,8 @@ export interface components {
             errors: components["schemas"]["ListError"][];
             imported: number;
             rejected: number;
+            /** @description What was taken for granted. */
+            warnings: components["schemas"]["Finding"][];
         };
         /** @description Parts of messages that are charged. */
         Segments: {
@@ -2715,29 +2896,41 @@ export interface components {
         };
         /** @description A text that is sent as it is, with placeholders for `variables`. */
         SendContent: {
+            /** @default null */
             actionUrl?: string | null;
             body: string;
+            /** @default null */
             data?: {
                 [key: string]: string;
             } | null;
+            /** @default null */
             imageUrl?: string | null;
+            /** @default null */
             title?: string | null;
             /** @default false */
             trackLinks?: boolean;
         };
         /** @description One message to one person. A repeated `requestId` is the same request and is sent once. */
         SendMessage: {
+            /** @default null */
             address?: string | null;
             /** @default transactional */
             category?: string;
             /** @enum {string} */
             channel: "sms" | "push";
+            /** @default null */
             content?: components["schemas"]["SendContent"] | null;
+            /** @default null */
             customerId?: string | null;
+            /** @default null */
             expiresAt?: string | null;
+            /** @default null */
             providerId?: string | null;
+            /** @default null */
             requestId?: string | null;
+            /** @default null */
             templateId?: string | null;
+            /** @default null */
             variables?: {
                 [key: string]: string;
             } | null;
@@ -2761,6 +2954,8 @@ export interface components {
         Settings: {
             /** @description Campaigns to more recipients need a second person. */
             approvalAbove: number | null;
+            /** @description As customers read it on their own page. */
+            businessName: string | null;
             /** @description Of each key and each session. */
             requestsPerMinute: number;
         };
@@ -2830,7 +3025,10 @@ export interface components {
         };
         /** @description What one person of a test gets, or why not. */
         TestMessage: {
+            address: string | null;
+            customerId: string | null;
             message: unknown;
+            /** @description Why they get none, such as opted_out; null when accepted. */
             reason: string | null;
             requestId: string;
             /** @enum {string} */
@@ -3029,6 +3227,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The body is not said to be JSON (`Content-Type: application/json`). */
+        UnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
     };
     parameters: never;
     requestBodies: never;
@@ -3108,6 +3315,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3176,6 +3384,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3354,6 +3563,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3511,6 +3721,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3784,6 +3995,37 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    revealCustomer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A customer's phone number in full; the look is written down */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RevealedPhoneNumber"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3814,6 +4056,108 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getDeadLetters: {
+        parameters: {
+            query?: {
+                /** @description How many at most. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+                topic?: string;
+                service?: string;
+                /** @description Part of the reason. */
+                reason?: string;
+                /** @description From this time on. */
+                from?: string;
+                /** @description Before this time. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Requests that could not be processed, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DeadLetter"][];
+                        /** @description Null on the last page. */
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One of them, and what to do about it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DeadLetterRead"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    redriveDeadLetter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Put it back where it came from */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["DeadLetter"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3889,6 +4233,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             403: components["responses"]["Forbidden"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3971,6 +4316,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4067,6 +4413,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4172,6 +4519,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4358,6 +4706,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4432,7 +4781,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -4513,6 +4862,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4627,6 +4977,37 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    revealPushRecipient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                recipientId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A recipient's address in full; the look is written down */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RevealedDeviceToken"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     resumePushCampaign: {
         parameters: {
             query?: never;
@@ -4713,6 +5094,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4808,6 +5190,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4950,6 +5333,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5055,6 +5439,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5099,7 +5484,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -5210,6 +5595,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5315,6 +5701,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5362,6 +5749,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5413,6 +5801,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5479,6 +5868,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5537,6 +5927,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5602,6 +5993,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5698,6 +6090,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5803,6 +6196,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5989,6 +6383,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6063,7 +6458,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -6145,6 +6540,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6259,6 +6655,37 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    revealSMSRecipient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                recipientId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A recipient's address in full; the look is written down */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["RevealedPhoneNumber"];
+                    };
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableEntity"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     resumeSMSCampaign: {
         parameters: {
             query?: never;
@@ -6345,6 +6772,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6443,6 +6871,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6583,6 +7012,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6688,6 +7118,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6732,7 +7163,7 @@ export interface operations {
             query?: {
                 /** @description How many at most. */
                 limit?: number;
-                /** @description `nextCursor` of the page before. */
+                /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
                 status?: components["schemas"]["NotificationStatus"];
                 outcome?: components["schemas"]["Outcome"];
@@ -6841,6 +7272,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6946,6 +7378,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6993,6 +7426,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -7067,6 +7501,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -7166,6 +7601,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -7227,9 +7663,12 @@ export type CustomerDevice = components["schemas"]["CustomerDevice"];
 export type CustomerExplanation = components["schemas"]["CustomerExplanation"];
 export type CustomerWrite = components["schemas"]["CustomerWrite"];
 export type CustomersWrite = components["schemas"]["CustomersWrite"];
+export type DeadLetter = components["schemas"]["DeadLetter"];
+export type DeadLetterRead = components["schemas"]["DeadLetterRead"];
 export type Device = components["schemas"]["Device"];
 export type DeviceType = components["schemas"]["DeviceType"];
 export type DeviceWrite = components["schemas"]["DeviceWrite"];
+export type DrainReason = components["schemas"]["DrainReason"];
 export type Explanation = components["schemas"]["Explanation"];
 export type Failures = components["schemas"]["Failures"];
 export type FieldProblem = components["schemas"]["FieldProblem"];
@@ -7267,6 +7706,8 @@ export type PushTemplate = components["schemas"]["PushTemplate"];
 export type PushTemplateChange = components["schemas"]["PushTemplateChange"];
 export type PushTemplateWrite = components["schemas"]["PushTemplateWrite"];
 export type RecipientStory = components["schemas"]["RecipientStory"];
+export type RevealedDeviceToken = components["schemas"]["RevealedDeviceToken"];
+export type RevealedPhoneNumber = components["schemas"]["RevealedPhoneNumber"];
 export type RowError = components["schemas"]["RowError"];
 export type Rule = components["schemas"]["Rule"];
 export type SMSCampaign = components["schemas"]["SMSCampaign"];

@@ -104,8 +104,7 @@ async def _watch(campaign_id: str, on_change: Callable[[Any], None] | None) -> t
     settings = find_settings()
     async with open_api(settings.url, settings.api_key) as api:
         channel, row = await find_campaign(api, campaign_id)
-        with progress_bar("recipients") as progress:
-            progress.disable = on_change is not None
+        with progress_bar("recipients", quiet=on_change is not None) as progress:
             task = progress.add_task(row["campaignName"], total=None, note="not sent yet")
             while True:
                 accounting = await read_accounting(api, channel, campaign_id)

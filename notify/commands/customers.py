@@ -56,8 +56,7 @@ async def _import(file: Path, size: int, content_type: str, quiet: bool) -> tupl
     """The answer, and the file of rows that were not imported."""
     settings = find_settings()
     async with open_api(settings.url, settings.api_key) as api:
-        with progress_bar("bytes") as progress, file.open("rb") as opened:
-            progress.disable = quiet
+        with progress_bar("bytes", quiet) as progress, file.open("rb") as opened:
             task = progress.add_task(file.name, total=size, note="")
 
             async def pieces() -> AsyncIterator[bytes]:

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from notify.dead_letters import DeadLetter, find_dead_letters, redrive
 from notify.display import console, print_json
 from notify.running import FELL_SHORT, run
 from notify.settings import find_settings
+from shared.dead_letters import DeadLetter, find_dead_letters, redrive
 
 app = typer.Typer(no_args_is_help=True, help="Records that a consumer could not take.")
 

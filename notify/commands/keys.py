@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -32,9 +33,14 @@ def create(
     remember: Remember = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key. It is shown once and stored nowhere in clear text."""
+    """Make a key. It is shown once and stored nowhere in clear text. A new user begins with it, with nothing yet."""
     body = {"name": name, "scopes": scope or list(KEY_SCOPES)}
-    _show_secret(run(_ask(user, "POST", "/api-keys", body)), remember, as_json)
+    is_new, made = run(_create(user, body))
+    _show_secret(made, remember, as_json)
+    if is_new:
+        print(
+            f"{user} is a new user (tenant), with nothing in it yet; if you meant another, revoke it", file=sys.stderr
+        )
 
 
 @app.command("list")
@@ -71,6 +77,13 @@ def revoke(key_id: Annotated[str, typer.Argument(help="As `keys list` shows it."
     """Let a key open nothing any more."""
     run(_ask(user, "DELETE", f"/api-keys/{key_id}"))
     console.print("revoked", highlight=False)
+
+
+async def _create(user: str, body: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """Whether nobody and no key belonged to the user before, and the key."""
+    async with as_operator(find_settings(), user) as api:
+        known = [await api.data("GET", path, limit=1) for path in ("/users", "/api-keys")]
+        return not any(known), await api.data("POST", "/api-keys", body)
 
 
 async def _ask(user: str, method: str, path: str, body: Any = None) -> dict[str, Any]:

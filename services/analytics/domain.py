@@ -9,9 +9,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from contracts.events.delivery import EVENT_TYPES, notification_event_id
+from shared.names import camel
 
 MICROS = 1_000_000
-RECENT_MAX = 5
+LISTED_MAX = 5
+"""Campaigns in each list of the dashboard."""
+
 CAMPAIGN_STATUSES = ("draft", "scheduled", "sending", "paused", "sent", "failed", "cancelled")
 POINTS_MAX = 200
 """How many points a timeline has at most, however long the campaign went on."""
@@ -70,12 +73,6 @@ def rate(part: int, whole: int) -> float:
     return round(100 * part / whole, 1) if whole else 0.0
 
 
-def camel(name: str) -> str:
-    """A column's name as JSON spells it."""
-    head, *tail = name.split("_")
-    return head + "".join(part.title() for part in tail)
-
-
 def campaign_summary(row: Mapping[str, Any]) -> dict[str, Any]:
     """One campaign in the lists of the dashboard."""
     sent = row["sent"]
@@ -113,17 +110,17 @@ def converted(costs: Mapping[str, int], rates: Mapping[str, float]) -> float:
 
 
 def dashboard(
-    numbers: Mapping[str, Any], lists: Mapping[str, Sequence[Mapping[str, Any]]], rates: Mapping[str, float]
+    numbers: Mapping[str, Any], campaigns: Sequence[Mapping[str, Any]], rates: Mapping[str, float]
 ) -> dict[str, Any]:
     """The specification's object, and the cost of each currency beside it. Rates are percentages of accepted
-    messages."""
-    sms, push = numbers["totals"]["sms"], numbers["totals"]["push"]
-    campaigns, things, costs = numbers["campaigns"], numbers["things"], numbers["costs"]["sms"]
+    messages; campaigns come with their ranks."""
+    totals, counts, things = numbers["totals"], numbers["campaigns"], numbers["things"]
+    sms, push, costs = totals["sms"], totals["push"], numbers["costs"]["sms"]
     return {
-        "totalSMSCampaigns": sum(campaigns["sms"].values()),
-        "totalPushCampaigns": sum(campaigns["push"].values()),
-        "activeSMSCampaigns": campaigns["sms"]["sending"],
-        "activePushCampaigns": campaigns["push"]["sending"],
+        "totalSMSCampaigns": sum(counts["sms"].values()),
+        "totalPushCampaigns": sum(counts["push"].values()),
+        "activeSMSCampaigns": counts["sms"]["sending"],
+        "activePushCampaigns": counts["push"]["sending"],
         "totalSMSDelivered": sms["delivered"],
         "totalPushDelivered": push["delivered"],
         "smsSendCost": converted(costs, rates),
@@ -131,16 +128,22 @@ def dashboard(
         "smsAverageDeliveryRate": rate(sms["delivered"], sms["sent"]),
         "pushAverageOpenRate": rate(push["opened"], push["sent"]),
         "pushAverageClickRate": rate(push["clicked"], push["sent"]),
-        "recentSMSCampaigns": [campaign_summary(row) for row in lists["recent_sms"]],
-        "recentPushCampaigns": [campaign_summary(row) for row in lists["recent_push"]],
-        "topPerformingSMSCampaigns": [campaign_summary(row) for row in lists["top_sms"]],
-        "topPerformingPushCampaigns": [campaign_summary(row) for row in lists["top_push"]],
-        "smsTemplateCount": things["template", "sms"],
-        "pushTemplateCount": things["template", "push"],
-        "smsProviderCount": things["provider", "sms"],
-        "pushProviderCount": things["provider", "push"],
-        "campaignsByStatus": {status: sum(one[status] for one in campaigns.values()) for status in CAMPAIGN_STATUSES},
+        "recentSMSCampaigns": _first(campaigns, "sms", "recent"),
+        "recentPushCampaigns": _first(campaigns, "push", "recent"),
+        "topPerformingSMSCampaigns": _first(campaigns, "sms", "best"),
+        "topPerformingPushCampaigns": _first(campaigns, "push", "best"),
+        "smsTemplateCount": things["sms"]["template"],
+        "pushTemplateCount": things["push"]["template"],
+        "smsProviderCount": things["sms"]["provider"],
+        "pushProviderCount": things["push"]["provider"],
+        "campaignsByStatus": {status: sum(one[status] for one in counts.values()) for status in CAMPAIGN_STATUSES},
     }
+
+
+def _first(campaigns: Sequence[Mapping[str, Any]], channel: str, rank: str) -> list[dict[str, Any]]:
+    """The channel's first campaigns by this rank."""
+    ranked = [one for one in campaigns if one["channel"] == channel and one[rank] and one[rank] <= LISTED_MAX]
+    return [campaign_summary(one) for one in sorted(ranked, key=lambda one: int(one[rank]))]
 
 
 def bucket_seconds(first: datetime, last: datetime) -> int:

@@ -14,11 +14,10 @@ from contracts.channels import CHANNELS, Channel
 from contracts.events.delivery import EVENT_TYPES
 from services.analytics.domain import (
     BUCKETS_SECONDS,
-    RECENT_MAX,
+    LISTED_MAX,
     EventFilter,
     EventPosition,
     bucket_seconds,
-    camel,
     dashboard,
     event_ids_of,
     points,
@@ -29,6 +28,7 @@ from services.analytics.store.events import find_events
 from services.analytics.store.timeline import find_counts, find_failures, find_span, has_campaign
 from shared.database import Connection, TenantDatabase
 from shared.http import CurrentUser, Problem, keyset_cursor, page, read_keyset
+from shared.names import camel
 
 LIMIT_MAX = 1000
 
@@ -44,12 +44,8 @@ def analytics_routes(database: TenantDatabase, exchange_rates: Mapping[str, floa
         async with database.transaction() as connection:
             await _at_one_instant(connection)
             numbers = await find_numbers(connection, user_id)
-            lists = {
-                f"{name}_{channel.name}": await find_campaigns(connection, user_id, channel, best, RECENT_MAX)
-                for channel in CHANNELS.values()
-                for name, best in (("recent", False), ("top", True))
-            }
-        return {"data": dashboard(numbers, lists, exchange_rates)}
+            campaigns = await find_campaigns(connection, user_id, LISTED_MAX)
+        return {"data": dashboard(numbers, campaigns, exchange_rates)}
 
     @router.get("/api/notification/events")
     async def list_events(

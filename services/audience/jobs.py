@@ -11,7 +11,7 @@ from services.audience.handlers.forecasting import forecast_next
 from services.audience.settings import AudienceSettings
 from services.audience.store.expansions import delete_addresses
 from services.audience.store.forecasts import delete_forecasts
-from services.audience.store.imports import delete_errors
+from services.audience.store.imports import delete_errors, mark_cut_off
 from shared.backoff import wait_for_any
 from shared.database import Database
 from shared.runtime import Job, JobContext
@@ -53,5 +53,6 @@ async def _forget_addresses(database: Database, settings: AudienceSettings, cont
             context.heartbeat.beat()
         async with database.transaction() as connection:
             await delete_forecasts(connection, settings.forecasts_kept_seconds, FORGOTTEN_ROWS_MAX)
+            await mark_cut_off(connection)
             await delete_errors(connection, settings.import_errors_kept_seconds, FORGOTTEN_ROWS_MAX)
         context.heartbeat.end()

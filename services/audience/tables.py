@@ -71,6 +71,7 @@ IMPORTS = Table(
     Column("bytes_read", BigInteger),
     Column("touched_at", DateTime(timezone=True)),
     Column("problem", String),
+    Column("consent_assumed", BigInteger),
 )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import aiohttp
 from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import RedirectResponse
 from starlette.routing import Route
 
 from services.gateway.handlers.approvals import Approvals
+from services.gateway.handlers.dead_letters import DeadLetterOffice
 from services.gateway.handlers.keys import Keys
 from services.gateway.handlers.limits import Limits
 from services.gateway.handlers.oidc import Oidc
@@ -21,7 +22,9 @@ from services.gateway.handlers.tenants import Tenants
 from services.gateway.jobs import forget, mark_used_keys, perform_approved
 from services.gateway.routes.approvals import approval_routes
 from services.gateway.routes.audit import audit_routes
-from services.gateway.routes.describing import describe, docs_page
+from services.gateway.routes.dead_letters import dead_letter_routes
+from services.gateway.routes.describing import describe
+from services.gateway.routes.docs import docs_routes
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.forwarding import forwarding_routes
 from services.gateway.routes.front import Front
@@ -30,8 +33,10 @@ from services.gateway.routes.oidc import oidc_routes
 from services.gateway.routes.outside import outside_routes
 from services.gateway.routes.own import own_routes
 from services.gateway.routes.pages import PATH, PageApp
+from services.gateway.routes.pages.statics import read_statics
 from services.gateway.routes.people import people_routes
 from services.gateway.routes.preference_page import preference_page_routes
+from services.gateway.routes.reveals import reveal_routes
 from services.gateway.routes.sessions import session_routes
 from services.gateway.routes.tenants import tenant_routes
 from services.gateway.settings import GatewaySettings
@@ -45,6 +50,9 @@ NAME = "gateway"
 TITLE = "Omni-Sales Notifications"
 VERSION = "1"
 OWNER_CONNECTIONS_MAX = 200
+
+STRANGERS_BYTES_MAX = 64 * 1024
+"""Of a body that is taken up before it is known who sends it: a password, a person, a key, a setting."""
 
 
 @asynccontextmanager
@@ -84,25 +92,32 @@ def make_app(entrance: Entrance, owners: Owners, approvals: Approvals) -> FastAP
     app.include_router(outside_routes(entrance, owners))
     codes = link_codes(entrance.settings.secrets_key.get_secret_value())
     app.include_router(preference_page_routes(owners, entrance, codes))
-    app.include_router(session_routes(database, entrance))
-    app.include_router(people_routes(seen, entrance))
-    app.include_router(key_routes(seen, entrance))
-    app.include_router(tenant_routes(entrance))
-    app.include_router(audit_routes(seen, entrance))
-    app.include_router(approval_routes(seen, entrance, approvals))
-    app.include_router(own_routes(seen, entrance, owners))
+    for router in (
+        session_routes(database, entrance),
+        people_routes(seen, entrance),
+        key_routes(seen, entrance),
+        tenant_routes(entrance),
+        audit_routes(seen, entrance),
+        approval_routes(seen, entrance, approvals),
+        dead_letter_routes(entrance, DeadLetterOffice(entrance.settings.kafka_bootstrap_servers)),
+    ):
+        app.include_router(router, max_body_size=STRANGERS_BYTES_MAX)
     app.include_router(forwarding_routes(seen, entrance, owners, approvals))
+    app.include_router(own_routes(seen, entrance, owners))
+    app.include_router(reveal_routes(entrance, owners))
     document = describe(app)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
         return document
 
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return docs_page(document)
+    @app.get("/", include_in_schema=False)
+    async def begin() -> RedirectResponse:
+        return RedirectResponse(PATH)
 
-    shown = PageApp(Front(app, database, entrance.settings), entrance)
+    statics = read_statics()
+    app.include_router(docs_routes(document, statics))
+    shown = PageApp(Front(app, database, entrance.settings), entrance, statics)
     for path in (PATH, f"{PATH}/{{rest:path}}"):
         app.router.routes.append(Route(path, shown, include_in_schema=False))
     return app

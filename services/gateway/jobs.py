@@ -8,6 +8,7 @@ from services.gateway.store.answers import delete_old_answers
 from services.gateway.store.audit import delete_old_deeds
 from services.gateway.store.limits import delete_full_buckets
 from services.gateway.store.sessions import delete_ended
+from services.gateway.store.testing import delete_old_test_days
 from shared.database import Database
 from shared.runtime import JobContext
 
@@ -25,6 +26,7 @@ async def forget(database: Database, hours: int, context: JobContext) -> None:
             await delete_ended(connection)
             await delete_full_buckets(connection)
             await delete_old_deeds(connection)
+            await delete_old_test_days(connection)
 
 
 async def perform_approved(approvals: Approvals, context: JobContext) -> None:

@@ -26,7 +26,9 @@ class GatewaySettings(ServiceSettings):
     delivery_receipt_url: str = Field(pattern=_ADDRESS)
     analytics_url: str = Field(pattern=_ADDRESS)
     connect_seconds: float = Field(3.0, gt=0, le=60)
-    answer_seconds: float = Field(30.0, gt=0, le=600)
+    answer_seconds: float = Field(30.0, gt=0, le=40)
+    """A write asks up to three owners, one after the other; two minutes after it began it may be tried again."""
+
     import_seconds: float = Field(1800.0, gt=0, le=86_400)
     body_bytes_max: int = Field(32 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)
     idempotency_hours: int = Field(24, ge=1, le=720)
@@ -38,6 +40,7 @@ class GatewaySettings(ServiceSettings):
     requests_per_minute: int = Field(12_000, ge=60, le=600_000)
     refusals_per_minute: int = Field(600, ge=10, le=60_000)
     sign_ins_per_minute: int = Field(120, ge=5, le=6_000)
+    test_messages_per_day: int = Field(100, ge=1, le=10_000)
     invitation_hours: int = Field(72, ge=1, le=720)
 
     oidc_issuer: str = Field("", pattern="^(https?://[^ ]+)?$")

@@ -36,6 +36,7 @@ from shared.providers.provider import (
     Refused,
     Unknown,
     Verification,
+    problems_in,
 )
 from shared.providers.reading import config_of, decoded, text_of
 from shared.providers.silent import CALLBACK_REPLY as CALLBACK_REPLY
@@ -134,6 +135,11 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
     port = config.get("port")
     if port is not None and not (isinstance(port, int) and 0 < port < 65_536):
         found.append(Problem("config.port", "must be a number from 1 to 65535"))
+    certificate, key = text_of(config, "certificate"), text_of(config, "privateKey")
+    if certificate:
+        found += problems_in(lambda: _topic_in(certificate))
+    elif key:
+        found += problems_in(lambda: _tokens(key, text_of(config, "keyId"), text_of(config, "teamId")))
     return found
 
 

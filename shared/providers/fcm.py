@@ -39,6 +39,7 @@ from shared.providers.provider import (
     Refused,
     Unknown,
     Verification,
+    problems_in,
 )
 from shared.providers.reading import config_of, decoded, text_of
 from shared.providers.silent import CALLBACK_REPLY as CALLBACK_REPLY
@@ -130,6 +131,7 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
         for name in ("client_email", "private_key", "token_uri")
         if not text_of(info, name)
     ]
+    found = found or problems_in(lambda: _grant(info))
     if not text_of(config_of(values), "projectId") and not text_of(info, "project_id"):
         found.append(Problem("config.projectId", "is required, since the service account names no project"))
     return found

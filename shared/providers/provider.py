@@ -348,6 +348,15 @@ class InvalidField(ValueError):
         self.problem = problem
 
 
+def problems_in(use: Callable[[], object]) -> list[Problem]:
+    """What the use of a field shows to be wrong with it, by `InvalidField`."""
+    try:
+        use()
+    except InvalidField as error:
+        return [error.problem]
+    return []
+
+
 class Provider(Protocol):
     """One account at one vendor, ready to send."""
 

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 from shared.providers import apns, fcm, nexmo, onesignal, sinch, twilio
 from shared.providers.http_provider import HttpProvider
-from shared.providers.provider import InvalidField, Problem, Provider, Tls
+from shared.providers.provider import Problem, Provider, Tls
 from shared.providers.reading import config_of, host_of, is_plain_url, text_of
 from shared.providers.sns import push as sns_push
 from shared.providers.sns import sms as sns_sms
@@ -78,35 +78,26 @@ def _is_concurrency(most: object) -> TypeGuard[int]:
 def _read_account(
     vendor: Vendor, values: Mapping[str, Any], allowed_hosts: frozenset[str]
 ) -> tuple[list[Problem], Any]:
+    """All that is wrong, and the account where nothing is wrong with it alone."""
     problems = vendor.problems(values)
     rate, most = (config_of(values).get(name) for name in ("ratePerSecond", "concurrentMax"))
     if rate is not None and not _is_rate(rate):
         problems.append(Problem("config.ratePerSecond", f"must be a number from {RATE_MIN} to {RATE_MAX}"))
     if most is not None and not _is_concurrency(most):
         problems.append(Problem("config.concurrentMax", f"must be a whole number from 1 to {CONCURRENT_MAX}"))
-    if problems:
-        return problems, None
-    try:
-        account = vendor.account(values)
-    except InvalidField as error:
-        return [error.problem], None
+    account = None if problems else vendor.account(values)
     official = vendor.CAPABILITIES.official_hosts
     base_url = text_of(config_of(values), "baseUrl")
-    urls = [*account.hosts(), *([("config.baseUrl", base_url)] if base_url else [])]
+    urls = [*(account.hosts() if account else ()), *([("config.baseUrl", base_url)] if base_url else [])]
     hosts = [(field, host_of(url)) for field, url in urls]
-    problems = [
-        Problem(field, "this host is not in PROVIDER_HOST_ALLOWLIST")
-        for field, host in hosts
-        if host not in official | allowed_hosts
-    ]
-    problems = problems or [
-        Problem(field, "must be a scheme, a host, and perhaps a port and a path")
-        for field, url in urls
-        if not is_plain_url(url)
-    ]
+    for (field, host), (_, url) in zip(hosts, urls, strict=True):
+        if host not in official | allowed_hosts:
+            problems.append(Problem(field, "this host is not in PROVIDER_HOST_ALLOWLIST"))
+        elif not is_plain_url(url):
+            problems.append(Problem(field, "must be a scheme, a host, and perhaps a port and a path"))
     if ca_file := text_of(config_of(values), "caFile"):
         if any(host in official for _, host in hosts):
             problems.append(Problem("config.caFile", "is for another server than the vendor's own"))
-        elif not os.access(ca_file, os.R_OK):
+        elif not problems and not os.access(ca_file, os.R_OK):
             problems.append(Problem("config.caFile", "cannot be read on the machine that sends"))
     return list(dict.fromkeys(problems)), account

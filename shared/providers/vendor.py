@@ -40,10 +40,10 @@ class Vendor(Protocol):
     CALLBACK_REPLY: HttpReply
 
     def problems(self, values: Mapping[str, Any]) -> list[Problem]:
-        """What is wrong with the values, as far as it can be seen without using them."""
+        """All that is wrong with the values, as far as it can be seen without asking the vendor."""
 
     def account(self, values: Mapping[str, Any]) -> Any:
-        """The vendor's record of values without problems, secrets masked in its `repr`; raises `InvalidField`."""
+        """The vendor's record of values without problems, secrets masked in its `repr`."""
 
     def authorize(
         self, account: Any, refused: HttpRequest | None

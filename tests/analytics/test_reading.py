@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contracts.events import CampaignChanged, Content, ProviderChanged, TemplateChanged
 from contracts.events.delivery import EVENT_TYPES
 from services.analytics import handlers
-from services.analytics.domain import BUCKETS_SECONDS, POINTS_MAX, bucket_seconds, points
+from services.analytics.domain import BUCKETS_SECONDS, LISTED_MAX, POINTS_MAX, bucket_seconds, points
 from shared.codec import now
 from shared.ids import new_id
 from tests.analytics.records import events_of, record, repriced
@@ -126,6 +126,29 @@ async def test_the_dashboard_shows_what_happened(database, client):
     shown = (await of_user(user_id, client).get("/dashboard")).json()["data"]
     assert shown["smsSendCostByCurrency"] == {"EUR": 1.0, "USD": 12.9375}
     assert shown["smsSendCost"] == 12.9375 + 1.5
+
+
+async def test_lists_hold_the_newest_and_the_best_of_each_channel(database, client):
+    user_id = uuid4().hex
+    campaigns = {channel: [uuid4() for _ in range(LISTED_MAX + 2)] for channel in ("sms", "push")}
+    for channel, ids in campaigns.items():
+        await handlers.on_campaigns_changed(
+            database,
+            [changed(one, user_id, channel, created_at=NOON + timedelta(hours=age)) for age, one in enumerate(ids)],
+        )
+        success = "delivered" if channel == "sms" else "opened"
+        for failed, campaign_id in enumerate(ids[1:]):
+            people = [new_id() for _ in ids]
+            events = [e for one in people for e in events_of(one, "sent")]
+            events += [e for one in people[failed:] for e in events_of(one, success)]
+            await handlers.on_notifications_recorded(
+                database, [record(campaign_id, events, user_id=user_id, channel=channel)]
+            )
+    shown = (await of_user(user_id, client).get("/dashboard")).json()["data"]
+    for channel, title in (("sms", "SMS"), ("push", "Push")):
+        ids = [str(one) for one in campaigns[channel]]
+        assert [one["id"] for one in shown[f"recent{title}Campaigns"]] == ids[::-1][:LISTED_MAX]
+        assert [one["id"] for one in shown[f"topPerforming{title}Campaigns"]] == ids[1:][:LISTED_MAX]
 
 
 # --- the list of events ----------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from contracts.events import (
 from contracts.topics import AUDIENCE_RESOLVED, LOTS, PREFERENCE_CHANGES, TRANSACTIONAL_LOTS, Topic
 from services.audience.handlers import consent, expanding, importing, requesting
 from services.audience.handlers.importing import Imported
+from services.audience.settings import AudienceSettings
 from shared.codec import decoder, now
 from shared.database import Database, open_database
 from shared.ids import new_id
@@ -36,6 +37,13 @@ from shared.ids import new_id
 EVERYBODY: dict[str, Any] = {"all": []}
 PAGE = 10
 LOT = 4
+
+
+def settings_of(**fields: Any) -> AudienceSettings:
+    """Settings of routes that are asked in this process."""
+    required = {"DATABASE_URL": "none", "KAFKA_BOOTSTRAP_SERVERS": "none", "SECRETS_KEY": "none"}
+    links = {"INTERNAL_TOKEN": "token", "LINK_BASE_URL": "https://n.example"}
+    return AudienceSettings(HTTP_PORT=0, **required, **links, **fields)
 
 
 @pytest_asyncio.fixture

@@ -5,18 +5,26 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+from collections.abc import AsyncIterator
+from datetime import datetime
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from contracts.channels import SMS
+from services.audience.handlers import importing
 from services.audience.routes import make_routes
-from services.audience.settings import AudienceSettings
-from services.audience.store.imports import delete_errors
+from services.audience.store.imports import delete_errors, mark_cut_off
+from services.audience.store.imports import is_coming_in as is_coming_in_now
 from shared import exports
+from shared.database import Connection
 from shared.exports import safe_cell
+from shared.http import Problem
 from tests.asking import Client
-from tests.audience.conftest import Tenant, person, phone
+from tests.audience.conftest import Tenant, person, phone, settings_of
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -25,14 +33,7 @@ def client(tenant) -> Client:
 
 
 def client_of(tenant: Tenant) -> Client:
-    settings = AudienceSettings(
-        HTTP_PORT=0,
-        DATABASE_URL="none",
-        KAFKA_BOOTSTRAP_SERVERS="none",
-        SECRETS_KEY="none",
-        INTERNAL_TOKEN="token",
-        LINK_BASE_URL="http://127.0.0.1",
-    )
+    settings = settings_of()
     app = make_routes(tenant.database, settings, asyncio.Event())
     return Client(app, "/api/notification", {"X-User-Id": tenant.user_id})
 
@@ -155,3 +156,74 @@ async def test_refused_rows_are_forgotten_after_a_while(client, tenant):
         assert await delete_errors(connection, 0, 100) == 1
     file = (await client.get(f"/customers/imports/{import_id}/errors")).text
     assert file.splitlines() == ["row,field,message,original", "# complete: 0 rows"]
+
+
+# --- at once ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_tenant_reads_one_export_at_a_time_and_others_read_on(tenant, monkeypatch):
+    monkeypatch.setattr(exports, "TURN_SECONDS", 0.2)
+    process = exports.Exports(tenant.database)
+
+    async def ask(_connection: Connection) -> exports.Query:
+        return exports.Query("SELECT 1", {}, ["one"])
+
+    async def begun(user_id: str) -> Any:
+        pieces = (await process.answer(user_id, "ones", "csv", ask)).body_iterator
+        await anext(pieces)
+        return pieces
+
+    adas, *others = [await begun(user_id) for user_id in ("ada", "bob", "carol")]
+    for user_id, status in (("ada", 429), ("dan", 503)):
+        with pytest.raises(Problem) as refused:
+            await begun(user_id)
+        assert (refused.value.status, refused.value.headers) == (status, {"Retry-After": "1"})
+    monkeypatch.setattr(exports, "TURN_SECONDS", 10.0)
+    waiting = asyncio.create_task(begun("ada"))
+    assert [piece async for piece in adas][-1] == b"# complete: 1 rows\r\n"
+    for pieces in (*others, await waiting):
+        await pieces.aclose()
+
+
+# --- imports that stop -----------------------------------------------------------------------------------------------
+
+
+async def state_of(tenant: Tenant) -> tuple[str, datetime]:
+    ((state, touched_at),) = await tenant.rows(
+        "SELECT state, touched_at FROM imports WHERE user_id = %b", tenant.user_id
+    )
+    return state, touched_at
+
+
+async def test_an_import_shows_that_it_goes_on_until_it_is_cut_off(tenant, monkeypatch):
+    monkeypatch.setattr(importing, "ALIVE_SECONDS", 0.01)
+    campaign_id, more = uuid4(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"phoneNumber\r\n"
+        await more.wait()
+        yield phone(1).encode()
+
+    async def is_coming_in() -> bool:
+        async with tenant.database.transaction() as connection:
+            return await is_coming_in_now(connection, tenant.user_id, campaign_id)
+
+    kind = importing.recipients_of(tenant.user_id, SMS, campaign_id)
+    work = importing.import_file(tenant.database, tenant.user_id, uuid4(), kind, "csv", slow(), 10, 10_000)
+    importing_now = asyncio.create_task(work)
+    await until(is_coming_in)
+    _, before = await state_of(tenant)
+
+    async def is_touched() -> bool:
+        return (await state_of(tenant))[1] > before
+
+    await until(is_touched)
+    more.set()
+    assert (await importing_now).imported == 1
+    assert not await is_coming_in()
+    crashed = "UPDATE imports SET state = 'running', touched_at = now() - interval '61 seconds' WHERE user_id = %b"
+    await tenant.rows(f"{crashed} RETURNING 1", tenant.user_id)
+    assert not await is_coming_in()
+    async with tenant.database.transaction() as connection:
+        await mark_cut_off(connection)
+    assert (await state_of(tenant))[0] == "failed"

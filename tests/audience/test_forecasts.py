@@ -13,11 +13,10 @@ from contracts.events import Content
 from services.audience.handlers import expanding, walking
 from services.audience.handlers.forecasting import forecast_campaign, forecast_next, wait_for_forecast
 from services.audience.routes import make_routes
-from services.audience.settings import AudienceSettings
 from services.audience.store.expansions import delete_addresses
 from services.audience.store.forecasts import Forecast, delete_forecasts
 from tests.asking import Client
-from tests.audience.conftest import EVERYBODY, PAGE, Tenant, person, phone
+from tests.audience.conftest import EVERYBODY, PAGE, Tenant, person, phone, settings_of
 from tests.faults import every_step
 
 HELLO = Content(body="Hi {{firstName}}")
@@ -212,15 +211,7 @@ async def test_erasing_a_customer_erases_the_samples(tenant):
 
 
 def internal(tenant: Tenant, base: str = "/internal/sms/campaigns") -> Client:
-    settings = AudienceSettings(
-        HTTP_PORT=0,
-        DATABASE_URL="none",
-        KAFKA_BOOTSTRAP_SERVERS="none",
-        SECRETS_KEY="none",
-        INTERNAL_TOKEN="token",
-        LINK_BASE_URL="https://n.example",
-        forecast_wait_seconds=0,
-    )
+    settings = settings_of(forecast_wait_seconds=0)
     return Client(make_routes(tenant.database, settings, asyncio.Event()), base, {"X-User-Id": tenant.user_id})
 
 

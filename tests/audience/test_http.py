@@ -11,24 +11,17 @@ import pytest
 
 from services.audience.handlers import importing
 from services.audience.routes import make_routes
-from services.audience.settings import AudienceSettings
+from services.audience.routes.bodies import consent_warnings
 from shared.http import only_with_token
 from tests.asking import Client
-from tests.audience.conftest import person, phone
+from tests.audience.conftest import person, phone, settings_of
 
 BASE = "/api/notification"
 
 
 @pytest.fixture
-def client(tenant, database_of) -> Client:
-    settings = AudienceSettings(
-        HTTP_PORT=0,
-        DATABASE_URL=database_of("audience"),
-        KAFKA_BOOTSTRAP_SERVERS="none",
-        SECRETS_KEY="none",
-        INTERNAL_TOKEN="token",
-        LINK_BASE_URL="https://n.example",
-    )
+def client(tenant) -> Client:
+    settings = settings_of()
     app = only_with_token(make_routes(tenant.database, settings, asyncio.Event()), "token")
     return Client(app, BASE, {"Authorization": "Bearer token", "X-User-Id": tenant.user_id})
 
@@ -48,10 +41,39 @@ async def test_good_rows_are_saved_and_bad_ones_named(client):
             {"index": 1, "field": "phoneNumber", "message": "not a valid phone number of its country"},
             {"index": 2, "field": "row", "message": "must be an object"},
         ],
+        "warnings": consent_warnings(1),
     }
     shown = (await client.get("/customers/c0001")).json()["data"]
     assert (shown["phoneNumber"], shown["smsOptedIn"]) == (phone(1), True)
     assert shown["devices"][0]["deviceToken"] == "token-1"
+
+
+SAYS_ALL = {"smsOptedIn": False, "pushOptedIn": False, "marketingOptedIn": True}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "row", "warns"),
+    [
+        ("", {}, False),
+        ("marketingOptedIn", {}, True),
+        ("smsOptedIn", {}, True),
+        ("smsOptedIn", {"phoneNumber": None}, False),
+        ("pushOptedIn", {}, True),
+        ("pushOptedIn", {"deviceToken": None, "deviceType": None}, False),
+    ],
+)
+async def test_consent_that_is_taken_for_granted_is_told(client, left_out, row, warns):
+    said = {name: value for name, value in SAYS_ALL.items() if name != left_out}
+    data = (await client.post("/customers", json=[person(1) | said | row])).json()["data"]
+    assert [one["code"] for one in data["warnings"]] == (["consent_assumed"] if warns else [])
+    assert not data["warnings"] or data["warnings"][0]["message"].startswith("1 left out")
+
+
+async def test_an_import_remembers_what_it_took_for_granted(client):
+    content = b"customerId,phoneNumber,smsOptedIn\nf1,+4915112345678,true\nf2,+4915112345679,\n"
+    answer = (await client.post("/customers/import", content=content)).json()["data"]
+    kept = (await client.get(f"/customers/imports/{answer['importId']}")).json()["data"]
+    assert answer["warnings"] == kept["warnings"] == consent_warnings(2)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +186,6 @@ async def test_recipients_are_added_and_imported(client, tenant, channel, field)
     assert totals.recipients == 2
     assert (await client.post(path, json=[{field: phone(3)}])).status_code == 409
     assert (await client.post(f"{path}/import?format=csv", content=file)).status_code == 409
-    assert (await client.post(f"/{channel}/campaigns/none/recipients", json=[{field: phone(3)}])).status_code == 404
 
 
 async def test_preferences_are_shown_and_changed(client, tenant):
@@ -191,6 +212,24 @@ async def test_a_filter_is_previewed(client, tenant):
     assert (await client.post("/audience/preview", json={})).json()["data"]["count"] == 0
     answer = await client.post("/audience/preview", json={"audienceFilter": {"all": [{**leaf, "field": "shoe"}]}})
     assert answer.json()["errors"][0]["field"] == "audienceFilter.all.0.field"
+
+
+@pytest.mark.parametrize(
+    ("leaf", "hints"),
+    [
+        ({"field": "country", "op": "eq", "value": "DE"}, False),
+        ({"field": "country", "op": "in", "value": ["DE", "AT"]}, False),
+        ({"field": "country", "op": "startsWith", "value": "D"}, False),
+        ({"field": "firstName", "op": "eq", "value": "Germany"}, False),
+        ({"field": "country", "op": "eq", "value": "Germany"}, True),
+        ({"field": "country", "op": "in", "value": ["DE", "at"]}, True),
+        ({"field": "deviceType", "op": "ne", "value": "iPhone"}, True),
+    ],
+)
+async def test_a_filter_that_can_find_nobody_says_so(client, leaf, hints):
+    wanted = {"all": [{"not": leaf}]}
+    data = (await client.post("/audience/preview", json={"audienceFilter": wanted})).json()["data"]
+    assert [one["field"] for one in data["warnings"]] == (["audienceFilter.all.0.not.value"] if hints else [])
 
 
 async def test_a_device_is_added(client, tenant):

@@ -9,10 +9,9 @@ import pytest
 
 from services.audience.handlers.own_preferences import Own, Person, choose_own, find_own
 from services.audience.routes import make_routes
-from services.audience.settings import AudienceSettings
 from shared.database import TenantDatabase
 from tests.asking import Client
-from tests.audience.conftest import Tenant, addresses, person, phone
+from tests.audience.conftest import Tenant, addresses, person, phone, settings_of
 
 ADA = Person("sms", phone(1), "c0001")
 NOBODY = Person("sms", phone(1))
@@ -122,15 +121,8 @@ async def test_a_number_that_the_customer_had_when_the_message_went_is_left_alon
 
 
 @pytest.fixture
-def client(tenant, database_of) -> Client:
-    settings = AudienceSettings(
-        HTTP_PORT=0,
-        DATABASE_URL=database_of("audience"),
-        KAFKA_BOOTSTRAP_SERVERS="none",
-        SECRETS_KEY="none",
-        INTERNAL_TOKEN="token",
-        LINK_BASE_URL="https://n.example",
-    )
+def client(tenant) -> Client:
+    settings = settings_of()
     headers = {"X-User-Id": tenant.user_id, "Content-Type": "application/json"}
     return Client(make_routes(TenantDatabase(tenant.database), settings, asyncio.Event()), "", headers)
 

@@ -48,6 +48,11 @@ PAGES = {
     "api-keys": "/notification/api-keys",
     "settings": "/notification/settings",
     "audit": "/notification/audit",
+    "dead-letters": "/notification/dead-letters",
+    "dead-letter": "/notification/dead-letters/{letter}",
+    "before-putting-back": "/notification/dead-letters/{letter}/redrive",
+    "docs": "/docs",
+    "docs-of-campaigns": "/docs/campaigns",
     "missing": "/notification/nowhere",
 }
 """By the name of the screenshot; what stands in braces is looked up."""
@@ -87,7 +92,12 @@ async def places_of(tenant: Tenant) -> dict[str, str]:
         },
     )
     templates = {f"{channel}_template": template for channel, template in tenant.templates.items()}
-    single = {"recipient": recipients[0]["id"], "draft": draft["id"], "account": tenant.accounts["sms"]}
+    single = {
+        "recipient": recipients[0]["id"],
+        "draft": draft["id"],
+        "account": tenant.accounts["sms"],
+        "letter": tenant.letter,
+    }
     return tenant.campaigns | templates | single
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from deploy.rehearsal import (
 )
 from notify.client import Api, open_api
 from tests.browser.windows import PASSWORD
+from tests.dead_letters import put_aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Tenant:
     accounts: dict[str, str]
     campaigns: dict[str, str]
     templates: dict[str, str]
+    letter: str
+    """A request that could not be processed."""
 
 
 @asynccontextmanager
@@ -50,7 +54,9 @@ async def open_tenant(fleet: Fleet, folder: Path, customers: int, seed: int) -> 
         for name, campaign_id in campaigns.items():
             await send_and_rest(api, name, campaign_id)
         templates = {name: (await api.data("GET", f"/{name}/templates"))[0]["id"] for name in accounts}
-        yield Tenant(api, url, email, accounts, campaigns, templates)
+        request = {"userId": user_id, "channel": "sms", "address": "+4915112345678"}
+        letter = await put_aside(fleet.kafka, user_id, json.dumps(request).encode())
+        yield Tenant(api, url, email, accounts, campaigns, templates, letter)
 
 
 async def add_person(api: Api, email: str, name: str, role: str) -> None:

@@ -227,7 +227,7 @@ CARELESS = {
         "field": "x",
         "intent": "remove-" + "9" * 5_000,
     },
-    "/notification/sms/campaigns/{draft}/test": {"people": "\0, ,+"},
+    "/notification/sms/campaigns/{draft}/review": {"people": "\0, ,+"},
     "/notification/sms/campaigns": {"campaignName": "x" * 5_000, "templateId": "none"},
     "/notification/sms/templates": {"templateName": "\0", "content": "{{"},
     "/notification/settings": {"approvalAbove": "9" * 5_000},

@@ -61,8 +61,9 @@ async def send(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("rows_max", [1, 4, 1000])
-async def test_each_filter_finds_what_is_there(scene, monkeypatch, rows_max):
-    monkeypatch.setattr(recipients, "LOTS_MAX", 3)
+@pytest.mark.parametrize(("bound", "most"), [("LOTS_MAX", 3), ("LOOKED_AT_MAX", 3 * SIZE), ("LOTS_MAX", 1000)])
+async def test_each_filter_finds_what_is_there(scene, monkeypatch, rows_max, bound, most):
+    monkeypatch.setattr(recipients, bound, most)
     await send(scene)
     everybody = await read(scene, Wanted(scene.campaign_id), rows_max)
     assert len(everybody) == LOTS * SIZE
@@ -78,6 +79,18 @@ async def test_each_filter_finds_what_is_there(scene, monkeypatch, rows_max):
     assert {row["error_class"] for row in refused} == {"bad_address"}
     of_tenant = await read(scene, Wanted(status="queued"), rows_max)
     assert len(of_tenant) == SIZE + LOTS * SIZE
+
+
+async def test_a_page_is_full_where_the_bounds_allow_it(scene):
+    await send(scene)
+    async with scene.database.pool.connection() as connection:
+        found = await find_recipients(
+            connection, scene.channel, scene.user_id, Wanted(scene.campaign_id, "bounced"), None, LOTS - 2
+        )
+        rest = await find_recipients(
+            connection, scene.channel, scene.user_id, Wanted(scene.campaign_id, "bounced"), found.after, LOTS
+        )
+    assert (len(found.rows), len(rest.rows), rest.after) == (LOTS - 2, 1, None)
 
 
 async def test_an_address_is_found_in_one_campaign_and_in_all(scene):

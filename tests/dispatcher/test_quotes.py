@@ -125,7 +125,7 @@ def asker(desk: Desk) -> Asker:
 async def test_a_quote_knows_price_rate_and_who_is_ahead(desk: Desk, scene: Scene, asker: Asker):
     unknown = await asker.quoted()
     assert (unknown["drainSeconds"], unknown["ratePerSecond"], unknown["rateUnit"]) == (None, None, "segments")
-    assert unknown["drainReason"] == "unmeasured"
+    assert unknown["drainReason"] == "speed_unknown"
     assert unknown["cost"] == [{"currency": "EUR", "micros": 8_400_000}]
     assert unknown["byCountry"] == [
         {"country": "DE", "recipients": 60, "segments": 120, "micros": 8_400_000, "currency": "EUR"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -9,9 +10,12 @@ import pytest
 
 from contracts.http.endpoints import BASE
 from deploy.local.fleet import Fleet
+from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import WAIT_SECONDS, Client
 from tests.gateway.test_api import campaign_of, fields
 from tests.waiting import until
+
+TESTS_PER_DAY: int = GatewaySettings.model_fields["test_messages_per_day"].default
 
 
 def phone(number: int) -> str:
@@ -77,12 +81,12 @@ async def test_a_forecast_says_what_the_accounting_will_say(fleet, make):
     assert data["exclusions"] == {"duplicate": 1, "opted_out": 1, "no_phone": 1}
     assert {one["country"]: one["segments"] for one in data["countries"]} == {"CA": 1, "DE": 1}
     assert [one["code"] for one in data["blockers"]] == ["no_provider"]
-    assert (data["cost"], data["providerId"], data["drainReason"]) == (None, None, "provider_missing")
+    assert (data["cost"], data["providerId"], data["drainReason"]) == (None, None, "no_provider")
     account_id = await add_provider(client, fleet)
     await ready(client, path)
     data = await forecast_of(client, path)
     assert (data["blockers"], data["untariffed"]) == ([], 0)
-    assert (data["providerId"], data["drainReason"]) == (account_id, "unmeasured")
+    assert (data["providerId"], data["drainSeconds"], data["drainReason"]) == (account_id, None, "speed_unknown")
     ((currency, micros),) = [(one["currency"], one["micros"]) for one in data["cost"]]
     assert micros == sum(one["costMicros"] for one in data["countries"]) > 0
     assert {one["currency"] for one in data["countries"]} == {currency}
@@ -123,6 +127,7 @@ async def test_a_test_goes_to_few_and_is_not_counted(fleet, make):
     assert sent["message"]["text"].startswith("Hi Ada, 20% off")
     assert (by_hand["status"], by_hand["message"]["segments"]) == ("accepted", 1)
     assert (refused["status"], refused["reason"], refused["message"]) == ("excluded", "opted_out", None)
+    assert [one["customerId"] for one in answer["data"]["messages"]] == ["c1", None, "c3"]
     repeated = await client("POST", f"{path}/test", body)
     assert repeated == (202, answer)
 
@@ -134,6 +139,39 @@ async def test_a_test_goes_to_few_and_is_not_counted(fleet, make):
     assert len(await sent_events()) == 2
     status, _ = await client("GET", f"{path}/accounting")
     assert status == 404
+    dashboard = (await client("GET", "/dashboard"))[1]["data"]
+    assert (dashboard["recentSMSCampaigns"][0]["sentCount"], dashboard["smsSendCost"] > 0) == (0, True)
+
+
+async def test_a_test_is_for_those_only_who_take_messages_of_its_category(fleet, make):
+    client = await make()
+    customers = [
+        {"customerId": "c1", "phoneNumber": phone(1), "marketingOptedIn": False},
+        {"customerId": "c2", "phoneNumber": phone(2), "smsCategories": ["news"]},
+    ]
+    assert (await client("POST", "/customers", {"customers": customers}))[0] == 200
+    provider_id = await add_provider(client, fleet)
+    body = {"recipients": [{"customerId": "c1"}, {"customerId": "c2"}, {"address": phone(1)}]}
+    for category, expected in (
+        ("marketing", ["opted_out", "opted_out", "opted_out"]),
+        ("news", ["opted_out", None, "opted_out"]),
+        ("transactional", [None, "opted_out", None]),
+    ):
+        path = f"/sms/campaigns/{await campaign_of(client, providerId=provider_id, category=category)}"
+        await ready(client, path)
+        status, answer = await client("POST", f"{path}/test", body)
+        assert (status, [one["reason"] for one in answer["data"]["messages"]]) == (202, expected), category
+
+
+async def test_a_tenant_tries_out_only_so_much_a_day(fleet, make):
+    client = await make()
+    path = f"/sms/campaigns/{await campaign_of(client, providerId=await add_provider(client, fleet))}"
+    await ready(client, path)
+    body = {"recipients": [{"address": phone(n)} for n in range(10)]}
+    answers = await asyncio.gather(*(client("POST", f"{path}/test", body) for _ in range(TESTS_PER_DAY // 10 + 3)))
+    assert sorted(status for status, _ in answers) == [202] * (TESTS_PER_DAY // 10) + [429] * 3
+    assert "midnight" in next(answer for status, answer in answers if status == 429)["detail"]
+    assert (await client("POST", f"{path}/test", {"recipients": [{"address": phone(1)}]}))[0] == 429
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 
-from tests.gateway.browsing import Browser, browser, operator, person_of, signed_in
+from tests.gateway.browsing import PASSWORD, Browser, browser, operator, person_of, signed_in
 from tests.waiting import until
 
 TEMPLATE = {"templateName": "Sale", "content": "Hi, 20% off. Reply STOP to unsubscribe"}
@@ -162,6 +164,25 @@ async def test_every_change_is_written_down_with_its_outcome(fleet, boss):
     assert ([one["status"] for one in further["data"]], further["nextCursor"]) == ([201], None)
 
 
+async def test_who_cannot_sign_in_is_written_down_where_there_is_an_account(fleet, boss):
+    person = await person_of(boss, "viewer")
+    nobody = f"{uuid4().hex}@example.com"
+    async with browser(fleet) as someone:
+        for number in range(7):
+            await someone.sign_in(person["email"], f"guess number {number} of many")
+        await someone.sign_in(nobody, "a guess")
+        assert (await someone.sign_in(person["email"], PASSWORD))[0] == 429
+    _, log = await boss("GET", f"/audit?actorId={person['id']}")
+    assert [(one["action"], one["status"]) for one in log["data"]] == [
+        ("sign in, refused and locked", 401),
+        *[("sign in, refused", 401)] * 4,
+    ]
+    assert {(one["actor"]["kind"], one["actor"]["name"]) for one in log["data"]} == {("unknown", person["email"])}
+    text = json.dumps((await boss("GET", "/audit"))[1])
+    assert "guess" not in text
+    assert nobody not in text
+
+
 async def test_looking_and_strangers_leave_no_entry(fleet, boss):
     key = with_key(boss, (await key_of(boss))["apiKey"])
     before = (await boss("GET", "/audit"))[1]["data"]
@@ -203,7 +224,7 @@ async def test_a_form_that_is_too_long_is_refused(fleet, boss):
         async with someone.http.post(url, data=form) as answer:
             assert answer.status == 413
         async with someone.http.post(url, data={"csrfToken": form["csrfToken"]}) as answer:
-            assert answer.status == 422
+            assert answer.status == 415
         async with someone.http.post(url, data={"csrfToken": "no"}) as answer:
             assert answer.status == 403
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
+from ipaddress import IPv4Address
+from secrets import randbits
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -28,6 +30,7 @@ from services.gateway.handlers.sessions import find_session
 from services.gateway.handlers.tenants import Tenants
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.oidc import oidc_routes
+from services.gateway.store.audit import find_deeds
 from shared.database import Database, open_database
 from shared.http import answer_problems
 from shared.security import seal
@@ -36,6 +39,7 @@ from tests.gateway.conftest import settings_of
 from tests.gateway.identity import CLIENT_ID, CLIENT_SECRET, Identity, identity_provider
 
 BASE = "/api/notification/oidc"
+SIGN_INS_PER_MINUTE = 10
 
 
 @dataclass
@@ -82,6 +86,8 @@ async def visitor(database_of) -> AsyncIterator[Visitor]:
             database_of("gateway"),
             secrets_key=SecretStr(Fernet.generate_key().decode()),
             public_url="http://gateway.example",
+            proxies=1,
+            sign_ins_per_minute=SIGN_INS_PER_MINUTE,
             oidc_issuer=identity.url,
             oidc_client_id=CLIENT_ID,
             oidc_client_secret=SecretStr(CLIENT_SECRET),
@@ -93,7 +99,8 @@ async def visitor(database_of) -> AsyncIterator[Visitor]:
             key = seal(settings.secrets_key.get_secret_value())
             app.include_router(oidc_routes(entrance, Oidc(http, settings), key))
             identity.email = f"{uuid4().hex}@example.com"
-            yield Visitor(database, http, Client(app, BASE), identity)
+            headers = {"x-forwarded-for": str(IPv4Address(randbits(32)))}
+            yield Visitor(database, http, Client(app, BASE, headers), identity)
 
 
 async def account_of(visitor: Visitor):
@@ -116,6 +123,20 @@ async def test_who_has_none_gets_none(visitor):
     account = await account_of(visitor)
     await change_person(visitor.database, account.user_id, account.id, {"is_active": False})
     assert await visitor.problem() == NO_ACCOUNT
+
+
+async def test_who_is_kept_out_has_an_entry_in_the_log(visitor):
+    account = await account_of(visitor)
+    await change_person(visitor.database, account.user_id, account.id, {"is_active": False})
+    assert await visitor.problem() == NO_ACCOUNT
+    async with visitor.database.transaction() as connection:
+        (entry,) = await find_deeds(connection, account.user_id, {}, None, 10)
+    assert (entry["action"], entry["actor_id"], entry["status"]) == ("sign in, refused", str(account.id), 401)
+
+
+async def test_nobody_begins_without_end(visitor):
+    statuses = [(await visitor.client.get("/begin")).status_code for _ in range(SIGN_INS_PER_MINUTE + 3)]
+    assert (statuses[:SIGN_INS_PER_MINUTE], 429 in statuses) == ([303] * SIGN_INS_PER_MINUTE, True)
 
 
 @pytest.mark.parametrize("next_path", ["https://evil.example", "//evil.example", "/\\evil.example", "/elsewhere"])
@@ -200,4 +221,6 @@ async def test_new_keys_are_asked_for_but_not_all_the_time(visitor, monkeypatch)
 async def test_a_provider_that_calls_itself_another_is_not_used(visitor):
     visitor.identity.url = "http://another.example"
     answer = await visitor.ask("/begin")
-    assert (answer.status_code, answer.json()["title"]) == (503, "Temporarily unavailable")
+    assert parse_qs(urlsplit(answer.headers["location"]).query)["problem"] == [
+        "the identity provider describes itself as another one"
+    ]

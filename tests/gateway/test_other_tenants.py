@@ -19,6 +19,7 @@ import pytest_asyncio
 from contracts.http.described import examples
 from contracts.http.endpoints import BASE
 from deploy import openapi
+from tests.dead_letters import put_aside
 from tests.gateway.conftest import WAIT_SECONDS, Client
 from tests.waiting import until
 
@@ -158,9 +159,10 @@ PROVIDERS = {
 }
 
 
-async def own_everything(client: Client) -> Ids:
+async def own_everything(client: Client, kafka: str) -> Ids:
     """Makes one of everything."""
     ids = {"/customers": "C-1001", "/preferences": "C-1001"}
+    ids["/dead-letters"] = await put_aside(kafka, client.user_id, f"{{ {client.user_id}".encode())
     await made(client, "POST", "/customers", examples.CUSTOMERS)
     await made(client, "POST", "/customers/C-1001/devices", examples.DEVICE)
     status, answer = await client(
@@ -227,10 +229,10 @@ async def adas() -> dict[str, Any]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def owned(adas, make) -> Ids:
+async def owned(adas, fleet, make) -> Ids:
     if not adas:
         client = await make("admin")
-        adas |= {"ids": await own_everything(client), "user_id": client.user_id}
+        adas |= {"ids": await own_everything(client, fleet.kafka), "user_id": client.user_id}
     return adas["ids"]
 
 

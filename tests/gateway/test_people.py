@@ -28,6 +28,7 @@ from shared.http import answer_problems
 from tests.asking import Client
 from tests.gateway.browsing import PASSWORD, browser, operator, person_of, signed_in
 from tests.gateway.conftest import settings_of
+from tests.gateway.test_wrong import OPERATIONS, with_ids
 
 NEW_PASSWORD = "another horse, another staple"
 TEMPLATE = {"templateName": "Sale", "content": "Hi, 20% off. Reply STOP to unsubscribe"}
@@ -54,6 +55,20 @@ async def test_a_person_does_only_what_the_role_allows(fleet, boss, role):
             status, answer = await someone(endpoint.method, path)
             refused = status == 403 and answer["detail"] == f"your role has no scope {endpoint.scope}"
             assert refused != (endpoint.scope in ROLE_SCOPES[role]), (endpoint, answer)
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_role_does_nothing_that_is_described_for_others(fleet, boss, role):
+    async with signed_in(fleet, boss, role) as someone:
+        for method, path, one in OPERATIONS:
+            if "x-scope" in one and one["x-scope"] not in ROLE_SCOPES[role]:
+                content = one.get("requestBody", {}).get("content", {})
+                body = content.get("application/json", {}).get("example")
+                status, answer = await someone(method, with_ids(path, str(uuid4())), body)
+                assert (status, answer.get("detail")) == (403, f"your role has no scope {one['x-scope']}"), (
+                    method,
+                    path,
+                )
 
 
 async def test_a_new_role_holds_from_the_next_request_on(fleet, boss):

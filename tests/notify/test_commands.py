@@ -106,6 +106,9 @@ async def people(tenant: Tenant, fleet: Fleet, tmp_path_factory: pytest.TempPath
     _, *refused, end = path.with_suffix(".errors").read_text().splitlines()
     assert len(refused) == written.invalid
     assert end == f"# complete: {written.invalid} rows"
+    code, out, _ = await tenant.notify("import", "customers", path)
+    size = f"{path.stat().st_size:,}"
+    assert out.startswith(f"people.csv: {size} of {size} bytes in "), out
     return answer
 
 
@@ -247,11 +250,15 @@ async def test_a_campaign_is_paused_resumed_and_cancelled(tenant):
 
 
 async def test_a_key_is_made_and_works(fleet, tenant):
-    code, made = await tenant.notify.json("keys", "create", "--user", "somebody", "--scope", "read")
-    assert (code, made["scopes"]) == (0, ["read"])
+    somebody = f"somebody-{uuid4().hex}"
+    create = ("keys", "create", "--user", somebody, "--scope", "read", "--json")
+    code, out, err = await tenant.notify(*create)
+    made = json.loads(out)
+    assert (code, made["scopes"], f"{somebody} is a new user" in err) == (0, ["read"], True)
+    assert (await tenant.notify(*create))[2] == ""
     other = Notify(settings_of(fleet, made["apiKey"]))
     assert await other.json("campaign", "list") == (0, [])
-    code, _, err = await tenant.notify("keys", "create", "--user", "somebody", "--scope", "everything")
+    code, _, err = await tenant.notify("keys", "create", "--user", somebody, "--scope", "everything")
     assert (code, "scopes" in err) == (FELL_SHORT, True)
 
 

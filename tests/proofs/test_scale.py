@@ -13,4 +13,4 @@ async def test_what_is_filled_balances_and_is_found():
     outcome = await prove(SIZE, SEED, REQUESTS, lambda _: None)
     assert outcome.mistakes() == []
     assert outcome.events > 5 * SIZE
-    assert len(outcome.figures) == 1 + 2 * (1 + 3 + 3 * len(STATUSES)) + 2 * 2**4
+    assert len(outcome.figures) == 1 + 2 * (1 + 3 + 3 * len(STATUSES)) + 2 * 2**4 + 6

@@ -136,18 +136,18 @@ def test_an_application_signs_with_one_token_for_many_messages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "field"),
+    ("change", "fields"),
     [
-        ({"api": "fax"}, "config.api"),
-        ({"applicationId": "a"}, "config.privateKey"),
-        ({"privateKey": "a"}, "config.applicationId"),
-        ({"applicationId": "a", "privateKey": "no key"}, "config.privateKey"),
-        ({"signatureMethod": "rot13"}, "config.signatureMethod"),
+        ({"api": "fax"}, ["config.api"]),
+        ({"applicationId": "a"}, ["config.privateKey"]),
+        ({"privateKey": "a"}, ["config.applicationId", "config.privateKey"]),
+        ({"applicationId": "a", "privateKey": "no key"}, ["config.privateKey"]),
+        ({"signatureMethod": "rot13"}, ["config.signatureMethod"]),
     ],
 )
-def test_unusable_accounts_are_refused_by_field(change: dict[str, Any], field: str) -> None:
+def test_unusable_accounts_are_refused_by_field(change: dict[str, Any], fields: list[str]) -> None:
     problems = validate_account("sms", "nexmo", changed(VALUES, **change), frozenset({"127.0.0.1"}))
-    assert [problem.field for problem in problems] == [field]
+    assert [problem.field for problem in problems] == fields
 
 
 @pytest.mark.parametrize("value", [b"10.28", b"0", b"-3.5"])

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from contracts.events import CampaignPaused, CampaignResumed
 from contracts.topics import DEAD_LETTERS, Topic
 from shared.codec import encode, now
+from shared.consuming import PUT_BACK
 from shared.errors import Rejected, Stopped, Transient
 from shared.ids import new_id
 from shared.kafka import Subscription
@@ -41,12 +42,12 @@ def resumed(version: int) -> CampaignResumed:
     )
 
 
-async def produce(kafka: str, topic: Topic, *values: bytes) -> None:
+async def produce(kafka: str, topic: Topic, *values: bytes, headers: Any = None) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:
         for value in values:
-            await producer.send_and_wait(topic.name, value, partition=0)
+            await producer.send_and_wait(topic.name, value, partition=0, headers=headers)
     finally:
         await producer.stop()
 
@@ -173,6 +174,20 @@ async def test_past_the_limit_of_dead_letters_the_service_stops(servers, topics,
             await asyncio.wait_for(stopping.wait(), 30)
     assert len(await dead_letters_of(servers.kafka, topic)) == 2
     assert await committed(servers.kafka, group, topic) is None
+
+
+async def test_what_was_put_back_and_comes_again_stops_nobody(servers, topics, new_topic, group):
+    topic = await new_topic(CampaignResumed)
+    seen: list[int] = []
+
+    async def handle(events: list[Any]) -> None:
+        seen.extend(event.version for event in events)
+
+    await produce(servers.kafka, topic, *([b"rubbish"] * 5), headers=[(PUT_BACK, b"0:0")])
+    await produce(servers.kafka, topic, encode(resumed(1)))
+    async with consuming(servers.kafka, group, topic, handle, dead_letters_max=2):
+        await until(lambda: seen == [1], 30)
+    assert len(await dead_letters_of(servers.kafka, topic)) == 5
 
 
 async def test_work_that_was_not_done_is_done_again_by_the_next_process(servers, new_topic, group):

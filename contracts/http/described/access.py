@@ -78,6 +78,7 @@ class Settings(Shown):
 
     approval_above: Annotated[int | None, Field(description="Campaigns to more recipients need a second person.")]
     requests_per_minute: Annotated[int, Field(description="Of each key and each session.")]
+    business_name: Annotated[str | None, Field(description="As customers read it on their own page.")]
 
 
 class AuditEntry(Shown):
@@ -92,6 +93,42 @@ class AuditEntry(Shown):
     source: str
     request_id: str
     status: int | None
+
+
+class RevealedPhoneNumber(Shown):
+    """A phone number in full."""
+
+    customer_id: str | None
+    phone_number: str | None
+
+
+class RevealedDeviceToken(Shown):
+    """A device in full."""
+
+    customer_id: str | None
+    device_token: str | None
+
+
+REVEALED: dict[str, type[Shown]] = {"sms": RevealedPhoneNumber, "push": RevealedDeviceToken}
+
+
+class DeadLetter(Shown):
+    """A request of yours on Kafka that could not be processed. `place` is where it stood in the topic."""
+
+    id: str
+    at: Time
+    topic: str
+    place: str
+    service: Annotated[str, Field(description="Who could not process it.")]
+    reason: str
+
+
+class DeadLetterRead(DeadLetter):
+    """The same, with what to do about it, and what it holds: no addresses, no texts."""
+
+    bytes: int
+    contents: Annotated[dict[str, str] | None, Field(description="Null for what is no JSON object, or too long.")]
+    advice: str
 
 
 class Approval(Shown):

@@ -11,8 +11,10 @@ from contracts.channels import CHANNELS
 from contracts.http.described import access, examples, people, queries, reports, resources
 from contracts.http.described.queries import Query
 from contracts.http.described.words import Shown
+from contracts.http.endpoints import REVEAL
 from contracts.http.model import Model
 from contracts.http.providers import PROVIDER_CHANGES, PROVIDER_WRITES
+from contracts.http.sending import SendWrite
 
 CSV, JSON_LINES = "text/csv", "application/x-ndjson"
 
@@ -43,6 +45,11 @@ class Described:
 WAITING = ((202, access.Waiting),)
 """Where the tenant wants a second person to agree."""
 
+REVEALING = (
+    "Answers to people show phone numbers and device tokens in part; answers to keys show them in full. "
+    "Who looks, and at whose, is in the audit log."
+)
+
 WORDS = {"sms": "SMS", "push": "Push"}
 TAGS = {
     "dashboard": "The numbers of everything.",
@@ -61,6 +68,7 @@ TAGS = {
     "settings": "What holds for the whole tenant.",
     "approvals": "What waits for a second person.",
     "audit": "Who changed what.",
+    "dead-letters": "Requests on Kafka that could not be processed.",
     "session": "Signing in and out.",
     "invitations": "How colleagues get their first password.",
 }
@@ -147,7 +155,15 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
     yield f"DELETE {at}/{{id}}/forecast", Described(f"cancel{word}Forecast")
     yield (
         f"POST {at}/{{id}}/test",
-        Described(f"test{word}Campaign", reports.Tested, example=examples.TESTS[channel], problems=(409,)),
+        Described(
+            f"test{word}Campaign",
+            reports.Tested,
+            example=examples.TESTS[channel],
+            problems=(409,),
+            text="Goes out under the campaign's category: whoever opted out of it gets no test, and the answer says "
+            "so. It is counted in no campaign, but among all messages and their cost. A tenant has a number of test "
+            "messages a day; beyond it 429.",
+        ),
     )
     yield (
         f"GET {at}/{{id}}/explain",
@@ -183,6 +199,10 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
     files = (CSV, JSON_LINES)
     yield f"GET {recipients}/export", Described(f"export{word}Recipients", query=queries.Export, files=files)
     yield f"GET {recipients}/{{recipientId}}/explain", Described(f"explain{word}Recipient", reports.Explanation)
+    yield (
+        f"POST {recipients}/{{recipientId}}/{REVEAL}",
+        Described(f"reveal{word}Recipient", access.REVEALED[channel], text=REVEALING, scope="write"),
+    )
 
 
 OPERATIONS: Mapping[str, Described] = {
@@ -208,6 +228,9 @@ OPERATIONS: Mapping[str, Described] = {
     "GET /customers/imports/{id}": Described("getImport", reports.Import),
     "GET /customers/imports/{id}/errors": Described("getImportErrors", query=queries.Export, files=(CSV, JSON_LINES)),
     "GET /customers/{id}": Described("getCustomer", reports.Customer),
+    f"POST /customers/{{id}}/{REVEAL}": Described(
+        "revealCustomer", access.RevealedPhoneNumber, text=REVEALING, scope="write"
+    ),
     "DELETE /customers/{id}": Described("eraseCustomer"),
     "POST /customers/{id}/devices": Described(
         "addDevice", reports.CustomerDevice, body=people.DeviceWrite, example=examples.DEVICE
@@ -234,7 +257,9 @@ OPERATIONS: Mapping[str, Described] = {
     ),
     "GET /costs": Described("getCosts", reports.Costs),
     "GET /events": Described("getNotificationEvents", resources.NotificationEvent, listed=True, query=queries.Events),
-    "POST /send": Described("sendMessages", reports.SendAccepted, many=True, example=examples.SEND, scope="send"),
+    "POST /send": Described(
+        "sendMessages", reports.SendAccepted, many=True, body=SendWrite, example=examples.SEND, scope="send"
+    ),
     "GET /users": Described("getUsers", access.User, listed=True, query=queries.Page, scope="admin"),
     "POST /users": Described("createUser", access.NewUser, example=access.USER, scope="admin"),
     "GET /users/{id}": Described("getUser", access.User, scope="admin"),
@@ -258,6 +283,21 @@ OPERATIONS: Mapping[str, Described] = {
     "GET /settings": Described("getSettings", access.Settings, scope="read"),
     "PATCH /settings": Described("updateSettings", access.Settings, example={"approvalAbove": 10_000}, scope="admin"),
     "GET /audit": Described("getAuditLog", access.AuditEntry, listed=True, query=queries.Audit, scope="admin"),
+    "GET /dead-letters": Described(
+        "getDeadLetters",
+        access.DeadLetter,
+        listed=True,
+        query=queries.DeadLetters,
+        scope="admin",
+        text="Of the newest thousands, those whose key is your user id. Others belong to the operators.",
+    ),
+    "GET /dead-letters/{id}": Described("getDeadLetter", access.DeadLetterRead, scope="admin"),
+    "POST /dead-letters/{id}/redrive": Described(
+        "redriveDeadLetter",
+        access.DeadLetter,
+        scope="admin",
+        text="It is taken up again as it came. If its cause was not mended, it becomes a dead letter again.",
+    ),
     "POST /session": Described(
         "signIn",
         access.Session,

@@ -34,6 +34,7 @@ PROBLEMS: Mapping[int, str] = MappingProxyType(
         409: "Not possible in this state, or the same Idempotency-Key is still being worked on.",
         412: "The campaign is not what it was when this was asked for.",
         413: "The body is too large.",
+        415: "The body is not said to be JSON (`Content-Type: application/json`).",
         422: "Something in the request is wrong; `errors` names the fields.",
         429: "Too many requests; `Retry-After` says when to come again.",
         503: "Temporarily unavailable; `Retry-After` says when to come again.",

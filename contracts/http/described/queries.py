@@ -69,6 +69,11 @@ class Campaigns(Page):
 class Recipients(Page):
     """Recipients by what became of them."""
 
+    cursor: Annotated[
+        str | None,
+        Field(description="`nextCursor` of the page before; one of rare recipients may be short and not the last."),
+    ] = None
+
     status: NotificationStatus | None = None
     outcome: Outcome | None = None
     error_class: Annotated[str | None, Field(max_length=100)] = None
@@ -131,6 +136,16 @@ class Approvals(Page):
     """Approvals in one state."""
 
     state: Literal["pending", "approved", "performed", "rejected", "void", "failed"] | None = None
+
+
+class DeadLetters(Page):
+    """Letters by where they came from, why they are there, and since when."""
+
+    topic: Annotated[str | None, Field(max_length=300)] = None
+    service: Annotated[str | None, Field(max_length=300)] = None
+    reason: Annotated[str | None, Field(max_length=300, description="Part of the reason.")] = None
+    since: Annotated[Time | None, Field(alias="from", description="From this time on.")] = None
+    until: Annotated[Time | None, Field(alias="to", description="Before this time.")] = None
 
 
 class Audit(Page):

@@ -12,6 +12,7 @@ from contracts.http.described.words import (
     CampaignType,
     Count,
     DeviceType,
+    DrainReason,
     Finding,
     Id,
     Percent,
@@ -183,6 +184,11 @@ class ForecastCountry(Shown):
     currency: str | None
 
 
+DRAIN_REASON = """Why `drainSeconds` is null. forecast_running: ask again when it is complete. no_provider: the campaign
+names no account, and there is no active one. provider_unusable: the account cannot send now; `verify` says why.
+speed_unknown: the account has no `config.ratePerSecond`, and too little was sent through it to measure."""
+
+
 class Forecast(Shown):
     """The campaign rendered for everybody, without sending; counts so far until it is complete."""
 
@@ -202,7 +208,7 @@ class Forecast(Shown):
     rate_per_second: float | None
     rate_unit: str | None
     drain_seconds: float | None
-    drain_reason: Annotated[str | None, Field(description="Why nobody can say how long it takes, for programs.")]
+    drain_reason: Annotated[DrainReason | None, Field(description=DRAIN_REASON)]
     drain_text: Annotated[str | None, Field(description="The same in words.")]
     provider_id: Annotated[Id | None, Field(description="The account it would go through, also where none was chosen.")]
     blockers: list[Finding]
@@ -215,8 +221,10 @@ class TestMessage(Shown):
     """What one person of a test gets, or why not."""
 
     request_id: str
+    customer_id: str | None
+    address: str | None
     status: Literal["accepted", "excluded"]
-    reason: str | None
+    reason: Annotated[str | None, Field(description="Why they get none, such as opted_out; null when accepted.")]
     message: Any
 
 
@@ -337,6 +345,7 @@ class Saved(Shown):
     imported: Count
     rejected: Count
     errors: list[ListError]
+    warnings: Annotated[list[Finding], Field(description="What was taken for granted.")]
 
 
 class RowError(Shown):
@@ -355,6 +364,7 @@ class FileImported(Shown):
     rejected: Count
     errors: list[RowError]
     error_file: str | None
+    warnings: Annotated[list[Finding], Field(description="What was taken for granted.")]
 
 
 class Import(Shown):
@@ -372,6 +382,7 @@ class Import(Shown):
     rows_per_second: Count | None
     started_at: Time
     finished_at: Time | None
+    warnings: Annotated[list[Finding], Field(description="What was taken for granted.")]
     error_file: str | None
 
 
@@ -380,6 +391,7 @@ class AudiencePreviewed(Shown):
 
     count: Count
     sample: list[Customer]
+    warnings: Annotated[list[Finding], Field(description="Values that no customer can have.")]
 
 
 class SendAccepted(Shown):

@@ -22,6 +22,9 @@ CampaignType = TypeAliasType("CampaignType", Literal["sms", "push"])
 CampaignStatus = TypeAliasType(
     "CampaignStatus", Literal["draft", "scheduled", "sending", "sent", "paused", "failed", "cancelled"]
 )
+DrainReason = TypeAliasType(
+    "DrainReason", Literal["forecast_running", "no_provider", "provider_unusable", "speed_unknown"]
+)
 Outcome = TypeAliasType("Outcome", Literal["accepted", "refused", "unknown", "skipped"])
 
 EXAMPLE_ID = "01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from contracts.channels import CHANNELS
 from shared.database import Connection
 
 
@@ -51,15 +50,3 @@ async def find_costs(connection: Connection, user_id: str, campaign_id: UUID) ->
         (user_id, campaign_id),
     )
     return dict(await cursor.fetchall())
-
-
-async def find_tenant_costs(connection: Connection, user_id: str) -> dict[str, dict[str, int]]:
-    """A tenant's cost in millionths, by channel and currency."""
-    found: dict[str, dict[str, int]] = {name: {} for name in CHANNELS}
-    cursor = await connection.execute(
-        "SELECT campaign_type, currency, cost_micros FROM tenant_costs WHERE user_id = %b AND cost_micros <> 0",
-        (user_id,),
-    )
-    for channel, currency, cost_micros in await cursor.fetchall():
-        found[channel][currency] = cost_micros
-    return found

@@ -8,11 +8,10 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from contracts.channels import CHANNELS, Channel
+from contracts.channels import CHANNELS
 from contracts.events import CampaignChanged, ProviderChanged, TemplateChanged
 from contracts.events.delivery import EVENT_TYPES
 from services.analytics.domain import CAMPAIGN_STATUSES
-from services.analytics.store.books import find_tenant_costs
 from shared.database import Connection
 
 RANKED_MAX = 100
@@ -64,55 +63,61 @@ async def mark_things(
 
 async def find_numbers(connection: Connection, user_id: str) -> dict[str, Any]:
     """All counts of a tenant's dashboard."""
-    totals = {name: dict.fromkeys(EVENT_TYPES, 0) for name in CHANNELS}
     cursor = await connection.execute(
-        "SELECT campaign_type, event_type, events FROM tenant_totals WHERE user_id = %b", (user_id,)
+        """
+        SELECT 'totals', campaign_type, event_type, events FROM tenant_totals WHERE user_id = %(user_id)b
+        UNION ALL
+        SELECT 'costs', campaign_type, currency, cost_micros FROM tenant_costs
+        WHERE user_id = %(user_id)b AND cost_micros <> 0
+        UNION ALL
+        SELECT 'campaigns', channel, status, count(*) FROM campaigns
+        WHERE user_id = %(user_id)b AND NOT deleted GROUP BY channel, status
+        UNION ALL
+        SELECT 'things', channel, kind, count(*) FROM things
+        WHERE user_id = %(user_id)b AND NOT deleted GROUP BY channel, kind
+        """,
+        {"user_id": user_id},
     )
-    for channel, event_type, events in await cursor.fetchall():
-        totals[channel][event_type] = events
-    campaigns = {name: dict.fromkeys(CAMPAIGN_STATUSES, 0) for name in CHANNELS}
-    cursor = await connection.execute(
-        "SELECT channel, status, count(*) FROM campaigns WHERE user_id = %b AND NOT deleted GROUP BY 1, 2", (user_id,)
-    )
-    for channel, status, count in await cursor.fetchall():
-        campaigns[channel][status] = count
-    things = {(kind, name): 0 for kind in ("template", "provider") for name in CHANNELS}
-    cursor = await connection.execute(
-        "SELECT kind, channel, count(*) FROM things WHERE user_id = %b AND NOT deleted GROUP BY 1, 2", (user_id,)
-    )
-    for kind, channel, count in await cursor.fetchall():
-        things[kind, channel] = count
-    costs = await find_tenant_costs(connection, user_id)
-    return {"totals": totals, "costs": costs, "campaigns": campaigns, "things": things}
+    nothing = {
+        "totals": dict.fromkeys(EVENT_TYPES, 0),
+        "costs": {},
+        "campaigns": dict.fromkeys(CAMPAIGN_STATUSES, 0),
+        "things": dict.fromkeys(("template", "provider"), 0),
+    }
+    numbers = {kind: {channel: dict(zero) for channel in CHANNELS} for kind, zero in nothing.items()}
+    for kind, channel, name, number in await cursor.fetchall():
+        numbers[kind][channel][name] = number
+    return numbers
 
 
-_NEWEST = """
-    SELECT id, campaign_name, status, created_at, scheduled_send_time, sent_at FROM campaigns
-    WHERE user_id = %(user_id)b AND channel = %(channel)b AND NOT deleted ORDER BY created_at DESC LIMIT %(newest)b
-    """
 _COUNTS = ", ".join(
     f"coalesce(sum(events) FILTER (WHERE event_type = '{event_type}'), 0)::bigint AS {event_type}"
     for event_type in EVENT_TYPES
 )
+_SUCCESSES = " ".join(f"WHEN '{channel.name}' THEN {channel.success}" for channel in CHANNELS.values())
 
 
-async def find_campaigns(
-    connection: Connection, user_id: str, channel: Channel, best_first: bool, rows_max: int
-) -> list[dict[str, Any]]:
-    """A tenant's campaigns with their counts: the newest, or of those the ones with the best share of successes."""
-    order = f"{channel.success}::float8 / sent DESC, sent DESC" if best_first else "created_at DESC"
+async def find_campaigns(connection: Connection, user_id: str, rows_max: int) -> list[dict[str, Any]]:
+    """The first of a tenant's campaigns by two ranks in each channel, with their counts.
+
+    `recent` ranks by age, `best` by the share of successes, where anything was sent.
+    """
     async with connection.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
             f"""
-            SELECT * FROM ({_NEWEST}) newest, LATERAL (
-                SELECT {_COUNTS} FROM campaign_totals WHERE user_id = %(user_id)b AND campaign_id = newest.id) counted
-            {"WHERE sent > 0" if best_first else ""} ORDER BY {order} LIMIT %(rows_max)b
+            SELECT * FROM (
+                SELECT *, row_number() OVER (PARTITION BY channel ORDER BY created_at DESC) AS recent,
+                       CASE WHEN sent > 0 THEN row_number() OVER (
+                           PARTITION BY channel, sent > 0
+                           ORDER BY CASE channel {_SUCCESSES} END::float8 / nullif(sent, 0) DESC, sent DESC) END AS best
+                FROM unnest(%(channels)b::text[]) AS wanted (channel), LATERAL (
+                    SELECT id, campaign_name, status, created_at, scheduled_send_time, sent_at FROM campaigns
+                    WHERE user_id = %(user_id)b AND campaigns.channel = wanted.channel AND NOT deleted
+                    ORDER BY created_at DESC LIMIT %(newest)b) newest, LATERAL (
+                    SELECT {_COUNTS} FROM campaign_totals
+                    WHERE user_id = %(user_id)b AND campaign_id = newest.id) counted
+            ) ranked WHERE recent <= %(rows_max)b OR best <= %(rows_max)b
             """,  # noqa: S608
-            {
-                "user_id": user_id,
-                "channel": channel.name,
-                "newest": RANKED_MAX if best_first else rows_max,
-                "rows_max": rows_max,
-            },
+            {"user_id": user_id, "channels": list(CHANNELS), "newest": RANKED_MAX, "rows_max": rows_max},
         )
         return await cursor.fetchall()

@@ -88,6 +88,15 @@ class Customer:
     attributes: dict[str, Any] = field(default_factory=dict)
     devices: list[Device] = field(default_factory=list)
 
+    @property
+    def leaves_consent_out(self) -> bool:
+        """Whether it does not say if the customer agreed to marketing, or to a channel that it brings an address of."""
+        return (
+            self.marketing_opted_in is None
+            or (self.phone_number is not None and self.sms_opted_in is None)
+            or (bool(self.devices) and self.push_opted_in is None)
+        )
+
     def merge(self, later: Customer) -> None:
         """Takes over what a later row of the same customer says."""
         for name in _MERGED:

@@ -150,7 +150,7 @@ async def set_preferences(database: Transactions, user_id: str, customer: Custom
         if customer.phone_number or customer.devices:
             addresses_only = Customer(customer_id, phone_number=customer.phone_number, devices=customer.devices)
             await customers.copy_incoming(connection, [addresses_only])
-            await customers.upsert_incoming(connection, user_id)
+            await customers.upsert_incoming(connection, user_id, 1)
             await customers.upsert_devices(connection, user_id, [(customer_id, d) for d in customer.devices])
         await choose(connection, user_id, customer_id, choices, "api")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +34,9 @@ ERRORS_SHOWN_MAX = 100
 ORIGINAL_LENGTH_MAX = 1_000
 """Characters of a refused row that the error file shows."""
 ANALYZE_FROM_ROWS = 5_000
+
+ALIVE_SECONDS = imports.SILENT_SECONDS_MAX / 6
+"""How often a running import shows that it goes on."""
 FORMATS = ("csv", "jsonl")
 
 Read = TypeVar("Read")
@@ -52,10 +56,12 @@ class TooManyRecipients(Exception):
 
 @dataclass(slots=True)
 class Imported:
-    """What became of a file or a list: counts of rows, and the first errors."""
+    """What became of a file or a list: counts of rows, and the first errors. `consent_assumed` counts the good rows
+    that left a consent out."""
 
     imported: int = 0
     rejected: int = 0
+    consent_assumed: int = 0
     errors: list[RowError] = field(default_factory=list)
 
 
@@ -105,13 +111,15 @@ def _storable(text: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Read]):
-    """What is imported: how a row is read, which columns a CSV file may have, how a batch is saved."""
+    """What is imported: how a row is read, which columns a CSV file may have, how a batch is saved, and whether a row
+    leaves to us what somebody agreed to."""
 
     name: str
     read: Callable[[dict[str, Any]], Read]
     check_header: Callable[[list[str]], None]
     save: Callable[[Connection, Batch[Read]], Awaitable[None]]
     campaign_id: UUID | None = None
+    assumes_consent: Callable[[Read], bool] = lambda _: False
 
 
 def customers_of(user_id: str) -> Kind[Customer]:
@@ -126,7 +134,7 @@ def customers_of(user_id: str) -> Kind[Customer]:
         if "customerId" not in header:
             raise BadFile("the column customerId is missing")
 
-    return Kind("customers", read_customer, check_header, save)
+    return Kind("customers", read_customer, check_header, save, assumes_consent=lambda row: row.leaves_consent_out)
 
 
 def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Addition]:
@@ -165,7 +173,7 @@ async def save_customers(connection: Connection, user_id: str, rows: Sequence[Cu
             known.merge(row)
     await customers.copy_incoming(connection, list(merged.values()))
     before = await customers.find_consent_to_change(connection, user_id)
-    await customers.upsert_incoming(connection, user_id)
+    await customers.upsert_incoming(connection, user_id, len(merged))
     devices = [(customer.customer_id, device) for customer in merged.values() for device in customer.devices]
     await customers.upsert_devices(connection, user_id, devices)
     seen = [(device.device_token, device.last_seen_at) for _, device in devices if device.last_seen_at is not None]
@@ -206,6 +214,7 @@ async def import_file(
     result, batch, bytes_read = Imported(), Batch[Any](), 0
     state = "failed"
     problem: str | None = "this is a fault of ours and is in our log"
+    alive = asyncio.create_task(_keep_alive(database, import_id))
     try:
         async for piece in pieces:
             bytes_read += len(piece)
@@ -224,6 +233,7 @@ async def import_file(
         problem = str(error)
         raise
     finally:
+        alive.cancel()
         async with database.transaction() as connection:
             await imports.mark_finished(connection, import_id, state, problem)
     if result.imported >= ANALYZE_FROM_ROWS:
@@ -232,20 +242,39 @@ async def import_file(
     return result
 
 
+async def _keep_alive(database: Transactions, import_id: UUID) -> None:
+    """Shows that the import goes on, until it is cancelled, also while whoever sends it takes their time."""
+    while True:
+        await asyncio.sleep(ALIVE_SECONDS)
+        async with database.transaction() as connection:
+            await imports.mark_alive(connection, import_id)
+
+
 async def _save_batch(
     database: Transactions, kind: Kind[Any], import_id: UUID, batch: Batch[Any], bytes_read: int, result: Imported
 ) -> None:
     async with database.transaction() as connection:
         await kind.save(connection, batch)
         await imports.mark_batch(
-            connection, import_id, len(batch.good), batch.rejected, bytes_read, batch.stored_errors()
+            connection,
+            import_id,
+            len(batch.good),
+            batch.rejected,
+            _assumed(kind, batch),
+            bytes_read,
+            batch.stored_errors(),
         )
     _count(result, kind, batch)
+
+
+def _assumed(kind: Kind[Any], batch: Batch[Any]) -> int:
+    return sum(map(kind.assumes_consent, batch.good.values()))
 
 
 def _count(result: Imported, kind: Kind[Any], batch: Batch[Any]) -> None:
     result.imported += len(batch.good)
     result.rejected += batch.rejected
+    result.consent_assumed += _assumed(kind, batch)
     result.errors += batch.errors[: max(ERRORS_SHOWN_MAX - len(result.errors), 0)]
     metrics.IMPORTED_ROWS.labels(kind.name, "imported").inc(len(batch.good))
     metrics.IMPORTED_ROWS.labels(kind.name, "rejected").inc(batch.rejected)
@@ -258,7 +287,7 @@ async def add_device(database: Transactions, user_id: str, customer_id: str, dev
         if not await customers.find_known_customers(connection, user_id, [customer_id]):
             return False
         await customers.copy_incoming(connection, [Customer(customer_id=customer_id, devices=[device])])
-        await customers.upsert_incoming(connection, user_id)
+        await customers.upsert_incoming(connection, user_id, 1)
         await customers.upsert_devices(connection, user_id, [(customer_id, device)])
         await preferences.delete_dead(connection, user_id, [(device.device_token, seen_at)])
     return True

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from contracts.channels import Channel
 from contracts.content import SAMPLE_VALUES
 from contracts.events import Content, SendRequested
-from contracts.http.plans import Addressee
+from contracts.http.plans import Addressee, CampaignPlan
 from services.audience.domain.forecasts import Sample, Texts
 from services.audience.handlers.requesting import judge_requests, read_request
 from shared.codec import now
 from shared.database import Connection
 from shared.errors import Rejected
 from shared.ids import new_id
-
-CATEGORY = "transactional"
-"""Of tests: whoever refuses advertising still gets the test that they asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +33,13 @@ async def try_on(
     user_id: str,
     channel: Channel,
     content: Content,
-    provider_id: UUID | None,
+    plan: CampaignPlan,
     addressees: Sequence[Addressee],
 ) -> list[Tested]:
-    """One entry per addressee, in order. Placeholders that nobody gave a value get a sample's."""
+    """One entry per addressee, in order. Placeholders that nobody gave a value get a sample's.
+
+    Whoever refuses messages of the plan's category gets no test of them.
+    """
     texts = Texts.of(channel, content)
     found = []
     for addressee in addressees:
@@ -57,8 +56,8 @@ async def try_on(
             address=addressee.address,
             content=content,
             variables=variables or None,
-            category=CATEGORY,
-            provider_id=provider_id,
+            category=plan.category,
+            provider_id=plan.provider_id,
         )
         try:
             request = read_request(event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -26,7 +25,7 @@ from services.audience.settings import AudienceSettings
 from services.audience.store.filters import Condition, FilterError, compile_filter
 from services.audience.store.imports import RowError
 from shared.database import TenantDatabase
-from shared.http import Problem
+from shared.http import Problem, not_json
 from shared.ids import new_id
 
 ROWS_MAX = 10_000
@@ -44,8 +43,8 @@ async def read_json(request: Request) -> Any:
             raise Problem(413, "The body is too large", f"at most {BODY_BYTES_MAX} bytes; use an import for more")
     try:
         return msgspec.json.decode(bytes(body))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, "The body is not JSON", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise not_json(str(error)) from None
 
 
 async def read_object(request: Request) -> dict[str, Any]:
@@ -86,7 +85,8 @@ def answer_list(result: Imported, name: str) -> JSONResponse:
     if not result.imported:
         named = [{"field": f"{name}.{e['index']}.{e['field']}", "message": str(e["message"])} for e in errors]
         raise Problem(422, "Invalid input", "no entry could be saved", named)
-    data = {"imported": result.imported, "rejected": result.rejected, "errors": errors}
+    warnings = consent_warnings(result.consent_assumed)
+    data = {"imported": result.imported, "rejected": result.rejected, "errors": errors, "warnings": warnings}
     return JSONResponse({"data": data}, 200)
 
 
@@ -130,8 +130,20 @@ async def answer_import(
         "rejected": result.rejected,
         "errors": error_rows(result.errors),
         "errorFile": f"/api/notification/customers/imports/{import_id}/errors" if result.rejected else None,
+        "warnings": consent_warnings(result.consent_assumed),
     }
     return JSONResponse({"data": data}, 200)
+
+
+def consent_warnings(rows: int) -> list[dict[str, str]]:
+    """What it means that so many rows of customers did not say what they agreed to."""
+    if not rows:
+        return []
+    message = (
+        f"{rows:,} left out smsOptedIn, pushOptedIn or marketingOptedIn: there new customers count as having agreed, "
+        "and those who were there stay as they were; say false for whoever has not agreed"
+    )
+    return [{"code": "consent_assumed", "field": "smsOptedIn", "message": message}]
 
 
 async def _pieces_of(request: Request) -> AsyncIterator[bytes]:
@@ -152,26 +164,3 @@ def cannot_be_added(error: Exception) -> Problem:
 def error_rows(errors: Sequence[RowError]) -> list[dict[str, Any]]:
     """Errors as JSON."""
     return [{"row": row, "field": error.field, "message": error.reason} for row, error in errors]
-
-
-def campaign_id_of(text: str) -> UUID:
-    """The campaign's id; 404 for what cannot be one."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Problem(404, "There is no such campaign") from None
-
-
-def cursor_of(key: str | None) -> str | None:
-    """An opaque cursor for the key of the last row."""
-    return None if key is None else base64.urlsafe_b64encode(key.encode()).rstrip(b"=").decode()
-
-
-def key_of(cursor: str | None) -> str:
-    """The key in a cursor; 422 for one that we did not give."""
-    if not cursor:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except ValueError:
-        raise Problem(422, "Invalid input", errors=[{"field": "cursor", "message": "is not one of ours"}]) from None

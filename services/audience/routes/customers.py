@@ -10,14 +10,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from contracts.http.filters import filter_warnings
 from services.audience.domain.customers import InvalidRow, read_device
 from services.audience.handlers.importing import add_device, customers_of, save_list
 from services.audience.routes.bodies import (
     LIST_MAX,
     answer_import,
     answer_list,
-    cursor_of,
-    key_of,
+    consent_warnings,
     read_filter,
     read_object,
     read_rows,
@@ -47,20 +47,21 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
         cursor: str | None = None,
         search: Annotated[str | None, Query(min_length=1, max_length=SEARCH_MAX)] = None,
     ) -> dict[str, Any]:
+        after = "" if cursor is None else read_keyset(cursor, str)[0]
         if search is not None:
             # Behind the wall no index on an expression can be used (decision 7); the rows are read through it.
             async with database.whole_fleet.transaction() as found:
                 ids = await find_searched(found, user_id, search.strip(), limit)
         async with database.begin() as connection:
             rows = (
-                await customers.find_customers(connection, user_id, key_of(cursor), limit + 1)
+                await customers.find_customers(connection, user_id, after, limit + 1)
                 if search is None
                 else await customers.find_these(connection, user_id, ids)
             )
             shown = rows[:limit]
             devices = await customers.find_devices(connection, user_id, [row.customer_id for row in shown])
-        more = shown[-1].customer_id if len(rows) > limit else None
-        return page(_as_json(shown, devices), cursor_of(more))
+        more = keyset_cursor(shown[-1].customer_id) if len(rows) > limit else None
+        return page(_as_json(shown, devices), more)
 
     @router.get("/customers/export")
     async def export_customers(user_id: CurrentUser, format: str = "csv") -> StreamingResponse:
@@ -71,7 +72,7 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
                 raise Problem(422, "Invalid input", errors=[{"field": "format", "message": message}])
             return query
 
-        return await exports.answer("customers", format, ask)
+        return await exports.answer(user_id, "customers", format, ask)
 
     @router.post("/customers")
     async def save_customers(request: Request, user_id: CurrentUser) -> JSONResponse:
@@ -112,7 +113,7 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
         async def ask(_: Connection) -> exporting.Query:
             return imports.errors_query(import_id)
 
-        return await exports.answer("import-errors", format, ask)
+        return await exports.answer(user_id, "import-errors", format, ask)
 
     @router.get("/customers/{customer_id}")
     async def get_customer(customer_id: str, user_id: CurrentUser) -> dict[str, Any]:
@@ -145,15 +146,20 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
     @router.post("/audience/preview")
     async def preview(request: Request, user_id: CurrentUser) -> dict[str, Any]:
         body = await read_object(request)
-        condition = read_filter(body.get("audienceFilter", body.get("filter")))
+        wanted = body.get("audienceFilter", body.get("filter"))
+        condition = read_filter(wanted)
         if condition is None:
-            return {"data": {"count": 0, "sample": []}}
+            return {"data": {"count": 0, "sample": [], "warnings": []}}
         async with database.transaction() as connection:
             count, ids = await customers.count_matching(connection, user_id, condition, SAMPLE_MAX)
         async with database.begin() as connection:
             rows = await customers.find_these(connection, user_id, ids)
             devices = await customers.find_devices(connection, user_id, ids)
-        return {"data": {"count": count, "sample": _as_json(rows, devices)}}
+        warnings = [
+            {"code": "unlikely_value", "field": f"audienceFilter.{path}", "message": message}
+            for path, message in filter_warnings(wanted)
+        ]
+        return {"data": {"count": count, "sample": _as_json(rows, devices), "warnings": warnings}}
 
     return router
 
@@ -212,4 +218,5 @@ def _import_as_json(row: Any) -> dict[str, Any]:
         "startedAt": row.started_at,
         "finishedAt": row.finished_at,
         "errorFile": f"/api/notification/customers/imports/{row.id}/errors" if row.rejected else None,
+        "warnings": consent_warnings(row.consent_assumed),
     }

@@ -53,7 +53,7 @@ def make_router(
         condition = read_filter(body.get("audienceFilter"))
         async with database.transaction() as connection:
             added = await count_added(connection, campaign_id, user_id, channel.name)
-            growing = await is_coming_in(connection, user_id, campaign_id, float(body["importSeconds"]))
+            growing = await is_coming_in(connection, user_id, campaign_id)
             found, _ = (0, []) if condition is None else await count_matching(connection, user_id, condition, 0)
         return {"data": {"found": found, "added": added, "growing": growing}}
 

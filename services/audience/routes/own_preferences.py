@@ -8,8 +8,7 @@ from fastapi import APIRouter
 
 from contracts.http.own_preferences import OwnChoices, OwnPreferences, OwnPreferencesAsked
 from services.audience.handlers.own_preferences import Own, Person, choose_own, find_own
-from services.audience.routes.preferences import FIELDS
-from services.audience.store.preferences import FLAGS
+from services.audience.store.preferences import FIELDS, FLAGS
 from services.audience.tables import REACHES
 from shared.database import TenantDatabase
 from shared.http import CurrentUser

@@ -11,19 +11,11 @@ from fastapi import APIRouter, Query, Request
 from contracts.channels import PUSH, SMS
 from services.audience.domain.customers import InvalidRow, read_customer
 from services.audience.handlers.consent import set_preferences
-from services.audience.routes.bodies import LIST_MAX, cursor_of, key_of, read_object
-from services.audience.store.preferences import FLAGS, LISTS, find_customer_of, find_owners, find_preferences
+from services.audience.routes.bodies import LIST_MAX, read_object
+from services.audience.store.preferences import FIELDS, FLAGS, LISTS, find_customer_of, find_owners, find_preferences
 from shared.database import TenantDatabase
-from shared.http import CurrentUser, Problem, page
+from shared.http import CurrentUser, Problem, keyset_cursor, page, read_keyset
 
-FIELDS = {
-    "smsOptedIn": "sms_opted_in",
-    "pushOptedIn": "push_opted_in",
-    "marketingOptedIn": "marketing_opted_in",
-    "transactionalOptedIn": "transactional_opted_in",
-    "smsCategories": "sms_categories",
-    "pushCategories": "push_categories",
-}
 _ADDRESSES = ("phoneNumber", "deviceToken", "deviceType")
 Address = Annotated[str | None, Query(max_length=4_096)]
 Limit = Annotated[int, Query(ge=1, le=LIST_MAX)]
@@ -42,6 +34,7 @@ def make_router(database: TenantDatabase) -> APIRouter:
         limit: Limit = 50,
         cursor: str | None = None,
     ) -> dict[str, Any]:
+        after = "" if cursor is None else read_keyset(cursor, str)[0]
         asked = {SMS.name: phoneNumber, PUSH.name: deviceToken}
         addresses = {channel: address for channel, address in asked.items() if address is not None}
         ids = None if customerId is None else [customerId]
@@ -50,9 +43,9 @@ def make_router(database: TenantDatabase) -> APIRouter:
                 owners = await find_owners(found, user_id, addresses)
             ids = owners if ids is None else [one for one in ids if one in owners]
         async with database.begin() as connection:
-            rows = await find_preferences(connection, user_id, ids, key_of(cursor), limit + 1)
-        more = rows[limit - 1].customer_id if len(rows) > limit else None
-        return page([_as_json(row) for row in rows[:limit]], cursor_of(more))
+            rows = await find_preferences(connection, user_id, ids, after, limit + 1)
+        more = keyset_cursor(rows[limit - 1].customer_id) if len(rows) > limit else None
+        return page([_as_json(row) for row in rows[:limit]], more)
 
     async def customer_of(user_id: str, given: str) -> str:
         """The customer whose id, or whose preferences' id, this is."""
@@ -69,7 +62,8 @@ def make_router(database: TenantDatabase) -> APIRouter:
     async def put_preferences(request: Request, given_id: str, user_id: CurrentUser) -> dict[str, Any]:
         body = await read_object(request)
         customer_id = await customer_of(user_id, given_id)
-        body.pop("userId", None)
+        if body.pop("userId", user_id) != user_id:
+            raise Problem(403, "Not allowed", "userId must be your own, or be left out")
         if body.pop("customerId", customer_id) != customer_id:
             raise Problem(422, "Invalid input", errors=[{"field": "customerId", "message": "is another one"}])
         if unknown := sorted(body.keys() - FIELDS.keys() - set(_ADDRESSES)):

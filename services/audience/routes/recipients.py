@@ -15,7 +15,6 @@ from services.audience.routes.bodies import (
     LIST_MAX,
     answer_import,
     answer_list,
-    campaign_id_of,
     cannot_be_added,
     read_rows,
 )
@@ -43,8 +42,8 @@ def make_router(database: TenantDatabase, settings: AudienceSettings, channel: C
         return page([_as_json(row, channel) for row in rows[:limit]], more)
 
     @router.post("/{campaign_id}/recipients")
-    async def add_recipients(request: Request, campaign_id: str, user_id: CurrentUser) -> JSONResponse:
-        kind = recipients_of(user_id, channel, campaign_id_of(campaign_id))
+    async def add_recipients(request: Request, campaign_id: UUID, user_id: CurrentUser) -> JSONResponse:
+        kind = recipients_of(user_id, channel, campaign_id)
         rows = await read_rows(request, "recipients")
         try:
             return answer_list(await save_list(database, kind, rows), "recipients")
@@ -54,12 +53,12 @@ def make_router(database: TenantDatabase, settings: AudienceSettings, channel: C
     @router.post("/{campaign_id}/recipients/import")
     async def import_recipients(
         request: Request,
-        campaign_id: str,
+        campaign_id: UUID,
         user_id: CurrentUser,
         format: str | None = None,
         import_id: Annotated[UUID | None, Query(alias="importId")] = None,
     ) -> JSONResponse:
-        kind = recipients_of(user_id, channel, campaign_id_of(campaign_id))
+        kind = recipients_of(user_id, channel, campaign_id)
         return await answer_import(request, database, settings, user_id, kind, format, import_id)
 
     @router.delete("/{campaign_id}/forecast", status_code=204)

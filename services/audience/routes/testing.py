@@ -28,9 +28,7 @@ def make_router(database: TenantDatabase, channel: Channel) -> APIRouter:
             if asked.plan.content is None:
                 raise Problem(422, "Invalid input", errors=[{"field": "content", "message": "is required"}])
             async with database.transaction() as connection:
-                found = await try_on(
-                    connection, user_id, channel, asked.plan.content, asked.plan.provider_id, asked.recipients
-                )
+                found = await try_on(connection, user_id, channel, asked.plan.content, asked.plan, asked.recipients)
         except msgspec.ValidationError as error:
             raise Problem(422, "Invalid input", str(error)) from None
         except ContentError as error:

@@ -48,14 +48,15 @@ async def copy_incoming(connection: Connection, customers: Sequence[Customer]) -
             )
 
 
-async def upsert_incoming(connection: Connection, user_id: str) -> None:
-    """Makes the incoming customers and their preferences, or takes over what the batch says about known ones.
+async def upsert_incoming(connection: Connection, user_id: str, rows: int) -> None:
+    """Makes the incoming customers (so many) and their preferences, or takes over what the batch says about known ones.
 
-    Rows are locked in order of id. What the batch leaves out stays as it is.
+    Rows are locked in order of id. What the batch leaves out stays as it is. Where all are new nothing is compared,
+    which is a quarter of the work of a first import.
     """
     # Never prepared: a plan made while the tables were small would scan them whole when they have grown.
     details = ", ".join(("phone_number", *_DETAILS))
-    await connection.execute(
+    made = await connection.execute(
         f"""
         INSERT INTO customers (user_id, customer_id, {details}, attributes)
         SELECT %b, customer_id, {details}, attributes FROM incoming ORDER BY customer_id
@@ -64,17 +65,18 @@ async def upsert_incoming(connection: Connection, user_id: str) -> None:
         (user_id,),
         prepare=False,
     )
-    await connection.execute(
-        f"""
-        UPDATE customers c SET attributes = c.attributes || i.attributes, updated_at = now(),
-            {_taken_over("c", ("phone_number", *_DETAILS))}
-        FROM incoming i WHERE c.user_id = %b AND c.customer_id = i.customer_id AND (
-            NOT c.attributes @> i.attributes OR {_differs("c", ("phone_number", *_DETAILS))})
-        """,  # noqa: S608
-        (user_id,),
-        prepare=False,
-    )
-    await connection.execute(
+    if made.rowcount < rows:
+        await connection.execute(
+            f"""
+            UPDATE customers c SET attributes = c.attributes || i.attributes, updated_at = now(),
+                {_taken_over("c", ("phone_number", *_DETAILS))}
+            FROM incoming i WHERE c.user_id = %b AND c.customer_id = i.customer_id AND (
+                NOT c.attributes @> i.attributes OR {_differs("c", ("phone_number", *_DETAILS))})
+            """,  # noqa: S608
+            (user_id,),
+            prepare=False,
+        )
+    made = await connection.execute(
         f"""
         INSERT INTO notification_preferences
             (user_id, customer_id, phone_number, device_token, {", ".join(_FLAGS)}, {", ".join(_LISTS)})
@@ -85,15 +87,16 @@ async def upsert_incoming(connection: Connection, user_id: str) -> None:
         (user_id,),
         prepare=False,
     )
-    columns = ("phone_number", "device_token", *_FLAGS, *_LISTS)
-    await connection.execute(
-        f"""
-        UPDATE notification_preferences p SET updated_at = now(), {_taken_over("p", columns)}
-        FROM incoming i WHERE p.user_id = %b AND p.customer_id = i.customer_id AND ({_differs("p", columns)})
-        """,  # noqa: S608
-        (user_id,),
-        prepare=False,
-    )
+    if made.rowcount < rows:
+        columns = ("phone_number", "device_token", *_FLAGS, *_LISTS)
+        await connection.execute(
+            f"""
+            UPDATE notification_preferences p SET updated_at = now(), {_taken_over("p", columns)}
+            FROM incoming i WHERE p.user_id = %b AND p.customer_id = i.customer_id AND ({_differs("p", columns)})
+            """,  # noqa: S608
+            (user_id,),
+            prepare=False,
+        )
 
 
 def _taken_over(table: str, columns: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.audience.store.preferences import FIELDS
 from shared.database import Connection
 from shared.exports import Query
 
@@ -18,7 +19,7 @@ async def customers_query(connection: Connection, user_id: str, is_flat: bool) -
     """
     parameters: dict[str, Any] = {"user_id": user_id}
     columns = {name: f"c.{column}" for name, column in _EXPORTED.items()}
-    columns |= {name: f"p.{column}" for name, column in _EXPORTED_PREFERENCES.items()}
+    columns |= {name: f"p.{column}" for name, column in FIELDS.items()}
     if is_flat:
         columns = {
             name: f"array_to_string({sql}, ';')" if "ategories" in name else sql for name, sql in columns.items()
@@ -61,14 +62,6 @@ _EXPORTED = {
     "locale": "locale",
     "timeZone": "time_zone",
     "lastSeenAt": "last_seen_at",
-}
-_EXPORTED_PREFERENCES = {
-    "smsOptedIn": "sms_opted_in",
-    "pushOptedIn": "push_opted_in",
-    "marketingOptedIn": "marketing_opted_in",
-    "transactionalOptedIn": "transactional_opted_in",
-    "smsCategories": "sms_categories",
-    "pushCategories": "push_categories",
 }
 
 

@@ -28,16 +28,37 @@ async def insert_import(
     return cursor.rowcount == 1
 
 
-async def is_coming_in(connection: Connection, user_id: str, campaign_id: UUID, seconds: float) -> bool:
-    """Whether people for the campaign still come in by a file; what began longer ago was cut off by a crash."""
+SILENT_SECONDS_MAX = 60.0
+"""A running import is touched much more often; one that was not for so long was cut off by a crash."""
+
+_IS_CUT_OFF = f"state = 'running' AND touched_at < clock_timestamp() - interval '{SILENT_SECONDS_MAX} seconds'"
+
+
+async def mark_alive(connection: Connection, import_id: UUID) -> None:
+    """The import goes on, though no row may come in."""
+    await connection.execute("UPDATE imports SET touched_at = clock_timestamp() WHERE id = %b", (import_id,))
+
+
+async def mark_cut_off(connection: Connection) -> None:
+    """Ends the imports of whoever died over them."""
+    await connection.execute(
+        f"""
+        UPDATE imports SET state = 'failed', problem = 'it was cut off; what came before is kept: send the file again',
+                           finished_at = touched_at
+        WHERE {_IS_CUT_OFF}
+        """  # noqa: S608
+    )
+
+
+async def is_coming_in(connection: Connection, user_id: str, campaign_id: UUID) -> bool:
+    """Whether people for the campaign still come in by a file."""
     cursor = await connection.execute(
-        """
+        f"""
         SELECT EXISTS (
-            SELECT FROM imports WHERE user_id = %b AND campaign_id = %b AND state = 'running'
-            AND started_at > now() - %b * interval '1 second'
+            SELECT FROM imports WHERE user_id = %b AND campaign_id = %b AND state = 'running' AND NOT ({_IS_CUT_OFF})
         )
-        """,
-        (user_id, campaign_id, seconds),
+        """,  # noqa: S608
+        (user_id, campaign_id),
     )
     row = await cursor.fetchone()
     return row is not None and bool(row[0])
@@ -48,17 +69,18 @@ async def mark_batch(
     import_id: UUID,
     imported: int,
     rejected: int,
+    consent_assumed: int,
     bytes_read: int,
     errors: Sequence[tuple[int, str, str, str | None]],
 ) -> None:
     """Counts a batch and keeps its errors (row, field, reason, original), in the transaction that stores its rows."""
     await connection.execute(
         """
-        UPDATE imports SET imported = imported + %b, rejected = rejected + %b, bytes_read = %b,
-                           touched_at = clock_timestamp()
+        UPDATE imports SET imported = imported + %b, rejected = rejected + %b,
+                           consent_assumed = consent_assumed + %b, bytes_read = %b, touched_at = clock_timestamp()
         WHERE id = %b
         """,
-        (imported, rejected, bytes_read, import_id),
+        (imported, rejected, consent_assumed, bytes_read, import_id),
     )
     await connection.execute(
         """

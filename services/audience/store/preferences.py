@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic.alias_generators import to_camel
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +20,9 @@ from shared.database import Connection
 
 FLAGS = ("sms_opted_in", "push_opted_in", "marketing_opted_in", "transactional_opted_in")
 LISTS = ("sms_categories", "push_categories")
+FIELDS = {to_camel(column): column for column in (*FLAGS, *LISTS)}
+"""Columns by their names in JSON."""
+
 NOTHING_CHOSEN = (None, True, True, True, True, None, None)
 """What `find_choices` would find of a customer who has no preferences yet."""
 

@@ -11,7 +11,8 @@ from contracts.waiting import describe_waiting
 from services.campaign.domain.images import image_of
 from services.campaign.domain.states import Status
 from services.campaign.domain.templates import check_template
-from shared.http import Problem, camel
+from shared.http import Problem
+from shared.names import camel
 
 _INTERNAL = frozenset({"progress_version", "halted_at", "agreed_plan", "image", "sort_key"})
 

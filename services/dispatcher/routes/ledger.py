@@ -3,10 +3,11 @@
 # No postponed annotations here: FastAPI reads the address's name, which differs by channel, from the functions.
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi import Query as Parameter
 from fastapi.responses import StreamingResponse
 
@@ -24,11 +25,9 @@ from services.dispatcher.store.recipients import (
 )
 from shared.database import Connection, TenantDatabase
 from shared.exports import Exports, Query
-from shared.http import CurrentUser, Problem, camel, cursor_of, page, read_cursor
+from shared.http import CurrentUser, Limit, Problem, cursor_of, page, read_cursor
+from shared.names import camel
 
-LIMIT_MAX = 1000
-
-Limit = Annotated[int, Parameter(ge=1, le=LIMIT_MAX)]
 RecipientStatus = Annotated[str, Parameter(pattern=f"^({'|'.join(STATUSES)})$")]
 RecipientOutcome = Annotated[str, Parameter(pattern=f"^({'|'.join(OUTCOMES)})$")]
 ErrorClass = Annotated[str | None, Parameter(alias="errorClass", max_length=100)]
@@ -38,42 +37,46 @@ def ledger_routes(channel: Channel, database: TenantDatabase, exports: Exports) 
     """Recipients, explain and accounting."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}")
 
-    async def listed(user_id: str, wanted: Wanted, cursor: str | None, limit: int) -> dict[str, Any]:
+    def wanted(
+        status: RecipientStatus | None = None,
+        outcome: RecipientOutcome | None = None,
+        error_class: ErrorClass = None,
+        address: Annotated[str | None, Parameter(alias=channel.address_field, max_length=4096)] = None,
+    ) -> Wanted:
+        return Wanted(None, status, outcome, error_class, address)
+
+    Filters = Annotated[Wanted, Depends(wanted)]
+
+    async def listed(user_id: str, filters: Wanted, cursor: str | None, limit: int) -> dict[str, Any]:
         async with database.transaction() as connection:
-            found = await find_recipients(connection, channel, user_id, wanted, read_cursor(cursor), limit)
+            found = await find_recipients(connection, channel, user_id, filters, read_cursor(cursor), limit)
         return page([_shown(row) for row in found.rows], None if found.after is None else cursor_of(found.after))
 
     @router.get("/campaigns/{campaign_id}/recipients")
     async def list_recipients(
         campaign_id: UUID,
         user_id: CurrentUser,
+        filters: Filters,
         limit: Limit = 100,
         cursor: str | None = None,
-        status: RecipientStatus | None = None,
-        outcome: RecipientOutcome | None = None,
-        error_class: ErrorClass = None,
-        address: Annotated[str | None, Parameter(alias=channel.address_field, max_length=4096)] = None,
     ) -> dict[str, Any]:
-        return await listed(user_id, Wanted(campaign_id, status, outcome, error_class, address), cursor, limit)
+        return await listed(user_id, replace(filters, campaign_id=campaign_id), cursor, limit)
 
     @router.get("/recipients")
     async def list_recipients_of_all_campaigns(
         user_id: CurrentUser,
+        filters: Filters,
         limit: Limit = 100,
         cursor: str | None = None,
-        status: RecipientStatus | None = None,
-        outcome: RecipientOutcome | None = None,
-        error_class: ErrorClass = None,
-        address: Annotated[str | None, Parameter(alias=channel.address_field, max_length=4096)] = None,
     ) -> dict[str, Any]:
-        return await listed(user_id, Wanted(None, status, outcome, error_class, address), cursor, limit)
+        return await listed(user_id, filters, cursor, limit)
 
     @router.get("/campaigns/{campaign_id}/recipients/export")
     async def export_recipients(campaign_id: UUID, user_id: CurrentUser, format: str = "csv") -> StreamingResponse:
         async def ask(_: Connection) -> Query:
             return recipients_query(channel, user_id, campaign_id)
 
-        return await exports.answer(f"recipients-{campaign_id}", format, ask)
+        return await exports.answer(user_id, f"recipients-{campaign_id}", format, ask)
 
     @router.get("/campaigns/{campaign_id}/recipients/{recipient_id}/explain")
     async def explain_recipient(campaign_id: UUID, recipient_id: UUID, user_id: CurrentUser) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Provider accounts, once per channel. Secrets go in and never come out."""
 
-# No postponed annotations here: FastAPI reads the body types, which differ by channel, from the functions themselves.
+from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from functools import partial
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
+from pydantic import ValidationError
 
 from contracts import topics
 from contracts.channels import Channel
@@ -22,7 +24,7 @@ from services.dispatcher.store.providers import (
 )
 from shared.codec import now
 from shared.database import TenantDatabase, raw
-from shared.http import CurrentUser, Problem, cursor_of, page, read_cursor
+from shared.http import CurrentUser, Limit, Problem, field_errors, page_by_id, read_cursor
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
 from shared.providers.registry import validate_account
@@ -37,18 +39,29 @@ def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accoun
     """Create, read, change, delete and try provider accounts."""
     router = APIRouter(prefix=f"/api/notification/{channel.name}/providers")
     seal = accounts.seal
-    write: type[ProviderChange] = PROVIDER_WRITES[channel.name]
-    change: type[ProviderChange] = PROVIDER_CHANGES[channel.name]
 
-    def check(values: Mapping[str, Any], provider_type: str) -> None:
-        problems = validate_account(channel.name, provider_type, values, accounts.wire.allowed_hosts)
-        if problems:
-            raise Problem(422, "Invalid input", errors=[{"field": p.field, "message": p.message} for p in problems])
+    def read(
+        shape: type[ProviderChange], body: Mapping[str, Any], stored: dict[str, Any], provider_type: str
+    ) -> dict[str, Any]:
+        """The fields that were sent, with which the account can be used; a 422 problem names all that are wrong."""
+        errors: list[dict[str, str]] = []
+        given = _unmasked(body, stored)
+        try:
+            given = shape.model_validate(given).given()
+        except ValidationError as error:
+            errors = field_errors(error)
+        named = {one["field"] for one in errors}
+        kind = given.get("providerType") or provider_type
+        if isinstance(kind, str) and "providerType" not in named:
+            found = validate_account(channel.name, kind, stored | given, accounts.wire.allowed_hosts)
+            errors += [{"field": p.field, "message": p.message} for p in found if p.field not in named]
+        if errors:
+            raise Problem(422, "Invalid input", errors=errors)
+        return given
 
     @router.post("", status_code=201)
-    async def create_provider(body: write, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
-        given = ProviderChange.given(body)
-        check(given, given["providerType"])
+    async def create_provider(body: dict[str, Any], user_id: CurrentUser) -> dict[str, Any]:
+        given = read(PROVIDER_WRITES[channel.name], body, {}, "")
         columns = account_columns(seal, channel.name, given) | {
             "id": new_id(),
             "user_id": user_id,
@@ -64,13 +77,10 @@ def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accoun
         return {"data": _shown(seal, channel, row)}
 
     @router.get("")
-    async def list_providers(
-        user_id: CurrentUser, limit: Annotated[int, Query(ge=1, le=1000)] = 100, cursor: str | None = None
-    ) -> dict[str, Any]:
+    async def list_providers(user_id: CurrentUser, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
         async with database.begin() as connection:
             rows = await find_providers(connection, channel.name, user_id, read_cursor(cursor), limit + 1)
-        shown = [_shown(seal, channel, row) for row in rows[:limit]]
-        return page(shown, cursor_of(rows[limit - 1]["id"]) if len(rows) > limit else None)
+        return page_by_id(rows, limit, partial(_shown, seal, channel))
 
     @router.get("/{provider_id}")
     async def read_provider(provider_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
@@ -81,16 +91,14 @@ def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accoun
         return {"data": _shown(seal, channel, row)}
 
     @router.patch("/{provider_id}")
-    async def change_provider(provider_id: UUID, body: change, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
-        given = ProviderChange.given(body)
+    async def change_provider(provider_id: UUID, body: dict[str, Any], user_id: CurrentUser) -> dict[str, Any]:
         async with database.begin() as connection:
             old = await find_provider(connection, channel.name, provider_id, user_id)
             if old is None:
                 raise Problem(404, "No such provider")
-            provider_type = given.get("providerType") or old["provider_type"]
             stored = account_values(seal, channel.name, old)
-            given = _unmasked(given, stored)
-            check(stored | given, provider_type)
+            given = read(PROVIDER_CHANGES[channel.name], body, stored, old["provider_type"])
+            provider_type = given.get("providerType") or old["provider_type"]
             columns = account_columns(seal, channel.name, given) | {"provider_type": provider_type}
             for name, column in (("providerName", "provider_name"), ("isActive", "is_active")):
                 if given.get(name) is not None:
@@ -158,8 +166,8 @@ def _shown(seal: Seal, channel: Channel, row: Mapping[Any, Any]) -> dict[str, An
 def _unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """What was sent, with the stored secrets where their masks were sent back."""
     unmasked = {name: stored.get(name) if value == MASK else value for name, value in given.items()}
-    if given.get("config"):
-        unmasked["config"] = _unmasked(given["config"], stored["config"])
+    if isinstance(config := given.get("config"), Mapping):
+        unmasked["config"] = _unmasked(config, stored.get("config", {}))
     return unmasked
 
 

@@ -69,7 +69,7 @@ def quote_routes(accounts: Accounts, tariffs: Tariffs) -> APIRouter:
         return {
             "data": {
                 "drainSeconds": None if drain is None else math.ceil(drain.seconds),
-                "drainReason": "unmeasured" if drain is None else None,
+                "drainReason": "speed_unknown" if drain is None else None,
                 "ratePerSecond": None if drain is None else drain.per_second,
                 "rateUnit": unit if drain is None else drain.unit,
                 "cost": _sums(prices),

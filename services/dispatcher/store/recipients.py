@@ -1,7 +1,7 @@
 """Reading the ledger: lists, and one recipient's whole story.
 
 No index of the ledger mentions a status, so that changes of it stay cheap. Lists by status go through the lots, whose
-sums say where nobody can be found, and look at the recipients of a bounded number of lots.
+sums say where nobody can be found, until the page is full or a bounded number of recipients was looked at.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from contracts.channels import Channel
 from services.dispatcher.tables import RECIPIENTS
 from shared.database import Connection
 from shared.exports import Query
-from shared.http import camel
+from shared.names import camel
 
-LOTS_MAX = 256
-"""Lots whose recipients are looked at for one page; what is not found there is on a later one."""
+LOTS_MAX = 2_048
+LOOKED_AT_MAX = 100_000
+"""A page ends when so many lots, or so many of their recipients, were looked at; the rest is on later ones."""
 
-_FIRST_LOTS = 2
-"""Looked at together at first, and then twice as many each time: most pages are full after one lot."""
+_FIRST_LOTS, _LOTS_TOGETHER_MAX = 2, 128
+"""Looked at together at first, and then twice as many each time, up to a bound: most pages are full after one lot."""
 
 _LOTS_WITH_STATUS: Mapping[str, str] = {
     "queued": "l.queued > 0",
@@ -81,17 +82,21 @@ async def find_recipients(
         "address": wanted.address,
         "rows_max": rows_max + 1,
     }
-    matches = _matches(channel, wanted)
     if wanted.address is not None:
-        return _page(await _at_address(connection, channel, matches, parameters), rows_max)
-    lots = await _candidates(connection, wanted, parameters)
+        return _page(await _at_address(connection, channel, wanted, parameters), rows_max)
     rows: list[dict[str, Any]] = []
-    start, size = 0, _FIRST_LOTS
-    while start < len(lots) and len(rows) <= rows_max:
-        rows += await _in_lots(connection, channel, matches, parameters, lots[start : start + size])
-        start, size = start + size, size * 2
-    page = _page(rows, rows_max)
-    return Found(page.rows, lots[-1][2]) if page.after is None and len(lots) == LOTS_MAX else page
+    lots = recipients = 0
+    size = _FIRST_LOTS
+    while True:
+        parameters["lots_max"] = min(size, LOTS_MAX - lots)
+        found, looked_at = await _in_lots(connection, channel, wanted, parameters)
+        rows, lots, recipients = rows + found, lots + looked_at.lots, recipients + looked_at.recipients
+        page = _page(rows, rows_max)
+        if page.after is not None or looked_at.lots < parameters["lots_max"]:
+            return page
+        if lots >= LOTS_MAX or recipients >= LOOKED_AT_MAX:
+            return Found(page.rows, looked_at.last_id)
+        parameters["after"], size = looked_at.last_id, min(size * 2, _LOTS_TOGETHER_MAX)
 
 
 def _page(rows: list[dict[str, Any]], rows_max: int) -> Found:
@@ -112,22 +117,61 @@ def _matches(channel: Channel, wanted: Wanted) -> str:
 
 
 async def _at_address(
-    connection: Connection, channel: Channel, matches: str, parameters: Mapping[str, Any]
+    connection: Connection, channel: Channel, wanted: Wanted, parameters: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     return await _fetch(
         connection,
         f"""
         SELECT {_columns(channel)} FROM {channel.name}_campaign_recipients r
-        WHERE {matches} AND (%(after)b::uuid IS NULL OR r.id > %(after)b) ORDER BY r.id LIMIT %(rows_max)b
+        WHERE {_matches(channel, wanted)} AND (%(after)b::uuid IS NULL OR r.id > %(after)b)
+        ORDER BY r.id LIMIT %(rows_max)b
         """,  # noqa: S608
         parameters,
     )
 
 
-async def _candidates(
-    connection: Connection, wanted: Wanted, parameters: Mapping[str, Any]
-) -> list[tuple[UUID, UUID, UUID]]:
-    """Id, first and last recipient of the next lots in which somebody can match."""
+@dataclass(frozen=True, slots=True)
+class _LookedAt:
+    """How many lots and recipients were looked at, and the last of these."""
+
+    lots: int
+    recipients: int
+    last_id: UUID | None
+
+
+async def _in_lots(
+    connection: Connection, channel: Channel, wanted: Wanted, parameters: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], _LookedAt]:
+    """The first recipients who match in the next lots in which somebody can."""
+    is_begun = parameters["after"] is not None
+    rows = await _fetch(
+        connection,
+        f"""
+        WITH chosen AS MATERIALIZED (
+            SELECT l.id, l.first_id, l.last_id, l.size FROM lots l WHERE {_candidates(wanted, is_begun)}
+            ORDER BY l.first_id LIMIT %(lots_max)b
+        ), looked_at AS (
+            SELECT count(*) AS lots, sum(size) AS recipients, (array_agg(last_id ORDER BY first_id DESC))[1] AS last_id
+            FROM chosen
+        )
+        SELECT looked_at.lots, looked_at.recipients, looked_at.last_id, r.*
+        FROM looked_at LEFT JOIN LATERAL (
+            SELECT r.* FROM chosen l CROSS JOIN LATERAL (
+                SELECT {_columns(channel)} FROM {channel.name}_campaign_recipients r
+                WHERE r.id BETWEEN l.first_id AND l.last_id AND r.lot_id = l.id AND {_matches(channel, wanted)}
+                    {"AND r.id > %(after)b" if is_begun else ""}
+                ORDER BY r.id LIMIT %(rows_max)b
+            ) r ORDER BY r.id LIMIT %(rows_max)b
+        ) r ON true ORDER BY r.id
+        """,  # noqa: S608
+        parameters,
+    )
+    looked_at = [_LookedAt(row.pop("lots"), row.pop("recipients") or 0, row.pop("last_id")) for row in rows]
+    return [row for row in rows if row["id"] is not None], looked_at[0]
+
+
+def _candidates(wanted: Wanted, is_begun: bool) -> str:
+    """The conditions on a lot `l` in which somebody behind `after` can match."""
     conditions = ["l.user_id = %(user_id)b", "l.channel = %(channel)b"]
     if wanted.campaign_id is not None:
         conditions.append("l.campaign_id = %(campaign_id)b")
@@ -135,49 +179,15 @@ async def _candidates(
         conditions.append(_LOTS_WITH_STATUS[wanted.status])
     if wanted.outcome is not None:
         conditions.append(_LOTS_WITH_OUTCOME[wanted.outcome])
-    # No other lot's ids lie within a lot, so of the lots that begin before the place only the last can go on behind it.
     where = " AND ".join(conditions)
-    cursor = await connection.execute(
-        f"""
-        SELECT l.id, l.first_id, l.last_id FROM lots l WHERE {where}
-            AND (%(after)b::uuid IS NULL OR l.first_id >= coalesce((
-            SELECT begun.first_id FROM (
-                SELECT l.first_id, l.last_id FROM lots l WHERE {where} AND l.first_id <= %(after)b
-                ORDER BY l.first_id DESC LIMIT 1) begun
-            WHERE begun.last_id > %(after)b), %(after)b))
-        ORDER BY l.first_id LIMIT %(lots_max)b
-        """,  # noqa: S608
-        {**parameters, "lots_max": LOTS_MAX},
-        binary=True,
-    )
-    return await cursor.fetchall()
-
-
-async def _in_lots(
-    connection: Connection,
-    channel: Channel,
-    matches: str,
-    parameters: Mapping[str, Any],
-    lots: Sequence[tuple[UUID, UUID, UUID]],
-) -> list[dict[str, Any]]:
-    return await _fetch(
-        connection,
-        f"""
-        SELECT r.* FROM unnest(%(lots)b::uuid[], %(firsts)b::uuid[], %(lasts)b::uuid[]) AS l (id, first_id, last_id)
-        CROSS JOIN LATERAL (
-            SELECT {_columns(channel)} FROM {channel.name}_campaign_recipients r
-            WHERE r.id BETWEEN l.first_id AND l.last_id AND r.lot_id = l.id
-                AND (%(after)b::uuid IS NULL OR r.id > %(after)b) AND {matches}
-            ORDER BY r.id LIMIT %(rows_max)b
-        ) r ORDER BY r.id LIMIT %(rows_max)b
-        """,  # noqa: S608
-        {
-            **parameters,
-            "lots": [lot[0] for lot in lots],
-            "firsts": [lot[1] for lot in lots],
-            "lasts": [lot[2] for lot in lots],
-        },
-    )
+    if not is_begun:
+        return where
+    # No other lot's ids lie within a lot, so of the lots that begin before the place only the last can go on behind it.
+    return f"""{where} AND l.first_id >= coalesce((
+        SELECT begun.first_id FROM (
+            SELECT l.first_id, l.last_id FROM lots l WHERE {where} AND l.first_id <= %(after)b
+            ORDER BY l.first_id DESC LIMIT 1) begun
+        WHERE begun.last_id > %(after)b), %(after)b)"""  # noqa: S608
 
 
 def _columns(channel: Channel) -> str:

@@ -45,23 +45,30 @@ async def find_unknowns(
     """Unknown attempts of that age that no receipt has settled, in order of id, behind `after`.
 
     Only those of which the content and the account are known as they were: a template that was named in a send
-    request may say something else by now.
+    request may say something else by now. Lots are looked at one after the other until there are enough; of one that
+    nobody worked at so lately no recipient is read, because some attempts stay unknown for ever.
     """
     table = f"{channel.name}_campaign_recipients"
     cursor = await connection.execute(
         f"""
-        SELECT r.id, r.lot_id, r.campaign_id, r.user_id, r.{channel.address_column}, r.recipient_name, r.customer_id,
+        SELECT r.id, l.id, l.campaign_id, l.user_id, r.{channel.address_column}, r.recipient_name, r.customer_id,
                r.attempts, r.attempted_at, r.personalization_data,
                coalesce(l.provider_id, c.provider_id), coalesce(l.content, c.content),
                coalesce(c.unknown_policy, %(policy)b), l.lane
         FROM lots l LEFT JOIN campaigns c ON c.id = l.campaign_id
-        JOIN {table} r ON r.id BETWEEN l.first_id AND l.last_id AND r.lot_id = l.id
-        WHERE l.unknown > 0 AND l.channel = %(channel)b AND r.outcome = 'unknown'
-          AND r.attempted_at < now() - %(older)b * interval '1 second'
-          AND r.attempted_at > now() - %(younger)b * interval '1 second'
-          AND r.id > %(after)b
+        CROSS JOIN LATERAL (
+            SELECT * FROM {table} r
+            WHERE r.id BETWEEN l.first_id AND l.last_id AND r.lot_id = l.id AND r.outcome = 'unknown'
+              AND r.attempted_at < now() - %(older)b * interval '1 second'
+              AND r.attempted_at > now() - %(younger)b * interval '1 second'
+              AND r.id > %(after)b
+            ORDER BY r.id LIMIT %(rows_max)b
+        ) r
+        WHERE l.unknown > 0 AND l.channel = %(channel)b AND l.last_id > %(after)b
           AND coalesce(l.provider_id, c.provider_id) IS NOT NULL AND coalesce(l.content, c.content) IS NOT NULL
-        ORDER BY r.id LIMIT %(rows_max)b
+          AND (SELECT max(a.started_at) FROM attempts a WHERE a.lot_id = l.id)
+              > now() - %(younger)b * interval '1 second'
+        ORDER BY l.first_id, r.id LIMIT %(rows_max)b
         """,  # noqa: S608
         {
             "channel": channel.name,

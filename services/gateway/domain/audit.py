@@ -10,6 +10,7 @@ from contracts.http.endpoints import BASE
 from services.gateway.domain.access import Caller, Person
 
 ActorKind = Literal["person", "key", "operator", "unknown"]
+"""`unknown` is somebody who claims to be the person that is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ def actor_of(caller: Caller) -> Actor:
     return Actor(caller.user_id, "operator")
 
 
-def actor_of_person(person: Person, kind: ActorKind = "person") -> Actor:
-    """The person as the log names them; `unknown` is somebody who claims to be them."""
-    return Actor(person.user_id, kind, str(person.id), person.email)
+def actor_of_person(person: Person) -> Actor:
+    """The person as the log names them."""
+    return Actor(person.user_id, "person", str(person.id), person.email)
 
 
 def deed_of(method: str, template: str, parameters: Mapping[str, Any]) -> Deed:

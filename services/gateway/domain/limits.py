@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 
 LEASE_SECONDS = 1.0
 """A replica takes the requests of so long from the caller's bucket at once; that is how far replicas can differ."""
@@ -43,3 +44,9 @@ class Standing:
             "RateLimit-Remaining": str(self.remaining),
             "RateLimit-Reset": str(reset),
         }
+
+
+def seconds_of_day_left(at: datetime) -> int:
+    """Until the next day begins, in UTC; at least one."""
+    tomorrow = datetime.combine(at.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+    return math.ceil((tomorrow - at).total_seconds()) or 1

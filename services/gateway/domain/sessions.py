@@ -50,6 +50,11 @@ class SignInProblem:
 
     reason: str
     retry_after_seconds: int = 0
+    email: str = field(default="", repr=False)
+    """Whose account was tried, where that was looked at; there may be none."""
+
+    locks: bool = False
+    """Whether further attempts have to wait because of this one."""
 
 
 def make_token() -> str:

@@ -34,6 +34,8 @@ REASON_CHARACTERS_MAX = 500
 
 VOID_REASON = "the campaign was changed since it was asked for: ask again"
 
+GROWING = "a file of recipients is still coming in: wait until it has ended; one that was cut off ends in a minute"
+
 _JSON = {"content-type": "application/json"}
 
 
@@ -194,12 +196,11 @@ class Approvals:
 
     async def _size_of(self, user_id: str, launch: Launch, plan: CampaignPlan) -> Size:
         target = f"/internal/{launch.channel}/campaigns/{launch.campaign_id}/size"
-        seconds = self.owners.settings.import_seconds
-        body = msgspec.json.encode({"audienceFilter": plan.audience_filter, "importSeconds": seconds})
+        body = msgspec.json.encode({"audienceFilter": plan.audience_filter})
         found = msgspec.json.decode(await self._body_of("audience", "POST", target, user_id, body))
         size = Size(**found["data"])
         if size.growing:
-            raise Problem(409, "Not possible", "a file of recipients is still coming in: wait until it has ended")
+            raise Problem(409, "Not possible", GROWING, headers={"Retry-After": "60"})
         return size
 
     async def _body_of(self, owner: str, method: str, target: str, user_id: str, body: bytes) -> bytes:

@@ -85,7 +85,7 @@ class Oidc:
         async with database.transaction() as connection:
             account = await find_account_by_email(connection, email)
             if account is None or not account.is_active:
-                return SignInProblem(NO_ACCOUNT)
+                return SignInProblem(NO_ACCOUNT, email=email)
             return await begin_session(connection, account, self.settings.session_limits)
 
     async def _email_of(self, begun: Beginning, code: str) -> str:

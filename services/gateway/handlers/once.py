@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 from services.gateway.store import answers as store
@@ -10,7 +11,7 @@ from services.gateway.store.answers import Answer
 from shared.database import Transactions
 from shared.http import Problem
 
-KEY_MAX = 200
+_KEY = re.compile("[!-~]{1,200}")
 
 
 async def do_once(
@@ -19,10 +20,9 @@ async def do_once(
     """Does it, or repeats the answer that it had. Without a key it is simply done."""
     if key is None:
         return await do()
-    if not 0 < len(key) <= KEY_MAX:
-        raise Problem(
-            422, "Invalid input", errors=[{"field": "Idempotency-Key", "message": f"1 to {KEY_MAX} characters"}]
-        )
+    if not _KEY.fullmatch(key):
+        message = "must have 1 to 200 characters of ASCII, without spaces"
+        raise Problem(422, "Invalid input", errors=[{"field": "Idempotency-Key", "message": message}])
     async with database.transaction() as connection:
         claim = await store.claim_request(connection, user_id, key, request_hash)
     if not claim.same_request:

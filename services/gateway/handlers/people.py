@@ -18,6 +18,7 @@ from shared.codec import now
 from shared.database import Connection, Transactions
 from shared.http import Problem
 from shared.ids import new_id
+from shared.names import camel
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ async def find_person(database: Transactions, user_id: str, person_id: UUID) -> 
 async def change_person(database: Transactions, user_id: str, person_id: UUID, values: dict[str, Any]) -> Account:
     """The account after the change. One who is deactivated is signed out everywhere."""
     if null := [name for name, value in values.items() if value is None]:
-        raise Problem(422, "Invalid input", errors=[{"field": name, "message": "cannot be null"} for name in null])
+        raise Problem(
+            422, "Invalid input", errors=[{"field": camel(name), "message": "cannot be null"} for name in null]
+        )
     async with database.transaction() as connection:
         account = await _found(connection, user_id, person_id, lock=True)
         if values.get("role", account.role) != "admin" or not values.get("is_active", account.is_active):

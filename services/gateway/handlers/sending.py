@@ -10,13 +10,13 @@ from contracts import topics
 from contracts.events import Content, SendRequested
 from contracts.http.sending import SendWrite
 from shared.codec import now
-from shared.database import Transactions
+from shared.database import Connection
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
 
 
 async def request_sends(
-    database: Transactions, user_id: str, body: SendWrite, test_of: UUID | None = None
+    connection: Connection, user_id: str, body: SendWrite, test_of: UUID | None = None
 ) -> list[dict[str, str]]:
     """Publishes one `SendRequested` per message, of a test where it is one; returns their request ids in order."""
     records, shown = [], []
@@ -43,6 +43,5 @@ async def request_sends(
         )
         records.append(Outgoing(topics.SEND_REQUESTS, user_id, event))
         shown.append({"requestId": request_id, "status": "accepted"})
-    async with database.transaction() as connection:
-        await put(connection, records)
+    await put(connection, records)
     return shown

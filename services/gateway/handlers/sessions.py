@@ -51,10 +51,12 @@ async def sign_in(
         records = await store.lock_records(connection, subjects)
         if wait := wait_seconds(records, now()):
             return SignInProblem(f"too many wrong passwords; try again in {wait} seconds", wait)
-        await store.update_records(connection, [(one, after_failure(one, record, now())) for one, record in records])
+        failed = [(one, after_failure(one, record, now())) for one, record in records]
+        await store.update_records(connection, failed)
         account = await people.find_account_by_email(connection, email)
     if not await is_password_of(account, password) or account is None or not account.is_active:
-        return SignInProblem("e-mail address or password is wrong")
+        locks = wait_seconds(failed, now()) > 0
+        return SignInProblem("e-mail address or password is wrong", email=email, locks=locks)
     renewed = await hash_of(password) if account.password_hash and is_outdated(account.password_hash) else None
     async with database.transaction() as connection:
         if renewed is not None:

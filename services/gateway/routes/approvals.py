@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
 from contracts.http.endpoints import BASE
 from services.gateway.domain.approvals import Approval, State
@@ -15,9 +15,7 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.store.answers import Answer
 from services.gateway.store.approvals import find_approvals
 from shared.database import TenantDatabase
-from shared.http import cursor_of, page, read_cursor
-
-LIMIT_MAX = 1000
+from shared.http import Limit, page_by_id, read_cursor
 
 
 def approval_routes(database: TenantDatabase, entrance: Entrance, approvals: Approvals) -> APIRouter:
@@ -27,7 +25,7 @@ def approval_routes(database: TenantDatabase, entrance: Entrance, approvals: App
     @router.get("", summary="Campaigns that wait, or waited, for a second person")
     async def read_all(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
+        limit: Limit = 100,
         cursor: str | None = None,
         state: State | None = None,
     ) -> dict[str, Any]:
@@ -35,8 +33,7 @@ def approval_routes(database: TenantDatabase, entrance: Entrance, approvals: App
         wanted = None if state is None else state.value
         async with database.transaction() as connection:
             found = await find_approvals(connection, caller.user_id, wanted, read_cursor(cursor), limit + 1)
-        shown = [show_approval(one) for one in found[:limit]]
-        return page(shown, cursor_of(found[limit - 1].id) if len(found) > limit else None)
+        return page_by_id(found, limit, show_approval)
 
     @router.get("/{id}", summary="One approval")
     async def read(id: UUID, request: Request) -> dict[str, Any]:

@@ -11,9 +11,7 @@ from contracts.http.endpoints import BASE
 from services.gateway.routes.entrance import Entrance
 from services.gateway.store.audit import find_deeds
 from shared.database import TenantDatabase
-from shared.http import cursor_of, page, read_cursor
-
-LIMIT_MAX = 1000
+from shared.http import Limit, page_by_id, read_cursor
 
 Text = Annotated[str | None, Query(max_length=300)]
 
@@ -25,7 +23,7 @@ def audit_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     @router.get("/audit", summary="Who changed what, newest first")
     async def read_all(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
+        limit: Limit = 100,
         cursor: str | None = None,
         actor_id: Annotated[Text, Query(alias="actorId")] = None,
         action: Text = None,
@@ -46,8 +44,7 @@ def audit_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
         given = {name: value for name, value in filters.items() if value is not None}
         async with database.transaction() as connection:
             found = await find_deeds(connection, caller.user_id, given, read_cursor(cursor), limit + 1)
-        shown = [show_deed(entry) for entry in found[:limit]]
-        return page(shown, cursor_of(found[limit - 1]["id"]) if len(found) > limit else None)
+        return page_by_id(found, limit, show_deed)
 
     return router
 

@@ -44,7 +44,9 @@ def begin_form(request: Request, response: Response, settings: GatewaySettings) 
 
 
 async def check_form(request: Request, settings: GatewaySettings) -> None:
-    """A 403 problem unless the form is one that `begin_form` made for this browser."""
+    """A 403 problem unless the form is one that `begin_form` made for this browser; 415 for one with files."""
+    if request.headers.get("content-type", "").startswith(FORM_TYPES[1]):
+        raise Problem(415, "Unsupported media type", f"send the form as {FORM_TYPES[0]}")
     await check_token(request, settings, request.cookies.get(cookie_name(settings, "form"), ""))
 
 

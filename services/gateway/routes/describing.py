@@ -1,24 +1,20 @@
-"""The description of the API, for machines and for people."""
+"""The description of the API."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from contracts.http.described.operations import OPERATIONS, TAGS, Described
 from contracts.http.described.problems import PROBLEMS, Problem
 from contracts.http.described.queries import Query
-from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint
+from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint, has_text_id
 from services.gateway.routes.messages import WRITES
 
 REFERENCE = "#/components/schemas/{model}"
@@ -39,7 +35,8 @@ SMS and push campaigns after which you know what happened to every recipient.
 
 Send `Authorization: Bearer <api key>`. Times are RFC 3339 in UTC, ids opaque strings. Lists answer `{"data": [...],
 "nextCursor": ...}`: pass `nextCursor` as `cursor` until it is null. Answers that are no success are
-`application/problem+json` and say what to change. Objects may get further fields."""
+`application/problem+json` and say what to change: 400 for a body that is no JSON, 422 for JSON with something wrong in
+it, of which `errors` names every field at once. Objects may get further fields."""
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -83,7 +80,7 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
         operation["operationId"] = described.name
     if described.text:
         operation["description"] = described.text
-    operation["tags"] = [next((part for part in reversed(path.split("/")) if part in TAGS), "other")]
+    operation["tags"] = [_tag_of(path)]
     operation["security"] = [] if described.is_public else [{"apiKey": []}, {"session": []}]
     if scope := endpoint.scope if endpoint else described.scope:
         operation["x-scope"] = scope
@@ -109,6 +106,7 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
     statuses = {*(ALWAYS if not described.is_public else ALWAYS_PUBLIC), *described.problems}
     statuses |= {404} if "{" in path else set()
     statuses |= {400, 413} if "requestBody" in operation else set()
+    statuses |= {415} if "requestBody" in operation and not is_file else set()
     statuses |= {409} if has_key else set()
     operation["responses"] = {
         **{status: _success(status, operation["summary"], described, answer) for status, answer in success.items()},
@@ -116,13 +114,18 @@ def _complete(operation: dict[str, Any], key: str, endpoint: Endpoint | None, de
     }
 
 
+def _tag_of(path: str) -> str:
+    """The kind of thing that a path is about; what is sent from a campaign is about campaigns."""
+    about = path.removesuffix("/send") or path
+    return next((part for part in reversed(about.split("/")) if part in TAGS), "other")
+
+
 def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
     for part in path.split("/"):
         if part.startswith("{"):
-            is_customer = path.startswith(("/customers/{", "/preferences/{"))
             schema = (
                 {"type": "string", "minLength": 1, "maxLength": 200}
-                if is_customer
+                if has_text_id(path)
                 else {"type": "string", "format": "uuid"}
             )
             yield {"name": part[1:-1], "in": "path", "required": True, "schema": schema}
@@ -175,26 +178,3 @@ def _problem(text: str) -> dict[str, Any]:
 
 def _reference(model: type[BaseModel]) -> Mapping[str, str]:
     return {"$ref": REFERENCE.format(model=model.__name__)}
-
-
-_STYLE = "body{font:16px/1.5 system-ui;margin:2rem;color-scheme:light dark}td{padding:.2rem .8rem}"
-_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
-
-
-def docs_page(document: dict[str, Any]) -> HTMLResponse:
-    """The operations as a page that needs nothing from elsewhere."""
-    rows = "".join(
-        f"<tr><td><code>{method.upper()}</code></td><td><code>{html.escape(path)}</code></td>"
-        f"<td>{html.escape(operation.get('summary', ''))}</td><td>{html.escape(operation.get('x-scope', ''))}</td></tr>"
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    )
-    return HTMLResponse(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{html.escape(document['info']['title'])}</title>"
-        f"<style>{_STYLE}</style>"
-        f"<h1>{html.escape(document['info']['title'])}</h1><p>The whole description: <a href=/openapi.json>openapi.json"
-        f"</a></p><table><tr><th>Method<th>Path<th>Does<th>Scope</tr>{rows}</table></html>",
-        headers={"Content-Security-Policy": _POLICY},
-    )

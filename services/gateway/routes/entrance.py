@@ -14,7 +14,7 @@ from services.gateway.domain.addresses import shown, source_of
 from services.gateway.domain.audit import Deed, Origin, actor_of, actor_of_person, deed_of
 from services.gateway.domain.limits import Rate
 from services.gateway.domain.sessions import Session, SignedIn, SignInProblem
-from services.gateway.handlers.audit import begin_deed, record_deed
+from services.gateway.handlers.audit import begin_deed, record_deed, record_refused_sign_in
 from services.gateway.handlers.keys import Keys
 from services.gateway.handlers.limits import Limits
 from services.gateway.handlers.sessions import find_session, sign_in
@@ -81,12 +81,14 @@ class Entrance:
     async def attempt_sign_in(
         self, request: Request, attempt: Callable[[], Awaitable[SignedIn | SignInProblem]]
     ) -> SignedIn | SignInProblem:
-        """The same for another way to sign in."""
+        """The same for another way to sign in. Whether or not it goes well, it is written down."""
         await self.limit_passwords(request)
         found = await attempt()
         if isinstance(found, SignedIn):
             actor = actor_of_person(found.session.person)
             await record_deed(self.database, actor, Deed("sign in", "session"), self.origin_of(request))
+        else:
+            await record_refused_sign_in(self.database, found, self.origin_of(request))
         return found
 
     async def limit(self, request: Request, subject: str, per_minute: int) -> None:
@@ -94,7 +96,7 @@ class Entrance:
         await self._count(request, subject, per_minute)
 
     async def note(self, request: Request, caller: Caller, deed: Deed) -> None:
-        """Writes down what a caller did by only looking, such as `Deed("show phone number", "recipient", id)`."""
+        """Writes down what a caller did by only looking, such as `Deed("show address", "customers", id)`."""
         await record_deed(self.database, actor_of(caller), deed, self.origin_of(request))
 
     async def session_of(self, request: Request) -> Session | None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from uuid import UUID
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint
+from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint, has_text_id
+from services.gateway.domain.access import Caller
+from services.gateway.domain.audit import deed_of
+from services.gateway.domain.masking import without_addresses
 from services.gateway.domain.requests import request_hash
 from services.gateway.handlers.approvals import Approvals, Launch
-from services.gateway.handlers.composing import Asked, compose, require_campaign
+from services.gateway.handlers.asking import Asked
+from services.gateway.handlers.composing import compose, require_campaign
 from services.gateway.handlers.once import do_once
 from services.gateway.handlers.owners import Owners
 from services.gateway.routes.approvals import answer_of
 from services.gateway.routes.entrance import Entrance
-from services.gateway.routes.messages import WRITES, IdempotencyKey, id_in, read_body, response_of, target_of
+from services.gateway.routes.messages import WRITES, IdempotencyKey, id_in, read_json_body, response_of, target_of
 from services.gateway.routes.visits import visit_of
 from services.gateway.store.answers import Answer
 from shared.database import TenantDatabase
@@ -37,13 +43,15 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
     def route(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
         async def forward(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
             caller = await entrance.enter(request, endpoint.scope)
+            check_ids(request, endpoint)
             target, headers = target_of(request), request.headers
             if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
                 return response_of(absent)
             if endpoint.downloads:
+                await allow_download(request, caller)
                 download = await owners.download(endpoint.owner, target, caller.user_id, headers)
                 return StreamingResponse(download.pieces, download.status, download.headers)
-            body = b"" if endpoint.streams else await read_body(request, entrance.settings.body_bytes_max)
+            body = b"" if endpoint.streams else await read_json_body(request, entrance.settings.body_bytes_max)
             if endpoint.of_campaign and endpoint.method == "POST":
                 # With the body at hand: nobody keeps it back until somebody else has agreed.
                 await approvals.check_addition(caller.user_id, *campaign_of(request))
@@ -65,9 +73,17 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
             digest = request_hash(endpoint.method, target, body)
             answer = await do_once(database, caller.user_id, once, digest, do)
             visit_of(request).made_id = id_in(answer) if answer.status == 201 else None
-            return response_of(answer)
+            return response_of(masked(answer) if caller.person and endpoint.shows_people else answer)
 
         return forward
+
+    async def allow_download(request: Request, caller: Caller) -> None:
+        """A 403 problem for a person whose role sees addresses in part only; who gets a file is written down."""
+        if caller.person is None:
+            return
+        if not caller.allows("write"):
+            raise Problem(403, "Not allowed", "your role sees addresses in part only, and files hold them in full")
+        await entrance.note(request, caller, deed_of("GET", request.scope["route"].path, request.path_params))
 
     for endpoint in ENDPOINTS:
         router.add_api_route(
@@ -82,11 +98,30 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
     return router
 
 
-def campaign_of(request: Request) -> tuple[str, UUID]:
-    """(channel, id) of the campaign that a path names; a 422 problem for what is no id."""
-    channel = request.scope["route"].path.removeprefix(BASE).split("/")[1]
+def check_ids(request: Request, endpoint: Endpoint) -> None:
+    """A 422 problem for what is no id of ours; so no owner has to judge it, under its own name for it."""
+    given = {} if has_text_id(endpoint.path) else request.path_params
+    wrong = [name for name, text in given.items() if not _is_id(text)]
+    if wrong:
+        raise Problem(422, "Invalid input", errors=[{"field": name, "message": "is not an id"} for name in wrong])
+
+
+def masked(answer: Answer) -> Answer:
+    """The answer without the addresses in it, which people see in full by asking for each (`reveals.py`)."""
+    if not answer.body or "json" not in answer.content_type:
+        return answer
+    return replace(answer, body=msgspec.json.encode(without_addresses(msgspec.json.decode(answer.body))))
+
+
+def _is_id(text: str) -> bool:
     try:
-        return channel, UUID(request.path_params["id"])
+        UUID(text)
     except ValueError:
-        errors = [{"field": "id", "message": "is not the id of a campaign"}]
-        raise Problem(422, "Invalid input", errors=errors) from None
+        return False
+    return True
+
+
+def campaign_of(request: Request) -> tuple[str, UUID]:
+    """(channel, id) of the campaign that a path names."""
+    channel = request.scope["route"].path.removeprefix(BASE).split("/")[1]
+    return channel, UUID(request.path_params["id"])

@@ -11,12 +11,14 @@ from services.gateway.routes.visits import Visit, begin_visit
 from services.gateway.settings import GatewaySettings
 from shared.database import Database
 from shared.errors import is_transient
-from shared.http import Problem
+from shared.http import Problem, problem_response
 from shared.logs import logger
 from shared.probes import AsgiApp, Receive, Scope, Send
 
 FORM_BYTES_MAX = {b"application/x-www-form-urlencoded": 1 << 20, b"multipart/form-data": 32 << 20}
 """Forms are taken up as a whole, before it is known whether they are from our pages."""
+
+TOO_LARGE = Problem(413, "Too large", "the body is larger than what is taken here; for many rows there are imports")
 
 HSTS_SECONDS = 31_536_000
 
@@ -46,8 +48,17 @@ class Front:
             await self.app(scope, receive, send)
             return
         visit = begin_visit(scope)
+        is_replaced = False
 
         async def answer(message: Message) -> None:
+            nonlocal is_replaced
+            if message["type"] == "http.response.start" and _is_the_frameworks(message):
+                is_replaced = True
+                await problem_response(TOO_LARGE)(scope, receive, told)
+            elif not is_replaced:
+                await told(message)
+
+        async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await self._end(visit, message["status"])
                 given = list(message.get("headers", ()))
@@ -78,6 +89,11 @@ class Front:
         if visit.standing is not None:
             for title, text in visit.standing.headers.items():
                 yield title.lower().encode(), text.encode()
+
+
+def _is_the_frameworks(start: Message) -> bool:
+    """Whether this is how the framework, not we, answers a body that is too large."""
+    return start["status"] == TOO_LARGE.status and (b"content-type", b"text/plain; charset=utf-8") in start["headers"]
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:

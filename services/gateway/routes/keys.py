@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from contracts.http.access import KeyRotation, KeyWrite
 from contracts.http.endpoints import BASE
@@ -16,9 +16,7 @@ from services.gateway.routes.visits import visit_of
 from services.gateway.store.keys import find_keys
 from shared.codec import now
 from shared.database import TenantDatabase
-from shared.http import Problem, cursor_of, page, read_cursor
-
-LIMIT_MAX = 1000
+from shared.http import Limit, Problem, page_by_id, read_cursor
 
 
 def key_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
@@ -26,15 +24,11 @@ def key_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     router = APIRouter(prefix=f"{BASE}/api-keys", tags=["api-keys"])
 
     @router.get("", summary="API keys, without their secrets")
-    async def read_all(
-        request: Request, limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100, cursor: str | None = None
-    ) -> dict[str, Any]:
+    async def read_all(request: Request, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
         async with database.transaction() as connection:
             found = await find_keys(connection, caller.user_id, read_cursor(cursor), limit + 1)
-        return page(
-            [show_key(key) for key in found[:limit]], cursor_of(found[limit - 1].id) if len(found) > limit else None
-        )
+        return page_by_id(found, limit, show_key)
 
     @router.post("", status_code=201, summary="Make an API key; it is shown this once")
     async def add(body: KeyWrite, request: Request) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Header, Request, Response
 
 from services.gateway.store.answers import Answer
-from shared.http import Problem
+from shared.http import Problem, not_json_type
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -23,6 +23,15 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
         if len(body) > bytes_max:
             raise Problem(413, "Too large", f"at most {bytes_max} bytes are taken; use an import for more")
     return bytes(body)
+
+
+async def read_json_body(request: Request, bytes_max: int) -> bytes:
+    """The same; a 415 problem when it does not say that it is JSON. Whether it is, its reader finds out."""
+    body = await read_body(request, bytes_max)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and kind != "application/json":
+        raise not_json_type()
+    return body
 
 
 def refuse_nul(request: Request) -> None:

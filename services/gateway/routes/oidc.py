@@ -25,6 +25,7 @@ AWAY_SECONDS = 600
 """How long somebody may take at the identity provider."""
 
 CODE_CHARACTERS_MAX = 4096
+TEMPORARY = (429, 503)
 
 
 def oidc_routes(entrance: Entrance, oidc: Oidc, seal: Seal) -> APIRouter:
@@ -33,10 +34,14 @@ def oidc_routes(entrance: Entrance, oidc: Oidc, seal: Seal) -> APIRouter:
     settings = entrance.settings
 
     @router.get(f"{BASE}/oidc/begin")
-    async def begin(next: str = HOME) -> RedirectResponse:
+    async def begin(request: Request, next: str = HOME) -> RedirectResponse:
         if not oidc.is_set_up:
             raise Problem(404, "No such page", "no identity provider is set up (GATEWAY_OIDC_ISSUER)")
-        begun, url = await oidc.begin(local_path(next))
+        try:
+            await entrance.limit(request, f"oidc {entrance.source_of(request)}", settings.sign_ins_per_minute)
+            begun, url = await oidc.begin(local_path(next))
+        except Problem as problem:
+            return _try_later(problem)
         response = RedirectResponse(url, 303)
         sealed = seal.close(asdict(begun)).decode()
         put_cookie(response, settings, sealed, "oidc", AWAY_SECONDS)
@@ -49,7 +54,10 @@ def oidc_routes(entrance: Entrance, oidc: Oidc, seal: Seal) -> APIRouter:
             return _back(NOT_BELIEVED)
         if error or not 0 < len(code) <= CODE_CHARACTERS_MAX:
             return _back("the identity provider signed nobody in")
-        found = await entrance.attempt_sign_in(request, lambda: oidc.finish(entrance.database, begun, code))
+        try:
+            found = await entrance.attempt_sign_in(request, lambda: oidc.finish(entrance.database, begun, code))
+        except Problem as problem:
+            return _try_later(problem)
         if not isinstance(found, SignedIn):
             return _back(found.reason)
         response = RedirectResponse(begun.next, 303)
@@ -67,6 +75,13 @@ def _begun(request: Request, seal: Seal, name: str) -> Beginning | None:
         return msgspec.convert(opened, Beginning)
     except (SealBroken, msgspec.ValidationError):
         return None
+
+
+def _try_later(problem: Problem) -> RedirectResponse:
+    """A browser is here, and a person in front of it: where passwords work, they read what is the matter."""
+    if problem.status not in TEMPORARY:
+        raise problem
+    return _back(problem.detail or problem.title)
 
 
 def _back(reason: str) -> RedirectResponse:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from contracts.http.access import UserChange, UserWrite
 from contracts.http.endpoints import BASE
@@ -22,9 +22,8 @@ from services.gateway.routes.visits import visit_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.people import Account, find_accounts
 from shared.database import TenantDatabase
-from shared.http import cursor_of, page, read_cursor
+from shared.http import Limit, page_by_id, read_cursor
 
-LIMIT_MAX = 1000
 INVITATION_PATH = "/notification/invitations"
 
 
@@ -42,14 +41,11 @@ def people_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
         return {"data": shown | ({"invitation": show_invitation(settings, invitation)} if invitation else {})}
 
     @router.get("", summary="People")
-    async def read_all(
-        request: Request, limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100, cursor: str | None = None
-    ) -> dict[str, Any]:
+    async def read_all(request: Request, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
         async with database.transaction() as connection:
             found = await find_accounts(connection, caller.user_id, read_cursor(cursor), limit + 1)
-        shown = [show_account(one) for one in found[:limit]]
-        return page(shown, cursor_of(found[limit - 1].id) if len(found) > limit else None)
+        return page_by_id(found, limit, show_account)
 
     @router.get("/{id}", summary="One person")
     async def read(id: UUID, request: Request) -> dict[str, Any]:

@@ -51,6 +51,20 @@ async def insert_deed(
     return entry_id
 
 
+async def insert_refused_sign_in(connection: Connection, email: str, action: str, origin: Origin, status: int) -> None:
+    """Somebody tried the account with this address, if there is one. It takes as long where there is none, also to
+    commit, so that nobody learns it; a crash may lose the entry."""
+    await connection.execute("SET LOCAL synchronous_commit TO off")
+    await connection.execute(
+        """
+        INSERT INTO audit_log (id, user_id, actor_kind, actor_id, actor_name, action, resource_type,
+                               source, request_id, status)
+        SELECT %s, user_id, 'unknown', id::text, email, %s, 'session', %s, %s, %s FROM people WHERE email = %s
+        """,
+        (new_id(), action, origin.source, origin.request_id, status, email),
+    )
+
+
 async def mark_outcome(connection: Connection, entry_id: UUID, status: int, resource_id: str | None) -> None:
     """What came of it, once."""
     await connection.execute(

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from contracts.masked import Secret
 from shared.providers.nexmo.signatures import METHODS
-from shared.providers.provider import InvalidField, Problem, boottime
+from shared.providers.provider import InvalidField, Problem, boottime, problems_in
 from shared.providers.reading import config_of, missing, secrets_of, text_of, with_control_characters
 
 _API, _REST = "https://api.nexmo.com", "https://rest.nexmo.com"
@@ -78,6 +78,8 @@ def problems(values: Mapping[str, Any]) -> list[Problem]:
         found.append(Problem(f"config.{name}", "is required: an application needs its id and its private key"))
     if (text_of(config, "signatureMethod") or "md5hash") not in METHODS:
         found.append(Problem("config.signatureMethod", f"must be one of {', '.join(METHODS)}"))
+    if (key := text_of(config, "privateKey")) and text_of(config, "api") != _SMS_API:
+        found += problems_in(lambda: _key(key))
     return found + with_control_characters(values, "apiKey", "apiSecret")
 
 

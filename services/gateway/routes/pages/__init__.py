@@ -12,9 +12,11 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.pages import (
     accounts,
     approvals,
+    audit,
     campaigns,
     customers,
     dashboard,
+    dead_letters,
     drafts,
     events,
     recipients,
@@ -28,7 +30,7 @@ from services.gateway.routes.pages.desks import FORM_BYTES_MAX, Pages
 from services.gateway.routes.pages.failing import answer_with_pages
 from services.gateway.routes.pages.live import Watch
 from services.gateway.routes.pages.rendering import make_environment
-from services.gateway.routes.pages.statics import read_statics, static_routes
+from services.gateway.routes.pages.statics import Statics, static_routes
 from shared.probes import AsgiApp, Receive, Scope, Send
 
 PATH = "/notification"
@@ -38,13 +40,20 @@ _POLICY = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 # Without any referrer browsers would not say either that a form comes from our own pages.
-_HEADERS = [
-    (b"content-security-policy", _POLICY.encode()),
-    (b"referrer-policy", b"same-origin"),
-]
+PAGE_HEADERS = {"content-security-policy": _POLICY, "referrer-policy": "same-origin"}
+_HEADERS = {name.encode(): value.encode() for name, value in PAGE_HEADERS.items()}
 
 
-_ROUTERS = (sign_in.router, dashboard.router, accounts.router, customers.router, approvals.router, team.router)
+_ROUTERS = (
+    sign_in.router,
+    dashboard.router,
+    accounts.router,
+    customers.router,
+    approvals.router,
+    team.router,
+    audit.router,
+    dead_letters.router,
+)
 _OF_A_CHANNEL = (
     templates.template_pages,
     drafts.draft_pages,
@@ -59,8 +68,7 @@ _OF_A_CHANNEL = (
 class PageApp:
     """Everything under `/notification`, with headers by which nothing comes from elsewhere or goes elsewhere."""
 
-    def __init__(self, api: AsgiApp, entrance: Entrance) -> None:
-        statics = read_statics()
+    def __init__(self, api: AsgiApp, entrance: Entrance, statics: Statics) -> None:
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, max_body_size=FORM_BYTES_MAX)
         app.state.pages = Pages(Api(api), entrance, make_environment(statics))
         app.state.watch = Watch()
@@ -75,7 +83,7 @@ class PageApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                headers = dict(_HEADERS) | dict(message["headers"])
+                headers = _HEADERS | dict(message["headers"])
                 cookies = [one for one in message["headers"] if one[0] == b"set-cookie"]
                 message["headers"] = [*(one for one in headers.items() if one[0] != b"set-cookie"), *cookies]
             await send(message)

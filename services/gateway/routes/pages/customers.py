@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from starlette.datastructures import UploadFile
 
+from contracts.http.endpoints import REVEAL
 from services.gateway.routes.pages.api import Json, path_of
 from services.gateway.routes.pages.desks import AtDesk, Desk, Form, Sent, field_errors
 from shared.http import Problem
@@ -62,6 +63,13 @@ async def show_customer(desk: AtDesk, customer_id: str) -> Response:
     return await _customer_page(desk, customer_id)
 
 
+@router.post("/{customer_id}/reveal")
+async def reveal(desk: AtDesk, customer_id: str) -> Response:
+    """The same with the whole phone number; who looked is in the audit log."""
+    shown = (await desk.do("POST", path_of("customers", customer_id, REVEAL))).data
+    return await _customer_page(desk, customer_id, revealed=shown["phoneNumber"])
+
+
 @router.post("/{customer_id}/preferences")
 async def change_preferences(desk: AtDesk, sent: Sent, customer_id: str) -> Response:
     """What the customer agrees to from now on."""
@@ -88,12 +96,15 @@ async def erase(desk: AtDesk, customer_id: str) -> Response:
     return desk.go(HOME, "The customer is erased.")
 
 
-async def _customer_page(desk: Desk, customer_id: str, problem: Problem | None = None) -> Response:
+async def _customer_page(
+    desk: Desk, customer_id: str, problem: Problem | None = None, revealed: str | None = None
+) -> Response:
     customer = (await desk.get(path_of("customers", customer_id))).data
     return desk.show(
         "customers/one.html",
         status=200 if problem is None else problem.status,
         customer=customer,
+        revealed=revealed,
         flags=FLAGS,
         lists=LISTS,
         errors={} if problem is None else field_errors(problem),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
+from contracts.http.endpoints import REVEAL
 from services.gateway.routes.pages.api import path_of
-from services.gateway.routes.pages.desks import AtDesk
+from services.gateway.routes.pages.desks import AtDesk, Desk
 from services.gateway.routes.pages.filters import node_words
 from services.gateway.routes.pages.words import (
     CHANNEL_WORDS,
@@ -22,6 +24,9 @@ from services.gateway.routes.pages.words import (
 )
 
 LIST_LIMIT = 50
+STEPS = tuple(EVENTS)
+"""What happens to a message, in this order."""
+
 EVERYTHING = "all"
 """The scope of an opt-out that ends every kind of message."""
 
@@ -54,6 +59,15 @@ def recipient_pages(channel: Channel) -> APIRouter:
 
     @router.get("/recipients/{recipient_id}")
     async def explain(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
+        return await story_page(desk, campaign_id, recipient_id)
+
+    @router.post("/recipients/{recipient_id}/reveal")
+    async def reveal(desk: AtDesk, campaign_id: UUID, recipient_id: UUID) -> Response:
+        at = path_of(channel.name, "campaigns", campaign_id, "recipients", recipient_id, REVEAL)
+        shown = (await desk.do("POST", at)).data
+        return await story_page(desk, campaign_id, recipient_id, shown[channel.address_field])
+
+    async def story_page(desk: Desk, campaign_id: UUID, recipient_id: UUID, revealed: str | None = None) -> Response:
         at = path_of(channel.name, "campaigns", campaign_id)
         campaign = (await desk.get(at)).data
         data = (await desk.get(f"{at}/recipients{path_of(recipient_id, 'explain')}")).data
@@ -63,8 +77,10 @@ def recipient_pages(channel: Channel) -> APIRouter:
             campaign=campaign,
             recipient=data["recipient"],
             address=data["recipient"][channel.address_field],
+            revealed=revealed,
             rules=[rule_of(rule, words) for rule in data["rules"] or []],
             story=story_of(data),
+            estimate=estimate_of(data),
         )
 
     @router.get("/explain")
@@ -104,7 +120,12 @@ def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every attempt and every report about it, in the order in which they happened."""
     recipient = explained["recipient"]
     told = [
-        {"at": attempt["startedAt"], "kind": "waiting", "words": f"Attempt {number} was handed to the provider"}
+        {
+            "at": attempt["startedAt"],
+            "kind": "waiting",
+            "words": f"Attempt {number} was handed to the provider",
+            "step": 0,
+        }
         for number, attempt in enumerate(explained["attempts"], 1)
     ]
     for event in explained["events"]:
@@ -112,8 +133,11 @@ def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
         metadata = event["metadata"] or {}
         if event["eventType"] in ("failed", "bounced") and metadata.get("error_class"):
             words = f"{words}: {reason_words(metadata['error_class'])}"
-        told.append({"at": event["eventTimestamp"], "kind": kind, "words": words, "metadata": metadata})
-    told.sort(key=lambda one: str(one["at"]))
+        step = STEPS.index(event["eventType"]) if event["eventType"] in STEPS else len(STEPS)
+        told.append(
+            {"at": event["eventTimestamp"], "kind": kind, "words": words, "metadata": metadata, "step": step + 1}
+        )
+    told.sort(key=_when)
     if recipient["outcome"] == "skipped":
         told.append({"at": None, "kind": "skipped", "words": f"Skipped: {reason_words(recipient['failureReason'])}"})
     if recipient["outcome"] == "unknown":
@@ -122,3 +146,16 @@ def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not told:
         told.append({"at": None, "kind": "waiting", "words": "Waiting for their turn"})
     return told
+
+
+def estimate_of(explained: Mapping[str, Any]) -> tuple[int, str] | None:
+    """(millionths, currency) that the message was counted with before the provider told another price."""
+    price = explained["recipient"]["costMicros"], explained["recipient"]["currency"]
+    accepted = [one["metadata"] or {} for one in explained["events"] if one["eventType"] == "sent"]
+    counted = [(one["cost_micros"], one["currency"]) for one in accepted if {"cost_micros", "currency"} <= one.keys()]
+    return counted[0] if counted and counted[0] != price else None
+
+
+def _when(one: Mapping[str, Any]) -> tuple[datetime, int]:
+    """By the second, because that is what vendors tell; within one in the order in which it can only have been."""
+    return datetime.fromisoformat(one["at"]).replace(microsecond=0), one["step"]

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from contracts.channels import CHANNELS
-from contracts.masked import masked_phone_number
+from services.gateway.domain.masking import masked_address
 from services.gateway.routes.pages.statics import Statics
 from services.gateway.routes.pages.words import (
     APPROVAL_STATES,
@@ -23,6 +23,7 @@ from services.gateway.routes.pages.words import (
     OUTCOMES,
     RECIPIENT_STATUSES,
     STATUSES,
+    UNKNOWN_COUNTRIES,
     Badge,
     reason_words,
     waiting_words,
@@ -30,7 +31,6 @@ from services.gateway.routes.pages.words import (
 
 FOLDER = Path(__file__).resolve().parents[2] / "templates"
 MICROS = 1_000_000
-TOKEN_SHOWN = 6
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 DURATIONS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -68,6 +68,7 @@ def make_environment(statics: Statics) -> Environment:
         "channels": CHANNELS,
         "channel_words": CHANNEL_WORDS,
         "navigation": NAVIGATION,
+        "unknown_countries": UNKNOWN_COUNTRIES,
         "curve_words": {name: words for name, (words, _) in CURVES.items()},
         "curve_kinds": {name: kind for name, (_, kind) in CURVES.items()},
         "status_badge": badge_of(STATUSES),
@@ -113,10 +114,8 @@ def amount(value: float, currency: str | None) -> str:
 
 
 def masked(address: str | None) -> str:
-    """A phone number without its middle, the end of a device token; never the whole."""
-    if not address:
-        return "–"
-    return masked_phone_number(address) if address.startswith("+") else f"…{address[-TOKEN_SHOWN:]}"
+    """A part of an address; a dash for none."""
+    return masked_address(address) if address else "–"
 
 
 def duration(seconds: float | None) -> str:

@@ -23,6 +23,9 @@ from shared.http import Problem
 TYPED_FROM = 1_000
 """Whoever sends to this many people or more types their number first."""
 
+TOO_MANY = 429
+"""Tests of today."""
+
 NOT_READY = (409, 422)
 
 
@@ -63,11 +66,14 @@ def review_pages(channel: Channel) -> APIRouter:
             "typed_from": TYPED_FROM,
         }
 
-    async def page(desk: Desk, campaign_id: UUID, errors: Mapping[str, str], wanted: str = "") -> Response:
+    async def page(
+        desk: Desk, campaign_id: UUID, errors: Mapping[str, str], wanted: str = "", people: str = ""
+    ) -> Response:
         found = await look(desk, campaign_id)
         if over := launched(desk, channel, found["campaign"]):
             return over
-        return desk.show("drafts/review.html", 422 if errors else 200, errors=errors, **shown(found, wanted))
+        values = {"errors": errors, "values": {"people": people}, **shown(found, wanted)}
+        return desk.show("drafts/review.html", 422 if errors else 200, **values)
 
     @router.get("/review")
     async def review(desk: AtDesk, campaign_id: UUID, sample: str = "") -> Response:
@@ -122,16 +128,22 @@ def review_pages(channel: Channel) -> APIRouter:
             desk, campaign_id, "schedule", body, "The campaign is scheduled."
         )
 
-    @router.post("/test")
+    @router.get("/send")
+    @router.get("/schedule")
+    async def go_back(desk: AtDesk, campaign_id: UUID) -> Response:
+        """The address of a form that was refused, when it is loaded again."""
+        return desk.go(f"/notification{at(campaign_id)}/review")
+
+    @router.post("/review")
     async def test(desk: AtDesk, sent: Sent, campaign_id: UUID) -> Response:
         people = [_person(one) for one in sent["people"].replace(",", "\n").split("\n") if one.strip()]
         try:
             found = (await desk.do("POST", f"{at(campaign_id)}/test", {"recipients": people})).data["messages"]
         except Problem as problem:
-            if problem.status not in NOT_READY:
+            if problem.status not in (*NOT_READY, TOO_MANY):
                 raise
             errors = {"people": "; ".join(error["message"] for error in problem.errors) or str(problem.detail)}
-            return await page(desk, campaign_id, errors)
+            return await page(desk, campaign_id, errors, people=sent["people"])
         left_out = [reason_words(one["reason"]) for one in found if one["status"] != "accepted"]
         said = f"The test goes to {len(found) - len(left_out)} of {len(found)}."
         return desk.go(

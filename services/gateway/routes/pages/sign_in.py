@@ -49,7 +49,9 @@ async def begin(request: Request) -> Response:
     refused = ""
     try:
         await check_form(request, settings)
-    except Problem:
+    except Problem as problem:
+        if problem.status != 403:
+            raise
         refused = "The form was too old, or your browser keeps no cookies. Please try again."
     form = await read_form(request)
     next_path = local_path(form["next"])

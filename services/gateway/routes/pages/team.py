@@ -1,7 +1,9 @@
-"""For admins: the people of a tenant, its API keys, its settings, and who changed what."""
+"""For admins: the people of a tenant, its API keys, and its settings."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +21,22 @@ DIGITS_MAX = 9
 PEOPLE, KEYS = "/notification/users", "/notification/api-keys"
 FORM_PROBLEMS = (409, 422)
 router = APIRouter(prefix="/notification")
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSetting:
+    """One setting, named as the API names it."""
+
+    name: str
+    label: str
+    does: str
+    is_number: bool = False
+
+    def read(self, text: str) -> int | str | None:
+        """The value for the API, which judges it; nothing is the default."""
+        if self.is_number and text.isdecimal() and len(text) <= DIGITS_MAX:
+            return int(text)
+        return text or None
 
 
 async def _people_page(desk: Desk, problem: Problem | None = None, **values: Any) -> Response:
@@ -109,33 +127,56 @@ async def change_key(desk: AtDesk, sent: Sent, key_id: UUID) -> Response:
     return await _keys_page(desk, shown_once=(await desk.do("POST", path_of("api-keys", key_id, "rotate"), {})).data)
 
 
+SETTINGS: tuple[TenantSetting, ...] = (
+    TenantSetting(
+        "businessName",
+        "Name of your business",
+        "Customers read it where they choose what they get, and when they unsubscribe. Empty: your user id.",
+    ),
+    TenantSetting(
+        "approvalAbove",
+        "A second person approves campaigns to more than",
+        "People. Whoever sends or schedules a larger campaign waits until somebody else agrees, under Approvals. "
+        "0: every campaign needs it. Empty: none does.",
+        is_number=True,
+    ),
+    TenantSetting(
+        "requestsPerMinute",
+        "Requests a minute",
+        "Of each API key, and of each person who is signed in. Beyond it they are told to wait, and nothing is lost. "
+        "Empty: as many as your operator allows.",
+        is_number=True,
+    ),
+)
+
+
+def _settings_page(desk: Desk, values: Mapping[str, str], problem: Problem | None = None) -> Response:
+    errors = {} if problem is None else field_errors(problem)
+    status = 200 if problem is None else problem.status
+    return desk.show("team/settings.html", status, settings=SETTINGS, values=values, errors=errors)
+
+
+async def _stored_settings(desk: Desk) -> dict[str, str]:
+    stored = (await desk.get("/settings")).data
+    return {one.name: "" if stored[one.name] is None else str(stored[one.name]) for one in SETTINGS}
+
+
 @router.get("/settings")
 async def show_settings(desk: AtDesk) -> Response:
     """What holds for everybody of the tenant."""
-    return desk.show("team/settings.html", values=(await desk.get("/settings")).data, errors={})
+    return _settings_page(desk, await _stored_settings(desk))
 
 
 @router.post("/settings")
 async def change_settings(desk: AtDesk, sent: Sent) -> Response:
-    """From now on."""
-    above = sent["approvalAbove"]
-    is_number = above.isdecimal() and len(above) <= DIGITS_MAX
+    """From now on. What was left as it was shown is not set: a default stays one."""
+    stored = await _stored_settings(desk)
+    given = {one.name: one.read(sent[one.name]) for one in SETTINGS if one.name in sent.values}
+    changed = {name: value for name, value in given.items() if sent[name] != stored[name]}
     try:
-        await desk.do("PATCH", "/settings", {"approvalAbove": int(above) if is_number else above or None})
+        await desk.do("PATCH", "/settings", changed)
     except Problem as problem:
         if problem.status != 422:
             raise
-        return desk.show("team/settings.html", 422, values=sent.values, errors=field_errors(problem))
-    return desk.go("/notification/settings", "Saved.")
-
-
-@router.get("/audit")
-async def show_audit(
-    desk: AtDesk, action: str = "", resourceType: str = "", resourceId: str = "", cursor: str = ""
-) -> Response:
-    """Who changed what, newest first."""
-    query = {"action": action, "resourceType": resourceType, "resourceId": resourceId}
-    found = await desk.get("/audit", **query, cursor=cursor, limit=LIST_LIMIT)
-    return desk.show(
-        "team/audit.html", deeds=found.data, query=query, cursor=cursor, next_cursor=found.body["nextCursor"]
-    )
+        return _settings_page(desk, stored | sent.values, problem)
+    return desk.go("/notification/settings", "Saved. It holds from now on.")

@@ -12,20 +12,24 @@ from contracts.waiting import describe_waiting
 
 @dataclass(frozen=True, slots=True)
 class ChannelWords:
-    """How a channel is called at the start of a sentence and within one, and what its addresses are."""
+    """How a channel is called at the start of a sentence and within one, and what its addresses are; `address_name`
+    is what stands for one."""
 
     name: str
     title: str
     within: str
     address: str
     address_hint: str
+    address_name: str
     message: str
 
 
 CHANNEL_WORDS: Mapping[str, ChannelWords] = MappingProxyType(
     {
-        "sms": ChannelWords("sms", "SMS", "SMS", "phone number", "whole, with its country code", "text message"),
-        "push": ChannelWords("push", "Push", "push", "device", "the whole token", "push notification"),
+        "sms": ChannelWords(
+            "sms", "SMS", "SMS", "phone number", "whole, with its country code", "number", "text message"
+        ),
+        "push": ChannelWords("push", "Push", "push", "device", "the whole token", "token", "push notification"),
     }
 )
 
@@ -124,6 +128,7 @@ NAVIGATION: tuple[tuple[str, str, str], ...] = (
     ("/notification/api-keys", "API keys", "admin"),
     ("/notification/settings", "Settings", "admin"),
     ("/notification/audit", "Audit log", "admin"),
+    ("/notification/dead-letters", "Dead letters", "admin"),
 )
 """Address, name, and the scope that one needs."""
 
@@ -159,6 +164,21 @@ SCOPE_WORDS: Mapping[str, str] = MappingProxyType(
         "admin": "Provider accounts, people and keys",
     }
 )
+
+TOPIC_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "send-requests": "Request to send a message",
+        "inbound-messages": "What a customer wrote back",
+        "preference-changes": "Change of what a customer agreed to",
+        "address-verdicts": "News that an address is dead or opted out",
+        "tracked-links": "Where a link leads",
+        "message-references": "A provider’s number of a message",
+    }
+)
+"""What a tenant's records on Kafka are about, by topic."""
+
+UNKNOWN_COUNTRIES = (None, "", "ZZ")
+"""What stands where a country is not known; ISO 3166 keeps ZZ free for that."""
 
 SAMPLES: Mapping[str, str] = MappingProxyType(
     {

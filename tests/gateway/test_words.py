@@ -1,0 +1,92 @@
+"""What pages make of the audit log and of a recipient's story."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from contracts.channels import SMS
+from contracts.http.endpoints import BASE, QUESTIONS
+from deploy import openapi
+from services.gateway.routes.pages.deeds import KINDS, deed_words
+from services.gateway.routes.pages.recipients import estimate_of, story_of
+from services.gateway.routes.pages.rendering import make_environment
+from services.gateway.routes.pages.statics import read_statics
+
+DOCUMENT = json.loads(openapi.PATH.read_text())
+WRITTEN_DOWN = [
+    f"{method.upper()} {path.removeprefix(BASE)}"
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+    if method != "get" and path not in QUESTIONS and operation["security"]
+]
+
+
+@pytest.mark.parametrize("action", [*WRITTEN_DOWN, "sign in", "show address"])
+def test_every_deed_has_words(action: str) -> None:
+    words = deed_words(action)
+    assert words != action
+    assert words[0].islower()
+    assert "{" not in words
+
+
+def test_a_deed_that_is_new_is_shown_as_it_is() -> None:
+    assert deed_words("POST /sms/campaigns/{id}/levitate") == "POST /sms/campaigns/{id}/levitate"
+    assert "sms/campaigns" in KINDS
+
+
+def told(*events: tuple[str, str], price: Any = (7_900, "USD")) -> dict[str, Any]:
+    recipient = {"outcome": "accepted", "failureReason": None, "costMicros": price[0], "currency": price[1]}
+    sent = {"cost_micros": 7_900, "currency": "USD"}
+    return {
+        "recipient": recipient,
+        "attempts": [{"startedAt": "2026-01-31T09:00:01.700000Z"}],
+        "events": [
+            {"eventType": kind, "eventTimestamp": at, "metadata": sent if kind == "sent" else None}
+            for kind, at in events
+        ],
+    }
+
+
+def test_within_a_second_things_stand_as_they_can_only_have_been() -> None:
+    story = story_of(
+        told(
+            ("clicked", "2026-01-31T09:00:02Z"),
+            ("delivered", "2026-01-31T09:00:01Z"),
+            ("sent", "2026-01-31T09:00:01.900000Z"),
+            ("opened", "2026-01-31T09:00:02.100000Z"),
+        )
+    )
+    assert [one["words"] for one in story] == [
+        "Attempt 1 was handed to the provider",
+        "The provider accepted it",
+        "Delivered",
+        "Opened",
+        "Link followed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("price", "estimate"), [((7_900, "USD"), None), ((8_300, "USD"), (7_900, "USD")), ((7_900, "EUR"), (7_900, "USD"))]
+)
+def test_an_estimate_is_told_where_the_provider_has_its_own_price(price: Any, estimate: Any) -> None:
+    assert estimate_of(told(("sent", "2026-01-31T09:00:01Z"), price=price)) == estimate
+    assert estimate_of(told()) is None
+
+
+@pytest.mark.parametrize(
+    ("countries", "shown"),
+    [
+        ((), "not known, because the numbers tell none"),
+        (("ZZ",), "not known, because the numbers tell none"),
+        (("DE",), "<summary>By country</summary>"),
+        (("DE", "ZZ"), '<th scope="row">not known</th>'),
+    ],
+)
+def test_countries_that_are_not_known_are_said_to_be(countries: tuple[str, ...], shown: str) -> None:
+    price = {"recipients": 1, "segments": 1, "costMicros": None, "currency": None}
+    forecast = {"recipients": 2, "countries": [{"country": one, **price} for one in countries]}
+    template = make_environment(read_statics()).get_template("drafts/countries.html")
+    assert shown in template.render(forecast=forecast, channel=SMS)
