@@ -1575,7 +1575,7 @@ export interface components {
             };
             expired: number;
             inFlight: number;
-            /** @description Recipients tried in the last seconds; null where nobody is tried at present. */
+            /** @description Recipients tried lately; null where nobody is. */
             ratePerSecond: number | null;
             refused: {
                 [key: string]: number;

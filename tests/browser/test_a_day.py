@@ -164,7 +164,7 @@ async def test_a_time_is_the_viewers_own(window: Window, tenant: Tenant) -> None
         await watched.go(f"/notification/sms/campaigns/{draft['id']}/review")
         await watched.page.get_by_label(f"Day and time in {ZONE}").fill("2032-07-01T10:00")
         await watched.press("Schedule")
-        await expect(watched.page.locator("main")).to_contain_text("goes out Jul 1, 2032, 10:00 CEST")
+        await expect(watched.page.locator("main")).to_contain_text("Goes out Jul 1, 2032, 10:00 CEST")
     found = await tenant.api.data("GET", f"/sms/campaigns/{draft['id']}")
     assert (found["status"], found["scheduledSendTime"]) == ("scheduled", "2032-07-01T08:00:00Z")
     await tenant.api.data("POST", f"/sms/campaigns/{draft['id']}/cancel")

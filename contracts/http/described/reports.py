@@ -104,9 +104,7 @@ class Accounting(Shown):
     balanced: bool
     waiting_reason: Annotated[str | None, Field(description="Why it does not move, for programs.")]
     waiting_text: Annotated[str | None, Field(description="The same in words.")]
-    rate_per_second: Annotated[
-        float | None, Field(description="Recipients tried in the last seconds; null where nobody is tried at present.")
-    ]
+    rate_per_second: Annotated[float | None, Field(description="Recipients tried lately; null where nobody is.")]
     eta: Annotated[
         Time | None, Field(description="When all will have been tried at this rate; without a rate, when it goes on.")
     ]
