@@ -12,9 +12,7 @@ from services.gateway.domain.dead_letters import advice_for, contents_of
 from services.gateway.handlers.dead_letters import DeadLetterOffice, LetterFilter
 from services.gateway.routes.entrance import Entrance
 from shared.dead_letters import DeadLetter
-from shared.http import keyset_cursor, page, read_keyset
-
-LIMIT_MAX = 1000
+from shared.http import Limit, keyset_cursor, page, read_keyset
 
 Text = Annotated[str | None, Query(max_length=300)]
 
@@ -26,7 +24,7 @@ def dead_letter_routes(entrance: Entrance, office: DeadLetterOffice) -> APIRoute
     @router.get("", summary="Requests that could not be processed, newest first")
     async def read_all(
         request: Request,
-        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 100,
+        limit: Limit = 100,
         cursor: str | None = None,
         topic: Text = None,
         service: Text = None,

@@ -80,6 +80,8 @@ _METHODS: Mapping[str, str] = MappingProxyType(
 _WHOLE: Mapping[str, str] = MappingProxyType(
     {
         "sign in": "signed in",
+        "sign in, refused": "tried to sign in with a wrong password",
+        "sign in, refused and locked": "tried to sign in with a wrong password, and now has to wait",
         "show address": "looked at the address in full of",
         "DELETE /session": "signed out",
         "POST /session/password": "changed their own password",
