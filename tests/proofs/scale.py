@@ -34,7 +34,6 @@ from notify.client import Api
 from notify.verification import Check, compare_books
 from services.analytics.handlers import on_campaigns_changed
 from services.analytics.store.partitions import create_partitions
-from services.audience.routes.bodies import cursor_of as customers_cursor
 from shared.codec import now
 from shared.database import open_database
 from shared.http import cursor_of, keyset_cursor
@@ -305,7 +304,7 @@ def _customer_cases(campaign: Campaign, chance: random.Random, requests: int) ->
     numbers = [chance.randrange(campaign.recipients // 100) for _ in range(requests)]
     wanted = {
         "first page": [""] * requests,
-        "deep page": [f"cursor={customers_cursor(f'C{number:05d}')}" for number in numbers],
+        "deep page": [f"cursor={keyset_cursor(f'C{number:05d}')}" for number in numbers],
         "by the beginning of an id": [f"search=C{number:05d}" for number in numbers],
         "by the beginning of a phone number": [f"search=%2B491511{number:05d}" for number in numbers],
         "by the beginning of an e-mail address": [f"search=c{number}" for number in numbers],

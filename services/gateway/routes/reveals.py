@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -38,7 +39,7 @@ def reveal_routes(entrance: Entrance, owners: Owners) -> APIRouter:
 
     @router.post(f"/customers/{{id}}/{REVEAL}", summary="A customer's phone number in full; the look is written down")
     async def reveal_customer(id: str, request: Request) -> Response:
-        return await reveal(request, "audience", f"/customers/{_quoted(id)}", "", "phoneNumber")
+        return await reveal(request, "audience", f"/customers/{quote(id, safe='')}", "", "phoneNumber")
 
     def add(channel: Channel) -> None:
         @router.post(
@@ -46,14 +47,10 @@ def reveal_routes(entrance: Entrance, owners: Owners) -> APIRouter:
             summary="A recipient's address in full; the look is written down",
             operation_id=f"reveal_{channel.name}_recipient",
         )
-        async def reveal_recipient(id: str, recipientId: str, request: Request) -> Response:
-            path = f"/{channel.name}/campaigns/{_quoted(id)}/recipients/{_quoted(recipientId)}/explain"
+        async def reveal_recipient(id: UUID, recipientId: UUID, request: Request) -> Response:
+            path = f"/{channel.name}/campaigns/{id}/recipients/{recipientId}/explain"
             return await reveal(request, "dispatcher", path, "recipient", channel.address_field)
 
     for channel in CHANNELS.values():
         add(channel)
     return router
-
-
-def _quoted(part: str) -> str:
-    return quote(part, safe="")
