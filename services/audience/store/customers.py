@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.audience.domain.customers import DEVICES_MAX, Customer, Device
@@ -188,7 +188,9 @@ async def find_known_customers(connection: Connection, user_id: str, customer_id
 
 async def find_customers(connection: AsyncConnection, user_id: str, after: str, rows_max: int) -> Sequence[Row[Any]]:
     """Customers with their preferences, by id."""
-    statement = _with_preferences().where(CUSTOMERS.c.user_id == user_id, CUSTOMERS.c.customer_id > after)
+    # Said of the preferences, too, which would else be walked through from the tenant's first to the place.
+    statement = _with_preferences(PREFERENCES.c.customer_id > after)
+    statement = statement.where(CUSTOMERS.c.user_id == user_id, CUSTOMERS.c.customer_id > after)
     return list(await connection.execute(statement.order_by(CUSTOMERS.c.customer_id).limit(rows_max)))
 
 
@@ -198,10 +200,14 @@ async def find_these(connection: AsyncConnection, user_id: str, customer_ids: Se
     return list(await connection.execute(statement.order_by(CUSTOMERS.c.customer_id)))
 
 
-def _with_preferences() -> Select[tuple[Any, ...]]:
+def _with_preferences(*conditions: ColumnElement[bool]) -> Select[tuple[Any, ...]]:
     return select(CUSTOMERS, *(PREFERENCES.c[name] for name in (*_FLAGS, *_LISTS))).join(
         PREFERENCES,
-        (PREFERENCES.c.user_id == CUSTOMERS.c.user_id) & (PREFERENCES.c.customer_id == CUSTOMERS.c.customer_id),
+        and_(
+            PREFERENCES.c.user_id == CUSTOMERS.c.user_id,
+            PREFERENCES.c.customer_id == CUSTOMERS.c.customer_id,
+            *conditions,
+        ),
         isouter=True,
     )
 
