@@ -26,6 +26,7 @@ from shared.codec import now
 from shared.database import Database, open_database
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
+from shared.providers import lane as lanes
 from shared.providers import transfer
 from shared.providers import wire as wires
 from shared.providers.provider import HttpRequest
@@ -200,7 +201,7 @@ def clock_checked_too_early(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The mutant: the deadline is compared with the time at which the request was handed over."""
     started = wires.boottime()
     with monkeypatch.context() as patch:
-        for checks in (wires, transfer):
+        for checks in (lanes, transfer):
             patch.setattr(checks, "boottime", lambda: started)
         yield
 
