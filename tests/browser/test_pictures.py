@@ -92,8 +92,8 @@ def test_a_curve_begins_with_the_campaign_and_ends_now() -> None:
     assert [at for _, at in curve.ticks] == [BEGIN + timedelta(minutes=one) for one in (1, 2)]
 
 
-@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=200), st.integers(-300, 300), st.integers(-300, 20_000))
-def test_a_curve_stays_in_its_frame(counts: list[int], begins: int, ends: int) -> None:
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=200), st.floats(-300, 300), st.floats(-300, 20_000))
+def test_a_curve_stays_in_its_frame(counts: list[int], begins: float, ends: float) -> None:
     begin, now = BEGIN + timedelta(seconds=begins), BEGIN + timedelta(seconds=ends)
     curve = curve_of(minutes(*counts), 60, ("sent",), begin, now)
     if curve is None:

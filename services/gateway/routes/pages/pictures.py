@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -185,7 +186,7 @@ def _ticks(first: datetime, last: datetime) -> list[datetime]:
     span = (last - first).total_seconds()
     day = _TICK_SECONDS[-1]
     step = next((one for one in _TICK_SECONDS if span / one <= TICKS_MAX), day * int(span / day / TICKS_MAX + 1))
-    begin = -(-int(first.timestamp()) // step) * step
+    begin = math.ceil(first.timestamp() / step) * step
     return [datetime.fromtimestamp(at, UTC) for at in range(begin, int(last.timestamp()) + 1, step)]
 
 
