@@ -393,7 +393,12 @@ class AudiencePreviewed(Shown):
 
 
 class SendAccepted(Shown):
-    """A message that will be sent; ask again with the same `requestId` and nothing is sent twice."""
+    """A request that was taken up; it does not say that a message will be sent.
+
+    Nothing is sent to somebody who opted out, is suppressed or has no address. An unknown customer or template, or a
+    number that its country does not have, is found in `GET /dead-letters`, with the reason. Of several requests with
+    one `requestId` only the first counts, whatever the others ask for.
+    """
 
     request_id: str
     status: Literal["accepted"]
