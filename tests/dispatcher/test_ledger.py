@@ -63,25 +63,6 @@ async def test_a_paused_campaign_is_not_attempted_and_a_resumed_one_is(scene):
     assert len((await scene.claim(await scene.lease())).claimed) == 3
 
 
-async def test_the_rate_of_a_resumed_campaign_leaves_out_what_was_before(scene):
-    await scene.arrive(scene.lot(9))
-    await scene.launch()
-    await scene.resolve(9, 1)
-    lot = await scene.lease()
-    await scene.claim(lot, rows_max=2)
-    async with scene.database.transaction() as connection:
-        await connection.execute(
-            f"UPDATE {scene.channel.name}_campaign_recipients SET attempted_at = now() - interval '8 seconds'"
-            " WHERE attempted_at IS NOT NULL"
-        )
-    assert (await scene.terms())["ratePerSecond"] == pytest.approx(2 / 8, abs=0.1)
-    await scene.tell(CampaignPaused, 2, reason="paused by ada")
-    await scene.tell(CampaignResumed, 3)
-    assert (await scene.terms())["ratePerSecond"] is None
-    await scene.claim(lot, rows_max=4)
-    assert (await scene.terms())["ratePerSecond"] > 2
-
-
 async def test_an_older_lifecycle_event_changes_nothing(scene):
     await scene.arrive(scene.lot(1))
     await scene.tell(CampaignPaused, 2, reason="paused")

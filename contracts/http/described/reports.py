@@ -393,12 +393,7 @@ class AudiencePreviewed(Shown):
 
 
 class SendAccepted(Shown):
-    """A request that was taken up; it does not say that a message will be sent.
-
-    Nothing is sent to somebody who opted out, is suppressed or has no address. An unknown customer or template, or a
-    number that its country does not have, is found in `GET /dead-letters`, with the reason. Of several requests with
-    one `requestId` only the first counts, whatever the others ask for.
-    """
+    """A request that was taken up; it does not say that a message will be sent."""
 
     request_id: str
     status: Literal["accepted"]
