@@ -27,6 +27,7 @@ def document() -> str:
         kafka_bootstrap_servers="",
         secrets_key=SecretStr(""),
         internal_token=SecretStr(""),
+        link_base_url=nowhere,
         campaign_url=nowhere,
         audience_url=nowhere,
         dispatcher_url=nowhere,

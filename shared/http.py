@@ -17,10 +17,13 @@ from starlette.exceptions import HTTPException
 from contracts.http.model import is_storable
 from shared.database import ask_for
 from shared.errors import is_transient
-from shared.logs import logger
+from shared.logs import begin_request, current_request_id, logger
 from shared.probes import AsgiApp, Receive, Scope, Send
 
 RETRY_AFTER_SECONDS = 2
+
+REQUEST_ID = b"x-request-id"
+"""How the gateway tells a service, and whoever asked, what the log calls the request."""
 
 Row = TypeVar("Row")
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -59,6 +62,13 @@ def problem_response(problem: Problem) -> Response:
 def not_json(where: str) -> Problem:
     """The answer to a body that cannot be read at all; one that can be, but is wrong, gets 422."""
     return Problem(400, "The body is not JSON", where)
+
+
+def fault() -> Problem:
+    """The answer to a bug; its detail is what our log can be searched for."""
+    request_id = current_request_id()
+    named = f" as request {request_id}" if request_id else ""
+    return Problem(500, "Internal error", f"this is a fault of ours and is in our log{named}")
 
 
 def not_json_type() -> Problem:
@@ -121,7 +131,7 @@ def answer_problems(app: FastAPI) -> None:
             logger().warning("request_unavailable", path=request.scope["route"].path, error=type(error).__name__)
             retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return problem_response(Problem(503, "Temporarily unavailable", "try again shortly", headers=retry))
-        return problem_response(Problem(500, "Internal error", "this is a fault of ours and is in our log"))
+        return problem_response(fault())
 
 
 def internal_app(service: str) -> FastAPI:
@@ -136,13 +146,15 @@ def only_with_token(app: AsgiApp, token: str) -> AsgiApp:
     expected = f"Bearer {token}".encode()
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        given = dict(scope["headers"]).get(b"authorization", b"") if scope["type"] == "http" else b""
-        if hmac.compare_digest(given, expected):
+        headers = dict(scope["headers"]) if scope["type"] == "http" else {}
+        if hmac.compare_digest(headers.get(b"authorization", b""), expected):
+            if request_id := headers.get(REQUEST_ID):
+                begin_request(request_id.decode("latin-1"))
             await app(scope, receive, send)
             return
         body = json.dumps({"type": "about:blank", "title": "Not for you", "status": 401}).encode()
-        headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        start = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 401, "headers": start})
         await send({"type": "http.response.body", "body": body})
 
     return guarded

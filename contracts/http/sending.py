@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from contracts.http.campaigns import Category
 from contracts.http.model import Model
 from contracts.http.templates import Link, Text
 
 MESSAGES_MAX = 1_000
+
+_ADDRESSES = {
+    "sms": (
+        re.compile(r"\s*(?:[+＋]|00)\W*\d.{5,}", re.S),
+        "must be a phone number with its country code: +491511234567",
+    ),
+    "push": (re.compile(r"[!-~]+"), "must be a device token: printable ASCII without spaces"),
+}
+"""What an address looks like, by channel; whether its country has such a number is found out later."""
 
 Value = Annotated[str, StringConstraints(max_length=500)]
 
@@ -40,6 +50,16 @@ class SendMessage(Model):
     category: Category = "transactional"
     provider_id: UUID | None = None
     expires_at: AwareDatetime | None = None
+
+    @field_validator("address")
+    @classmethod
+    def _looks_like_an_address(cls, address: str | None, info: ValidationInfo) -> str | None:
+        if address is None or "channel" not in info.data:
+            return address
+        pattern, message = _ADDRESSES[info.data["channel"]]
+        if not pattern.fullmatch(address):
+            raise ValueError(message)
+        return address
 
     @model_validator(mode="after")
     def _says_to_whom_and_what(self) -> SendMessage:

@@ -958,7 +958,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Send to single people */
+        /**
+         * Send to single people
+         * @description 202 says that the requests were taken up. Nothing is sent to somebody who opted out, is suppressed or has no address. An unknown customer or template, or a number that its country does not have, is found in `GET /dead-letters`, with the reason. Of several requests with one `requestId` only the first counts, whatever the others ask for.
+         */
         post: operations["sendMessages"];
         delete?: never;
         options?: never;
@@ -2888,7 +2891,7 @@ export interface components {
             };
             total: number;
         };
-        /** @description A message that will be sent; ask again with the same `requestId` and nothing is sent twice. */
+        /** @description A request that was taken up; it does not say that a message will be sent. */
         SendAccepted: {
             requestId: string;
             /** @constant */

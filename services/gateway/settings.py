@@ -8,12 +8,12 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.gateway.domain.sessions import SessionLimits
-from shared.settings import ServiceSettings
+from shared.settings import LinkSettings
 
 _ADDRESS = "^https?://[^/]+$"
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(LinkSettings):
     """Where the owners answer, and limits; seconds and bytes as the names say."""
 
     model_config = SettingsConfigDict(

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.channels import PUSH, SMS
+from contracts.content import count_segments
 from contracts.http.filters import OPERATORS, TEXT_FIELDS, filter_problems
+from contracts.links import PREFERENCE_CODE_CHARACTERS, link_values
 from services.gateway.routes.pages.desks import Form
 from services.gateway.routes.pages.filters import (
     Choice,
@@ -193,6 +195,7 @@ def test_every_operator_can_be_chosen() -> None:
     assert set(OPERATOR_WORDS) == set(OPERATORS)
 
 
+LINK_BASE_URL = "https://n.example"
 CUSTOMERS = [
     {"customerId": "1", "firstName": "Ada", "attributes": {"city": "Graz"}},
     {"customerId": "2", "firstName": "Şişli", "attributes": {}},
@@ -200,14 +203,23 @@ CUSTOMERS = [
 
 
 def test_a_preview_shows_who_is_worth_a_look() -> None:
-    preview = preview_of(SMS, {"content": "Hi {{firstName}} in {{attributes.city}}"}, CUSTOMERS)
+    preview = preview_of(SMS, {"content": "Hi {{firstName}} in {{attributes.city}}"}, CUSTOMERS, LINK_BASE_URL)
     assert preview.people["next"].text == "Hi Ada in Graz"
     assert preview.people["missing"].text == "Hi Şişli in [attributes.city?]"
     assert preview.people["otherAlphabet"].segments.encoding == "UCS-2"
 
 
+def test_a_previews_links_are_as_long_as_those_that_are_sent() -> None:
+    body = "x" * 120 + " {{unsubscribeUrl}}"
+    one = preview_of(SMS, {"content": body}, CUSTOMERS, LINK_BASE_URL).people["next"]
+    sent = link_values(LINK_BASE_URL, "c" * PREFERENCE_CODE_CHARACTERS)["unsubscribeUrl"]
+    assert (one.missing, len(one.text)) == ((), 121 + len(sent))
+    assert one.segments == count_segments(body.replace("{{unsubscribeUrl}}", sent))
+
+
 def test_a_preview_names_what_is_wrong() -> None:
-    assert list(preview_of(PUSH, {"title": "x" * 66, "body": "{{nope}}"}, CUSTOMERS).problems) == ["body", "title"]
+    preview = preview_of(PUSH, {"title": "x" * 66, "body": "{{nope}}"}, CUSTOMERS, LINK_BASE_URL)
+    assert list(preview.problems) == ["body", "title"]
 
 
 def test_values_are_shown_for_people() -> None:

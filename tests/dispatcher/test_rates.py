@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from contracts.events import CampaignPaused, CampaignResumed
 from services.dispatcher.store.rates import BURST_SECONDS, Grant, claim_units, mark_measured, mark_throttled, mark_used
 from shared.database import Database, open_database
 from shared.providers.registry import open_provider
@@ -152,3 +153,22 @@ async def test_a_busy_account_is_measured(database):
         cursor = await connection.execute("SELECT measured FROM rates WHERE account_id = %b", (account,))
         (measured,) = await cursor.fetchone()
     assert measured == pytest.approx(100, rel=0.01), "400 in 4 seconds; what came after the pause is not counted yet"
+
+
+async def test_the_rate_of_a_resumed_campaign_leaves_out_what_was_before(scene):
+    await scene.arrive(scene.lot(9))
+    await scene.launch()
+    await scene.resolve(9, 1)
+    lot = await scene.lease()
+    await scene.claim(lot, rows_max=2)
+    async with scene.database.transaction() as connection:
+        await connection.execute(
+            f"UPDATE {scene.channel.name}_campaign_recipients SET attempted_at = now() - interval '8 seconds'"
+            " WHERE attempted_at IS NOT NULL"
+        )
+    assert (await scene.terms())["ratePerSecond"] == pytest.approx(2 / 8, abs=0.1)
+    await scene.tell(CampaignPaused, 2, reason="paused by ada")
+    await scene.tell(CampaignResumed, 3)
+    assert (await scene.terms())["ratePerSecond"] is None
+    await scene.claim(lot, rows_max=4)
+    assert (await scene.terms())["ratePerSecond"] > 2

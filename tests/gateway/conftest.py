@@ -26,7 +26,11 @@ def settings_of(database_url: str, **fields: Any) -> GatewaySettings:
     given = {f"{owner}_url": NOWHERE for owner in owners} | fields
     secrets = {"secrets_key": SecretStr(""), "internal_token": SecretStr("token")}
     return GatewaySettings(
-        http_port=0, database_url=SecretStr(database_url), kafka_bootstrap_servers="", **secrets | given
+        http_port=0,
+        database_url=SecretStr(database_url),
+        kafka_bootstrap_servers="",
+        link_base_url=NOWHERE,
+        **secrets | given,
     )
 
 

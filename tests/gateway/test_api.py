@@ -146,6 +146,9 @@ def fields(problem: dict[str, Any]) -> set[str]:
     return {error["field"] for error in problem["errors"]}
 
 
+ADDRESS = "messages.0.address"
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
@@ -170,12 +173,31 @@ def fields(problem: dict[str, Any]) -> set[str]:
         ),
         ("/send", {"messages": []}, "messages"),
         ("/send", {"messages": [{"channel": "fax", "address": "x", "content": {"body": "x"}}]}, "messages.0.channel"),
+        ("/send", {"messages": [{"channel": "sms", "address": "0151 1234567", "content": {"body": "x"}}]}, ADDRESS),
+        ("/send", {"messages": [{"channel": "sms", "address": "Ada", "content": {"body": "x"}}]}, ADDRESS),
+        ("/send", {"messages": [{"channel": "push", "address": "two words", "content": {"body": "x"}}]}, ADDRESS),
     ],
 )
 async def test_a_field_that_is_wrong_is_named(fleet, make, path, body, field):
     client = await make()
     status, problem = await client("POST", path, body)
     assert (status, field in fields(problem)) == (422, True), problem
+
+
+@pytest.mark.parametrize("path", ["/events", "/sms/campaigns", "/customers", "/audit", "/approvals", "/users"])
+async def test_a_parameter_that_a_list_does_not_have_is_named(fleet, make, path):
+    client = await make("admin")
+    status, problem = await client("GET", f"{path}?limitt=1&requestId=x5&userId={client.user_id}")
+    assert (status, fields(problem)) == (422, {"limitt", "requestId"})
+
+
+async def test_different_messages_do_not_share_a_request_id(fleet, make):
+    client = await make("send")
+    first = {"requestId": "order-1", "channel": "sms", "address": "+4915112345678", "content": {"body": "one"}}
+    for other in ({"content": {"body": "two"}}, {"address": "+4915112345679"}):
+        status, problem = await client("POST", "/send", {"messages": [first, first, first | other]})
+        assert (status, fields(problem)) == (422, {"messages.2.requestId"})
+    assert (await client("POST", "/send", {"messages": [first, first]}))[0] == 202
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.http.endpoints import BASE
+from contracts.links import PREFERENCE_CODE_CHARACTERS, link_values
 from deploy.local.fleet import Fleet
 from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import WAIT_SECONDS, Client
@@ -141,6 +142,20 @@ async def test_a_test_goes_to_few_and_is_not_counted(fleet, make):
     assert status == 404
     dashboard = (await client("GET", "/dashboard"))[1]["data"]
     assert (dashboard["recentSMSCampaigns"][0]["sentCount"], dashboard["smsSendCost"] > 0) == (0, True)
+
+
+async def test_a_test_shows_links_as_long_as_those_that_are_sent(fleet, make):
+    client = await make()
+    text = "Sale at Acme. Stop: {{unsubscribeUrl}}"
+    _, template = await client("POST", "/sms/templates", {"templateName": "Sale", "content": text})
+    provider_id = await add_provider(client, fleet)
+    campaign_id = await campaign_of(client, providerId=provider_id, templateId=template["data"]["id"])
+    path = f"/sms/campaigns/{campaign_id}"
+    await ready(client, path)
+    status, answer = await client("POST", f"{path}/test", {"recipients": [{"address": phone(1)}]})
+    assert status == 202, answer
+    sent = link_values(fleet.url("gateway"), "0" * PREFERENCE_CODE_CHARACTERS)["unsubscribeUrl"]
+    assert answer["data"]["messages"][0]["message"]["text"] == text.replace("{{unsubscribeUrl}}", sent)
 
 
 async def test_a_test_is_for_those_only_who_take_messages_of_its_category(fleet, make):

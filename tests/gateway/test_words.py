@@ -11,9 +11,10 @@ from contracts.channels import SMS
 from contracts.http.endpoints import BASE, QUESTIONS
 from deploy import openapi
 from services.gateway.routes.pages.deeds import KINDS, deed_words
-from services.gateway.routes.pages.recipients import estimate_of, story_of
+from services.gateway.routes.pages.recipients import estimate_of, rule_of, scope_words, story_of
 from services.gateway.routes.pages.rendering import make_environment
 from services.gateway.routes.pages.statics import read_statics
+from services.gateway.routes.pages.words import CHANNEL_WORDS, reason_words
 
 DOCUMENT = json.loads(openapi.PATH.read_text())
 WRITTEN_DOWN = [
@@ -35,6 +36,23 @@ def test_every_deed_has_words(action: str) -> None:
 def test_a_deed_that_is_new_is_shown_as_it_is() -> None:
     assert deed_words("POST /sms/campaigns/{id}/levitate") == "POST /sms/campaigns/{id}/levitate"
     assert "sms/campaigns" in KINDS
+
+
+def test_a_choice_is_said_to_hold_for_its_channel() -> None:
+    sms, push = CHANNEL_WORDS["sms"], CHANNEL_WORDS["push"]
+    assert scope_words("all", sms) == "every text message"
+    assert scope_words("news", push) == "push notifications of the category news"
+    refused = {"rule": "consent", "met": False, "message": "", "details": {"refusedScopes": ["all"]}}
+    assert rule_of(refused, sms)["words"].startswith("Opted out of every text message at every phone number")
+
+
+def test_who_is_not_in_the_audience_is_told_in_words() -> None:
+    condition = {"met": False, "field": "country", "op": "eq", "value": "DE"}
+    rule = {"rule": "audience", "met": False, "message": "(country eq)", "details": {"conditions": [condition]}}
+    said = rule_of(rule, CHANNEL_WORDS["sms"])
+    assert said["words"] == "Was not added, and the filter does not find them"
+    assert [one["words"] for one in said["conditions"]] == ["Country is DE"]
+    assert reason_words("not_in_audience") == "neither found by the filter nor added"
 
 
 def told(*events: tuple[str, str], price: Any = (7_900, "USD")) -> dict[str, Any]:

@@ -258,7 +258,16 @@ OPERATIONS: Mapping[str, Described] = {
     "GET /costs": Described("getCosts", reports.Costs),
     "GET /events": Described("getNotificationEvents", resources.NotificationEvent, listed=True, query=queries.Events),
     "POST /send": Described(
-        "sendMessages", reports.SendAccepted, many=True, body=SendWrite, example=examples.SEND, scope="send"
+        "sendMessages",
+        reports.SendAccepted,
+        many=True,
+        body=SendWrite,
+        example=examples.SEND,
+        text="202 says that the requests were taken up. Nothing is sent to somebody who opted out, is suppressed or "
+        "has no address. An unknown customer or template, or a number that its country does not have, is found in "
+        "`GET /dead-letters`, with the reason. Of several requests with one `requestId` only the first counts, "
+        "whatever the others ask for.",
+        scope="send",
     ),
     "GET /users": Described("getUsers", access.User, listed=True, query=queries.Page, scope="admin"),
     "POST /users": Described("createUser", access.NewUser, example=access.USER, scope="admin"),

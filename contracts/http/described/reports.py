@@ -393,7 +393,7 @@ class AudiencePreviewed(Shown):
 
 
 class SendAccepted(Shown):
-    """A message that will be sent; ask again with the same `requestId` and nothing is sent twice."""
+    """A request that was taken up; it does not say that a message will be sent."""
 
     request_id: str
     status: Literal["accepted"]

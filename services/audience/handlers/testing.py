@@ -9,6 +9,7 @@ from contracts.channels import Channel
 from contracts.content import SAMPLE_VALUES
 from contracts.events import Content, SendRequested
 from contracts.http.plans import Addressee, CampaignPlan
+from contracts.links import with_sample_links
 from services.audience.domain.forecasts import Sample, Texts
 from services.audience.handlers.requesting import judge_requests, read_request
 from shared.codec import now
@@ -35,12 +36,13 @@ async def try_on(
     content: Content,
     plan: CampaignPlan,
     addressees: Sequence[Addressee],
+    link_base_url: str,
 ) -> list[Tested]:
-    """One entry per addressee, in order. Placeholders that nobody gave a value get a sample's.
+    """One entry per addressee, in order. Placeholders that nobody gave a value get a sample's, links lead nowhere.
 
     Whoever refuses messages of the plan's category gets no test of them.
     """
-    texts = Texts.of(channel, content)
+    texts = Texts.of(channel, with_sample_links(content, link_base_url))
     found = []
     for addressee in addressees:
         variables = dict(addressee.variables or {})

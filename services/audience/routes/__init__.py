@@ -23,6 +23,6 @@ def make_routes(database: TenantDatabase, settings: AudienceSettings, work: asyn
     for channel in CHANNELS.values():
         app.include_router(recipients.make_router(database, settings, channel), prefix=BASE)
         app.include_router(forecasts.make_router(database, settings, channel, work))
-        app.include_router(testing.make_router(database, channel))
+        app.include_router(testing.make_router(database, channel, settings.link_base_url))
         app.include_router(explaining.make_router(database, channel))
     return app

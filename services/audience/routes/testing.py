@@ -17,7 +17,7 @@ from shared.database import TenantDatabase
 from shared.http import CurrentUser, Problem
 
 
-def make_router(database: TenantDatabase, channel: Channel) -> APIRouter:
+def make_router(database: TenantDatabase, channel: Channel, link_base_url: str) -> APIRouter:
     """The route `/internal/{channel}/campaigns/{id}/test`."""
     router = APIRouter(prefix=f"/internal/{channel.name}/campaigns")
 
@@ -28,7 +28,9 @@ def make_router(database: TenantDatabase, channel: Channel) -> APIRouter:
             if asked.plan.content is None:
                 raise Problem(422, "Invalid input", errors=[{"field": "content", "message": "is required"}])
             async with database.transaction() as connection:
-                found = await try_on(connection, user_id, channel, asked.plan.content, asked.plan, asked.recipients)
+                found = await try_on(
+                    connection, user_id, channel, asked.plan.content, asked.plan, asked.recipients, link_base_url
+                )
         except msgspec.ValidationError as error:
             raise Problem(422, "Invalid input", str(error)) from None
         except ContentError as error:

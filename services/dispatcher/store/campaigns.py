@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -71,7 +71,7 @@ async def mark_progress(connection: Connection) -> list[Progress]:
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """Everything that the ledger says about one campaign at one moment; `classes` counts (status, outcome, reason),
-    `per_second` the recipients that were attempted lately."""
+    `per_second` the recipients that were attempted lately, since it was resumed."""
 
     state: str | None
     reason: str | None
@@ -101,7 +101,7 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
                jsonb_build_array(coalesce(sum(l.queued), 0), coalesce(sum(l.sending), 0),
                  coalesce(sum(l.accepted), 0), coalesce(sum(l.refused), 0), coalesce(sum(l.unknown), 0),
                  coalesce(sum(l.skipped), 0), coalesce(sum(l.duplicates), 0)),
-               now()
+               now(), c.resumed_at
         FROM (SELECT %(campaign)b::uuid AS id) wanted
         LEFT JOIN campaigns c ON c.id = wanted.id AND c.channel = %(channel)b AND c.user_id = %(user)b
         LEFT JOIN audiences a ON a.campaign_id = wanted.id
@@ -110,24 +110,25 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
                       WHERE x.id = wanted.id AND x.user_id = %(user)b AND x.channel = %(channel)b)
            OR EXISTS (SELECT FROM lots x
                       WHERE x.campaign_id = wanted.id AND x.user_id = %(user)b AND x.channel = %(channel)b)
-        GROUP BY wanted.id, c.state, c.reason, a.audience, a.recipients, a.excluded
+        GROUP BY wanted.id, c.state, c.reason, c.resumed_at, a.audience, a.recipients, a.excluded
         """,
         {"campaign": campaign_id, "channel": channel.name, "user": user_id},
     )
     row = await cursor.fetchone()
     if row is None:
         return None
+    at: datetime = row[10]
+    resumed_at: datetime | None = row[11]
     cursor = await connection.execute(
         f"""
         SELECT status, outcome,
                CASE outcome WHEN 'skipped' THEN failure_reason WHEN 'refused' THEN error_class END AS reason,
                currency, count(*), sum(cost_micros) FILTER (WHERE outcome = 'accepted')::bigint,
-               count(*) FILTER (WHERE attempted_at > now() - %b * interval '1 second'), min(attempted_at)
+               count(*) FILTER (WHERE attempted_at > greatest(%b::timestamptz, %b::timestamptz)), min(attempted_at)
         FROM {table} WHERE campaign_id = %b GROUP BY 1, 2, 3, 4
         """,  # noqa: S608
-        (RATE_SECONDS, campaign_id),
+        (at - timedelta(seconds=RATE_SECONDS), resumed_at, campaign_id),
     )
-    at: datetime = row[10]
     recent, first = 0, at
     classes: list[tuple[str, str | None, str | None, int]] = []
     cost_micros: Counter[str] = Counter()
@@ -136,6 +137,7 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
         recent, first = recent + attempted, min(first, attempted_first or at)
         if micros is not None:
             cost_micros[currency] += micros
+    since = max(first, resumed_at or first)
     return Ledger(
         state=row[0],
         reason=row[1] or row[7],
@@ -149,7 +151,7 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
         cost_micros=cost_micros,
         by_lots=dict(zip(_TERMS, row[9], strict=True)),
         at=at,
-        per_second=recent / min(max((at - first).total_seconds(), 1.0), RATE_SECONDS),
+        per_second=recent / min(max((at - since).total_seconds(), 1.0), RATE_SECONDS),
     )
 
 

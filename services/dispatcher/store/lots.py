@@ -145,6 +145,8 @@ async def mark_campaigns(connection: Connection, updates: Iterable[CampaignUpdat
                 state = CASE WHEN excluded.version > campaigns.version THEN excluded.state ELSE campaigns.state END,
                 reason = CASE WHEN excluded.version > campaigns.version THEN excluded.reason
                               ELSE campaigns.reason END,
+                resumed_at = CASE WHEN excluded.version > campaigns.version AND excluded.state = 'sending'
+                                   AND campaigns.state = 'paused' THEN now() ELSE campaigns.resumed_at END,
                 version = greatest(campaigns.version, excluded.version),
                 provider_id = coalesce(campaigns.provider_id, excluded.provider_id),
                 category = coalesce(campaigns.category, excluded.category),

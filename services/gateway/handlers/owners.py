@@ -12,7 +12,8 @@ from yarl import URL
 from services.gateway import metrics
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.answers import Answer
-from shared.http import Problem
+from shared.http import REQUEST_ID, Problem
+from shared.logs import current_request_id
 
 DOWNLOAD_PIECE_BYTES = 64 * 1024
 
@@ -101,6 +102,8 @@ class Owners:
             "X-User-Id": user_id,
             "Authorization": f"Bearer {self.settings.internal_token.get_secret_value()}",
         }
+        if request_id := current_request_id():
+            passed[REQUEST_ID.decode()] = request_id
         timeout = aiohttp.ClientTimeout(total=seconds, connect=self.settings.connect_seconds)
         url = self.settings.owner_url(owner) + target
         return _Asking(owner, self.client.request(method, _exact(url), headers=passed, data=body, timeout=timeout))

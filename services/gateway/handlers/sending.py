@@ -8,9 +8,10 @@ import msgspec
 
 from contracts import topics
 from contracts.events import Content, SendRequested
-from contracts.http.sending import SendWrite
+from contracts.http.sending import SendMessage, SendWrite
 from shared.codec import now
 from shared.database import Connection
+from shared.http import Problem
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
 
@@ -18,7 +19,11 @@ from shared.outbox import Outgoing, put
 async def request_sends(
     connection: Connection, user_id: str, body: SendWrite, test_of: UUID | None = None
 ) -> list[dict[str, str]]:
-    """Publishes one `SendRequested` per message, of a test where it is one; returns their request ids in order."""
+    """Publishes one `SendRequested` per message, of a test where it is one; returns their request ids in order.
+
+    A 422 problem for different messages by one request id, of which only the first would be sent.
+    """
+    _refuse_shared_ids(body)
     records, shown = [], []
     for message in body.messages:
         request_id = message.request_id or str(uuid4())
@@ -45,3 +50,17 @@ async def request_sends(
         shown.append({"requestId": request_id, "status": "accepted"})
     await put(connection, records)
     return shown
+
+
+def _refuse_shared_ids(body: SendWrite) -> None:
+    first: dict[str, tuple[int, SendMessage]] = {}
+    errors = []
+    for number, message in enumerate(body.messages):
+        if message.request_id is None:
+            continue
+        place, same = first.setdefault(message.request_id, (number, message))
+        if same != message:
+            told = f"is that of messages.{place}, which is another message: give each its own"
+            errors.append({"field": f"messages.{number}.requestId", "message": told})
+    if errors:
+        raise Problem(422, "Invalid input", errors=errors)

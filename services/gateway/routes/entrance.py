@@ -20,7 +20,7 @@ from services.gateway.handlers.limits import Limits
 from services.gateway.handlers.sessions import find_session, sign_in
 from services.gateway.handlers.tenants import Tenants
 from services.gateway.routes.cookies import check_token, cookie_name
-from services.gateway.routes.messages import WRITES, refuse_nul
+from services.gateway.routes.messages import WRITES, refuse_nul, refuse_unknown_filters
 from services.gateway.routes.visits import visit_of
 from services.gateway.settings import GatewaySettings
 from shared.database import Database, ask_for
@@ -40,13 +40,17 @@ class Entrance:
     settings: GatewaySettings
 
     async def enter(self, request: Request, scope: str) -> Caller:
-        """The caller, if they may; a 401 or 403 problem else. The tenant that a query names must be their own."""
+        """The caller, if they may; a 401 or 403 problem else. The tenant that a query names must be their own.
+
+        A 422 problem for a parameter that the list does not have.
+        """
         caller = await self.caller_of(request)
         if not caller.allows(scope):
             raise Problem(403, "Not allowed", f"{caller.title} has no scope {scope}")
         named = request.query_params.get("userId")
         if named is not None and named != caller.user_id:
             raise Problem(403, "Not allowed", "userId must be your own, or be left out")
+        refuse_unknown_filters(request)
         return caller
 
     async def caller_of(self, request: Request) -> Caller:

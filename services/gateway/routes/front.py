@@ -11,8 +11,8 @@ from services.gateway.routes.visits import Visit, begin_visit
 from services.gateway.settings import GatewaySettings
 from shared.database import Database
 from shared.errors import is_transient
-from shared.http import Problem, problem_response
-from shared.logs import logger
+from shared.http import REQUEST_ID, Problem, problem_response
+from shared.logs import begin_request, logger
 from shared.probes import AsgiApp, Receive, Scope, Send
 
 FORM_BYTES_MAX = {b"application/x-www-form-urlencoded": 1 << 20, b"multipart/form-data": 32 << 20}
@@ -48,6 +48,7 @@ class Front:
             await self.app(scope, receive, send)
             return
         visit = begin_visit(scope)
+        begin_request(visit.request_id)
         is_replaced = False
 
         async def answer(message: Message) -> None:
@@ -85,7 +86,7 @@ class Front:
                 yield name, value
         if self.settings.is_https:
             yield b"strict-transport-security", f"max-age={HSTS_SECONDS}".encode()
-        yield b"x-request-id", visit.request_id.encode()
+        yield REQUEST_ID, visit.request_id.encode()
         if visit.standing is not None:
             for title, text in visit.standing.headers.items():
                 yield title.lower().encode(), text.encode()

@@ -7,12 +7,21 @@ from typing import Annotated
 
 from fastapi import Header, Request, Response
 
+from contracts.http.described.operations import OPERATIONS
+from contracts.http.endpoints import BASE
 from services.gateway.store.answers import Answer
 from shared.http import Problem, not_json_type
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 IdempotencyKey = Annotated[str | None, Header(description="A repeated write with the same key has one effect.")]
+
+_FILTERS = {
+    BASE + key.removeprefix("GET "): {"userId", *(str(one.alias) for one in described.query.model_fields.values())}
+    for key, described in OPERATIONS.items()
+    if described.listed and described.query is not None
+}
+"""The parameters of each list, by its path."""
 
 
 async def read_body(request: Request, bytes_max: int) -> bytes:
@@ -38,6 +47,15 @@ def refuse_nul(request: Request) -> None:
     """A 422 problem for what no database can hold: in the path it would be in the audit log, too."""
     if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
         raise Problem(422, "Invalid input", "path and query must not hold the character NUL (%00)")
+
+
+def refuse_unknown_filters(request: Request) -> None:
+    """A 422 problem for a parameter that the list does not have; the list would be of more than was meant."""
+    known = _FILTERS.get(request.scope["route"].path) if request.method == "GET" else None
+    unknown = [] if known is None else sorted(set(request.query_params) - known)
+    if unknown:
+        message = f"there is no such parameter; there are {', '.join(sorted(known or ()))}"
+        raise Problem(422, "Invalid input", errors=[{"field": name, "message": message} for name in unknown])
 
 
 def target_of(request: Request) -> str:

@@ -12,7 +12,9 @@ from urllib.parse import quote, unquote, urlencode
 from starlette.datastructures import Address
 
 from contracts.http.endpoints import BASE
+from services.gateway.routes.visits import begin_visit
 from shared.http import Problem
+from shared.logs import current_request_id
 from shared.probes import AsgiApp
 
 Json = dict[str, Any]
@@ -104,6 +106,8 @@ class Api:
             "client": client and (client.host, client.port),
             "server": None,
         }
+        visit = begin_visit(scope)
+        visit.request_id = current_request_id() or visit.request_id  # a page and what it asks are one in the log
         is_read = False
         head: dict[str, Any] = {}
         answer = bytearray()

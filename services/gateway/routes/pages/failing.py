@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.routes.pages.desks import Pages
 from shared.errors import is_transient
-from shared.http import Problem, field_errors
+from shared.http import Problem, fault, field_errors
 from shared.logs import logger
 
 SIGN_IN = "/notification/sign-in"
@@ -33,7 +33,7 @@ _ADVICE = {
     404: "It may have been deleted, or the address is mistyped.",
     405: "Go back and try again from the page that you came from.",
     429: "Wait a moment, then load the page again.",
-    500: "It is in our log. Load the page again; nothing that you sent was lost unless a page said so.",
+    500: "Load the page again; nothing that you sent was lost unless a page said so.",
     503: "A part of the system is not answering. Campaigns that are under way go on. Load the page again shortly.",
 }
 
@@ -69,7 +69,7 @@ def answer_with_pages(app: FastAPI) -> None:
         if is_transient(error):
             logger().warning("page_unavailable", error=type(error).__name__)
             return page(request, Problem(503, "Temporarily unavailable"))
-        return page(request, Problem(500, "Internal error"))
+        return page(request, fault())
 
 
 def _back(request: Request) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 from contracts.channels import Channel
 from contracts.content import ContentError, MissingVariable, Segments, Template, count_segments, parse
+from contracts.events import Content
+from contracts.links import with_sample_links
 
 SAMPLE_LIMIT = 50
 """Customers among whom the interesting ones are looked for."""
@@ -41,8 +43,13 @@ def text_field(channel: Channel) -> str:
     return "content" if channel.title_max is None else "body"
 
 
-def preview_of(channel: Channel, values: Mapping[str, str], customers: Sequence[Mapping[str, Any]]) -> Preview:
-    """The text for the next customer, the longest one, one with missing data and one in another alphabet."""
+def preview_of(
+    channel: Channel, values: Mapping[str, str], customers: Sequence[Mapping[str, Any]], link_base_url: str
+) -> Preview:
+    """The text for the next customer, the longest one, one with missing data and one in another alphabet.
+
+    Links are as long as those that will be sent.
+    """
     problems: dict[str, str] = {}
     body_field = text_field(channel)
     body = _parsed(body_field, values.get(body_field, ""), channel.body_max, problems)
@@ -51,7 +58,9 @@ def preview_of(channel: Channel, values: Mapping[str, str], customers: Sequence[
         title = _parsed("title", values.get("title", ""), channel.title_max, problems)
     if problems or body is None:
         return Preview({}, problems, len(values.get(body_field, "")), ())
-    rendered = [_rendered(body, title, customer) for customer in customers]
+    sent = with_sample_links(Content(body=body.source, title=None if title is None else title.source), link_base_url)
+    sent_body, sent_title = parse(sent.body), None if sent.title is None else parse(sent.title)
+    rendered = [_rendered(sent_body, sent_title, customer) for customer in customers]
     variables = tuple(sorted({*body.variables, *(title.variables if title else ())}))
     return Preview(_chosen(rendered), problems, len(body.source), variables)
 

@@ -103,6 +103,7 @@ def recipient_pages(channel: Channel) -> APIRouter:
             found=found,
             rules=[rule_of(rule, words) for rule in found["rules"]] if found else [],
             address_field=channel.address_field,
+            scope_words=scope_words,
         )
 
     return router
@@ -112,14 +113,21 @@ def rule_of(rule: Mapping[str, Any], words: ChannelWords) -> dict[str, Any]:
     """A rule in words, and the filter's conditions one by one."""
     details, met = rule["details"], rule["met"]
     said = rule["message"]
+    if rule["rule"] == "audience" and details["conditions"] and not met:
+        said = "was not added, and the filter does not find them"
     if rule["rule"] == "address":
         count = details["addresses"]
         said = f"has {count or 'no'} {words.address}{'' if count == 1 else 's'}"
     if rule["rule"] == "consent" and not met:
-        scopes = " and ".join("everything" if scope == EVERYTHING else scope for scope in details["refusedScopes"])
+        scopes = " and ".join(scope_words(scope, words) for scope in details["refusedScopes"])
         said = f"opted out of {scopes} at every {words.address}, or somebody who shares it did"
     conditions = [{"met": one["met"], "words": node_words(one)} for one in details.get("conditions", ())]
     return {"met": met, "words": f"{said[0].upper()}{said[1:]}", "conditions": conditions}
+
+
+def scope_words(scope: str, words: ChannelWords) -> str:
+    """What somebody agreed to or opted out of: a choice holds for its channel alone."""
+    return f"every {words.message}" if scope == EVERYTHING else f"{words.message}s of the category {scope}"
 
 
 def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -45,7 +45,8 @@ def template_pages(channel: Channel) -> APIRouter:
 
     async def previewed(desk: Desk, values: dict[str, Any]) -> dict[str, Any]:
         customers = (await desk.get("/customers", limit=SAMPLE_LIMIT)).data
-        preview = preview_of(channel, {name: value or "" for name, value in values.items()}, customers)
+        texts = {name: value or "" for name, value in values.items()}
+        preview = preview_of(channel, texts, customers, desk.pages.entrance.settings.link_base_url)
         wanted = values.get("sample") or "next"
         return {"preview": preview, "samples": SAMPLES, "sample": wanted if wanted in preview.people else "next"}
 

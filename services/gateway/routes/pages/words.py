@@ -81,6 +81,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "invalid_address": "no usable number or device",
         "no_address": "no number or device",
         "no_device": "no device",
+        "no_phone": "no phone number",
+        "not_in_audience": "neither found by the filter nor added",
         "duplicate": "same address twice",
         "suppressed": "address known to be dead",
         "cancelled": "cancelled before their turn",
