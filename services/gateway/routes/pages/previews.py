@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.channels import Channel
-from contracts.content import ContentError, MissingVariable, Segments, Template, count_segments, parse
+from contracts.content import SAMPLE_VALUES, ContentError, MissingVariable, Segments, Template, count_segments, parse
 
 SAMPLE_LIMIT = 50
 """Customers among whom the interesting ones are looked for."""
+
+MADE_UP: Mapping[str, Any] = SAMPLE_VALUES
+"""Stands in where there is no customer yet."""
 
 _PLAIN_FIELDS = ("customerId", "email", "firstName", "lastName", "country", "locale")
 
@@ -34,6 +37,7 @@ class Preview:
     problems: dict[str, str]
     characters: int
     variables: tuple[str, ...]
+    is_made_up: bool = False
 
 
 def text_field(channel: Channel) -> str:
@@ -51,9 +55,9 @@ def preview_of(channel: Channel, values: Mapping[str, str], customers: Sequence[
         title = _parsed("title", values.get("title", ""), channel.title_max, problems)
     if problems or body is None:
         return Preview({}, problems, len(values.get(body_field, "")), ())
-    rendered = [_rendered(body, title, customer) for customer in customers]
+    rendered = [_rendered(body, title, customer) for customer in customers or [MADE_UP]]
     variables = tuple(sorted({*body.variables, *(title.variables if title else ())}))
-    return Preview(_chosen(rendered), problems, len(body.source), variables)
+    return Preview(_chosen(rendered), problems, len(body.source), variables, not customers)
 
 
 def _parsed(field: str, text: str, length_max: int, problems: dict[str, str]) -> Template | None:
