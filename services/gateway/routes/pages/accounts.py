@@ -53,7 +53,7 @@ _APPLICATION = Setting("config.platformApplicationArn", "Platform application AR
 _LOG_SECRET = Setting("config.logSecret", "Log secret", "Of the delivery logs' subscription.", is_secret=True)
 _PACE = Setting("config.ratePerSecond", "Messages a second at most", "Empty: as fast as the vendor allows.")
 
-_NUMBERS = ("config.ratePerSecond",)
+_NUMBERS = ("config.ratePerSecond", "config.port")
 
 VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
     "sms": {
@@ -126,6 +126,8 @@ VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
                 Setting("config.privateKey", "Private key", "The .p8 file, whole.", True, True),
                 Setting("config.certificate", "Certificate", "PEM with its key, in place of all above.", True, True),
                 Setting("config.sandbox", "Sandbox, for builds from Xcode", is_switch=True),
+                Setting("config.host", "Host of another server", _ELSEWHERE.format("host")),
+                Setting("config.port", "Its port"),
                 _SERVER,
                 _PACE,
             ),
