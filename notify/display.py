@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from rich.console import Console
 from rich.progress import (
@@ -30,8 +29,6 @@ console = Console()
 
 _TERMS = ("audience", "excluded", "skipped", "refused", "accepted", "unknown", "expired", "cancelled", "waiting",
           "inFlight")  # fmt: skip
-
-_ID_WIDTH = len(str(UUID(int=0)))
 
 RATE_FROM_SECONDS = 0.5
 """A rate over less time says nothing."""
@@ -110,8 +107,9 @@ def print_entries(columns: Mapping[str, str], entries: Sequence[dict[str, Any]])
             print("\t".join(" ".join(cell.split()) for cell in row), flush=True)
         return
     table = Table()
-    for heading in columns:
-        table.add_column(heading, no_wrap=heading == "id", min_width=_ID_WIDTH if heading == "id" else None)
+    for number, heading in enumerate(columns):
+        width = max((len(row[number]) for row in rows), default=0) if heading == "id" else None
+        table.add_column(heading, no_wrap=heading == "id", min_width=width)
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
