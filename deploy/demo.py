@@ -74,7 +74,6 @@ async def demo(failed: list[str]) -> None:
             f"dashboard: {fleet.url('gateway')}/notification   API: {fleet.url('gateway')}/docs\n"
             f"sign in as {email} with the password {password}; `notify` works as the same tenant, {tenant}"
         )
-        console.print(place, markup=False, soft_wrap=True)
         print(json.dumps(summary), flush=True)
         if not once:
             console.print(f"running until Ctrl-C; {place}", style="dim", markup=False, soft_wrap=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -99,14 +99,20 @@ class RateColumn(ProgressColumn):
         return Text(f"{speed:,.0f}/s" if known else "")
 
 
-def entries_table(columns: Sequence[str], entries: Sequence[dict[str, Any]]) -> Table:
-    """What a list of the API holds, by the names of its fields."""
+def print_entries(columns: Mapping[str, str], entries: Sequence[dict[str, Any]]) -> None:
+    """A list by `{heading: field}`: a table whose ids are always whole, and lines with tabs where nobody watches."""
+    rows = [[_shown(entry[name]) for name in columns.values()] for entry in entries]
+    if not console.is_terminal:
+        for row in ([*columns], *rows):
+            print("\t".join(" ".join(cell.split()) for cell in row), flush=True)
+        return
     table = Table()
-    for name in columns:
-        table.add_column(name)
-    for entry in entries:
-        table.add_row(*(_shown(entry[name]) for name in columns))
-    return table
+    for number, heading in enumerate(columns):
+        width = max((len(row[number]) for row in rows), default=0) if heading == "id" else None
+        table.add_column(heading, no_wrap=heading == "id", min_width=width)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 class Lines(Progress):

@@ -94,8 +94,46 @@ def field_errors(error: RequestValidationError | ValidationError) -> list[dict[s
     found = []
     for entry in error.errors():
         path = [str(part) for part in entry["loc"] if part not in ("body", "query", "path")]
-        found.append({"field": ".".join(path), "message": str(entry["msg"]).removeprefix("Value error, ")})
+        found.append({"field": ".".join(path), "message": _said(entry)})
     return found
+
+
+_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be an object",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "model_type": "must be an object",
+    "string_type": "must be text",
+    "uuid_parsing": "must be an id, such as a list shows it",
+    "uuid_type": "must be an id, such as a list shows it",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} {things}",
+    "too_long": "must have at most {max_length} {things}",
+}
+"""What people are told, by pydantic's type of error; its own message for the others."""
+
+
+def _said(entry: Mapping[str, Any]) -> str:
+    words = _WORDS.get(entry["type"])
+    if words is None:
+        return str(entry["msg"]).removeprefix("Value error, ")
+    limits = entry.get("ctx", {})
+    things = "characters" if limits.get("field_type") == "Value" else "entries"
+    return words.format(**limits, things=things).replace("at least 1 characters", "at least 1 character")
 
 
 def read_shape(shape: type[Shape], body: bytes) -> Shape:

@@ -1565,6 +1565,7 @@ export interface components {
             balanced: boolean;
             /**
              * Format: uuid
+             * @description The campaign.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             campaignId: string;
@@ -1595,6 +1596,7 @@ export interface components {
         };
         /** @description Money as an integer. */
         Amount: {
+            /** @description Three letters of ISO 4217, such as EUR. */
             currency: string;
             /** @description Millionths of the currency. */
             micros: number;
@@ -1603,31 +1605,41 @@ export interface components {
         ApiKey: {
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description From then on it is of no use: a message is not sent any more, a key or link opens nothing. */
             expiresAt: string | null;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
             lastUsedAt: string | null;
+            /** @description For people to recognise it by. */
             name: string;
             /** @description How the key begins. */
             prefix: string;
             /** @description Until then the secret of before works too. */
             previousUntil: string | null;
             revokedAt: string | null;
+            /** @description What a key may do. */
             scopes: ("read" | "write" | "send" | "admin")[];
+            /** @description The tenant. */
             userId: string;
         };
         /** @description A command that needs, or needed, a second person. `size` is how many people it reached at most when asked for. */
         Approval: {
-            /** @enum {string} */
+            /**
+             * @description What was done or asked for.
+             * @enum {string}
+             */
             action: "send" | "schedule";
             /**
              * Format: uuid
+             * @description The campaign.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             campaignId: string;
@@ -1639,9 +1651,11 @@ export interface components {
             endedAt: string | null;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description Why. */
             reason: string | null;
             /**
              * Format: date-time
@@ -1651,12 +1665,15 @@ export interface components {
             requestedBy: {
                 [key: string]: unknown;
             };
+            /** @description When sending begins. */
             scheduledSendTime: string | null;
             size: number;
+            /** @description Where it stands. */
             state: string;
         };
         /** @description A filter as campaigns have it. */
         AudiencePreviewWrite: {
+            /** @description Who gets it, such as `{"all": [{"field": "country", "op": "eq", "value": "DE"}]}`; `{"all": []}` is everybody. */
             audienceFilter: {
                 [key: string]: unknown;
             };
@@ -1670,47 +1687,79 @@ export interface components {
         };
         /** @description Who did what. Without a status it still goes on, or a crash cut it off. */
         AuditEntry: {
+            /** @description What was done or asked for. */
             action: string;
             actor: {
                 [key: string]: unknown;
             };
             /**
              * Format: date-time
+             * @description When it was.
              * @example 2026-01-31T09:00:00Z
              */
             at: string;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description Your own id of the request. */
             requestId: string;
             resourceId: string | null;
             resourceType: string | null;
             source: string;
+            /** @description Where it stands. */
             status: number | null;
         };
         /** @description What is to change in a campaign that has not been sent. */
         CampaignChange: {
-            /** @default null */
+            /**
+             * @description Who gets it, such as `{"all": [{"field": "country", "op": "eq", "value": "DE"}]}`; `{"all": []}` is everybody.
+             * @default null
+             */
             audienceFilter?: {
                 [key: string]: unknown;
             } | null;
-            /** @default null */
+            /**
+             * @description For your team; recipients do not see it.
+             * @default null
+             */
             campaignName?: string | null;
-            /** @default null */
+            /**
+             * @description What kind of message it is, such as `marketing` or `transactional`: customers refuse messages by it. A lower-case letter, then letters, digits, `-` and `_`.
+             * @default null
+             */
             category?: string | null;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             description?: string | null;
-            /** @default null */
+            /**
+             * @description The provider account that sends.
+             * @default null
+             */
             providerId?: string | null;
-            /** @default null */
+            /**
+             * @description When sending begins.
+             * @default null
+             */
             scheduledSendTime?: string | null;
-            /** @default null */
+            /**
+             * @description The template that holds the text.
+             * @default null
+             */
             templateId?: string | null;
-            /** @default null */
+            /**
+             * @description Whether links in the text lead through ours, so that visits are counted.
+             * @default null
+             */
             trackLinks?: boolean | null;
-            /** @default null */
+            /**
+             * @description What becomes of a message of which nobody knows whether the vendor took it.
+             * @default null
+             */
             unknownPolicy?: ("hold" | "resend_if_proven_absent" | "resend") | null;
         };
         /** @description How a forecast is asked for. `restart` makes a new one even where a fresh one is there. */
@@ -1730,19 +1779,24 @@ export interface components {
         };
         /** @description When a campaign is to be sent. */
         CampaignSchedule: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When sending begins.
+             */
             scheduledSendTime: string;
         };
         /** @enum {string} */
         CampaignStatus: "draft" | "scheduled" | "sending" | "sent" | "paused" | "failed" | "cancelled";
         /** @description A campaign in the lists of the dashboard. */
         CampaignSummary: {
+            /** @description For your team; recipients do not see it. */
             campaignName: string;
             /** @description Per cent, with one decimal. */
             clickRate: number;
             clickedCount: number;
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
@@ -1752,12 +1806,14 @@ export interface components {
             failedCount: number;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
             /** @description Per cent, with one decimal. */
             openRate: number;
             openedCount: number;
+            /** @description When sending begins. */
             scheduledSendTime: string | null;
             sentAt: string | null;
             sentCount: number;
@@ -1765,8 +1821,12 @@ export interface components {
         };
         /** @description A test of a campaign. What is sent twice with one `testId` arrives once. */
         CampaignTest: {
+            /** @description The people it is for. */
             recipients: components["schemas"]["TestRecipient"][];
-            /** @default null */
+            /**
+             * @description Your own id of the test: repeated, nothing is sent twice.
+             * @default null
+             */
             testId?: string | null;
         };
         /** @enum {string} */
@@ -1777,24 +1837,47 @@ export interface components {
          *     `trackLinks` decides whether clicks are counted; without it the template does.
          */
         CampaignWrite: {
-            /** @default null */
+            /**
+             * @description Who gets it, such as `{"all": [{"field": "country", "op": "eq", "value": "DE"}]}`; `{"all": []}` is everybody.
+             * @default null
+             */
             audienceFilter?: {
                 [key: string]: unknown;
             } | null;
+            /** @description For your team; recipients do not see it. */
             campaignName: string;
-            /** @default marketing */
+            /**
+             * @description What kind of message it is, such as `marketing` or `transactional`: customers refuse messages by it. A lower-case letter, then letters, digits, `-` and `_`.
+             * @default marketing
+             */
             category?: string;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             description?: string | null;
-            /** @default null */
+            /**
+             * @description The provider account that sends.
+             * @default null
+             */
             providerId?: string | null;
-            /** @default null */
+            /**
+             * @description When sending begins.
+             * @default null
+             */
             scheduledSendTime?: string | null;
-            /** Format: uuid */
+            /**
+             * Format: uuid
+             * @description The template that holds the text.
+             */
             templateId: string;
-            /** @default null */
+            /**
+             * @description Whether links in the text lead through ours, so that visits are counted.
+             * @default null
+             */
             trackLinks?: boolean | null;
             /**
+             * @description What becomes of a message of which nobody knows whether the vendor took it.
              * @default hold
              * @enum {string}
              */
@@ -1804,6 +1887,7 @@ export interface components {
         Cost: {
             /** @description Millionths of the currency. */
             costMicros: number;
+            /** @description Three letters of ISO 4217, such as EUR. */
             currency: string;
         };
         /** @description What the tenant's messages have cost by the ledger: millionths by currency. */
@@ -1817,44 +1901,71 @@ export interface components {
         };
         /** @description A person, with addresses and choices. */
         Customer: {
+            /** @description What else you know of a customer, by names of your own. */
             attributes: {
                 [key: string]: unknown;
             };
+            /** @description Two letters of ISO 3166, such as DE. */
             country: string | null;
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description Your own id of the customer. */
             customerId: string;
+            /** @description Where the customer has your app. */
             devices: components["schemas"]["Device"][];
+            /** @description An e-mail address. */
             email: string | null;
+            /** @description For texts that greet by name. */
             firstName: string | null;
+            /** @description For texts that greet by name. */
             lastName: string | null;
+            /** @description When the customer last used your app or shop. */
             lastSeenAt: string | null;
+            /** @description Language and country, such as de-DE. */
             locale: string | null;
+            /** @description Whether offers and news are welcome. */
             marketingOptedIn: boolean | null;
+            /** @description With country code, such as +14155550123. */
             phoneNumber: string | null;
+            /** @description The kinds of push notifications that are welcome. */
             pushCategories: string[] | null;
+            /** @description Whether push notifications are welcome. */
             pushOptedIn: boolean | null;
+            /** @description The kinds of text messages that are welcome. */
             smsCategories: string[] | null;
+            /** @description Whether text messages are welcome. */
             smsOptedIn: boolean | null;
+            /** @description Of the IANA database, such as Europe/Berlin. */
             timeZone: string | null;
+            /** @description Whether messages that a customer waits for, such as codes and orders, are welcome. */
             transactionalOptedIn: boolean | null;
             /**
              * Format: date-time
+             * @description When it was changed last.
              * @example 2026-01-31T09:00:00Z
              */
             updatedAt: string;
         };
         /** @description A device that was added to a customer. */
         CustomerDevice: {
+            /** @description Your own id of the customer. */
             customerId: string;
+            /** @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces. */
             deviceToken: string;
             deviceType: components["schemas"]["DeviceType"];
-            /** @default null */
+            /**
+             * @description Firebase's id of the installation: 22 letters, digits, `-` and `_`.
+             * @default null
+             */
             installationId?: string | null;
-            /** @default null */
+            /**
+             * @description When the customer last used your app or shop.
+             * @default null
+             */
             lastSeenAt?: string | null;
         };
         /** @description Why a customer is in or out, rule by rule; `certain` is false where something was changed since the launch. */
@@ -1863,6 +1974,7 @@ export interface components {
             consentChanges: {
                 [key: string]: unknown;
             }[];
+            /** @description Your own id of the customer. */
             customerId: string;
             /** @description `recipient`, or the reason of the exclusion. */
             decision: string;
@@ -1872,50 +1984,102 @@ export interface components {
              */
             evaluatedAt: string;
             launchedAt: string | null;
+            /** @description The people it is for. */
             recipients: components["schemas"]["RecipientStory"][];
             rules: components["schemas"]["Rule"][];
         };
         /** @description A customer by your own id. What is left out stays as it is. */
         CustomerWrite: {
-            /** @default null */
+            /**
+             * @description What else you know of a customer, by names of your own.
+             * @default null
+             */
             attributes?: {
                 [key: string]: unknown;
             } | null;
-            /** @default null */
+            /**
+             * @description Two letters of ISO 3166, such as DE.
+             * @default null
+             */
             country?: string | null;
-            /** @example C-1001 */
+            /**
+             * @description Your own id of the customer.
+             * @example C-1001
+             */
             customerId: string;
-            /** @default null */
+            /**
+             * @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces.
+             * @default null
+             */
             deviceToken?: string | null;
             /** @default null */
             deviceType?: components["schemas"]["DeviceType"] | null;
-            /** @default null */
+            /**
+             * @description Where the customer has your app.
+             * @default null
+             */
             devices?: components["schemas"]["DeviceWrite"][] | null;
-            /** @default null */
+            /**
+             * @description An e-mail address.
+             * @default null
+             */
             email?: string | null;
-            /** @default null */
+            /**
+             * @description For texts that greet by name.
+             * @default null
+             */
             firstName?: string | null;
-            /** @default null */
+            /**
+             * @description For texts that greet by name.
+             * @default null
+             */
             lastName?: string | null;
-            /** @default null */
+            /**
+             * @description When the customer last used your app or shop.
+             * @default null
+             */
             lastSeenAt?: string | null;
-            /** @default null */
+            /**
+             * @description Language and country, such as de-DE.
+             * @default null
+             */
             locale?: string | null;
-            /** @default null */
+            /**
+             * @description Whether offers and news are welcome.
+             * @default null
+             */
             marketingOptedIn?: boolean | null;
             /** @default null */
             phoneNumber?: string | null;
-            /** @default null */
+            /**
+             * @description The kinds of push notifications that are welcome.
+             * @default null
+             */
             pushCategories?: string[] | null;
-            /** @default null */
+            /**
+             * @description Whether push notifications are welcome.
+             * @default null
+             */
             pushOptedIn?: boolean | null;
-            /** @default null */
+            /**
+             * @description The kinds of text messages that are welcome.
+             * @default null
+             */
             smsCategories?: string[] | null;
-            /** @default null */
+            /**
+             * @description Whether text messages are welcome.
+             * @default null
+             */
             smsOptedIn?: boolean | null;
-            /** @default null */
+            /**
+             * @description Of the IANA database, such as Europe/Berlin.
+             * @default null
+             */
             timeZone?: string | null;
-            /** @default null */
+            /**
+             * @description Whether messages that a customer waits for, such as codes and orders, are welcome.
+             * @default null
+             */
             transactionalOptedIn?: boolean | null;
         };
         /** @description Up to 10,000 customers; the good ones are saved, the bad ones named. */
@@ -1926,11 +2090,14 @@ export interface components {
         DeadLetter: {
             /**
              * Format: date-time
+             * @description When it was.
              * @example 2026-01-31T09:00:00Z
              */
             at: string;
+            /** @description Ours, given when it was made. */
             id: string;
             place: string;
+            /** @description Why. */
             reason: string;
             /** @description Who could not process it. */
             service: string;
@@ -1941,6 +2108,7 @@ export interface components {
             advice: string;
             /**
              * Format: date-time
+             * @description When it was.
              * @example 2026-01-31T09:00:00Z
              */
             at: string;
@@ -1949,8 +2117,10 @@ export interface components {
             contents: {
                 [key: string]: string;
             } | null;
+            /** @description Ours, given when it was made. */
             id: string;
             place: string;
+            /** @description Why. */
             reason: string;
             /** @description Who could not process it. */
             service: string;
@@ -1958,23 +2128,34 @@ export interface components {
         };
         /** @description One installation of an app. */
         Device: {
+            /** @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces. */
             deviceToken: string;
             deviceType: components["schemas"]["DeviceType"];
-            /** @default null */
+            /**
+             * @description Firebase's id of the installation: 22 letters, digits, `-` and `_`.
+             * @default null
+             */
             installationId?: string | null;
-            /** @default null */
+            /**
+             * @description When the customer last used your app or shop.
+             * @default null
+             */
             lastSeenAt?: string | null;
         };
         /** @enum {string} */
         DeviceType: "ios" | "android" | "web" | "unknown";
         /** @description An installation of an app that a customer has, or that was seen again. */
         DeviceWrite: {
+            /** @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces. */
             deviceToken: string;
             /** @default null */
             deviceType?: components["schemas"]["DeviceType"] | null;
             /** @default null */
             installationId?: string | null;
-            /** @default null */
+            /**
+             * @description When the customer last used your app or shop.
+             * @default null
+             */
             lastSeenAt?: string | null;
         };
         /** @enum {string} */
@@ -2000,11 +2181,13 @@ export interface components {
             /** @description The provider's own. */
             code: string | null;
             count: number;
+            /** @description What kind of failure it was. */
             errorClass: string | null;
         };
         /** @description What is wrong with one field, and what to change. */
         FieldProblem: {
             field: string;
+            /** @description What is wrong, and what to change. */
             message: string;
         };
         /** @description What became of a file; the first errors, and where all of them are. */
@@ -2025,6 +2208,7 @@ export interface components {
         Finding: {
             code: string;
             field: string;
+            /** @description What is wrong, and what to change. */
             message: string;
         };
         /** @description The campaign rendered for everybody, without sending; counts so far until it is complete. */
@@ -2063,6 +2247,7 @@ export interface components {
             providerId: string | null;
             ratePerSecond: number | null;
             rateUnit: string | null;
+            /** @description The people it is for. */
             recipients: number;
             segments: components["schemas"]["Segments"];
             /**
@@ -2077,14 +2262,18 @@ export interface components {
         /** @description The recipients of one country; without a price where there is none. */
         ForecastCountry: {
             costMicros: number | null;
+            /** @description Two letters of ISO 3166, such as DE. */
             country: string;
+            /** @description Three letters of ISO 4217, such as EUR. */
             currency: string | null;
+            /** @description The people it is for. */
             recipients: number;
             segments: number;
         };
         /** @description An import while it runs and afterwards. */
         Import: {
             bytesRead: number;
+            /** @description The campaign. */
             campaignId: string | null;
             errorFile: string | null;
             finishedAt: string | null;
@@ -2106,7 +2295,10 @@ export interface components {
              * @example 2026-01-31T09:00:00Z
              */
             startedAt: string;
-            /** @enum {string} */
+            /**
+             * @description Where it stands.
+             * @enum {string}
+             */
             state: "running" | "done" | "failed";
             /** @description What was taken for granted. */
             warnings: components["schemas"]["Finding"][];
@@ -2115,6 +2307,7 @@ export interface components {
         Invitation: {
             /**
              * Format: date-time
+             * @description From then on it is of no use: a message is not sent any more, a key or link opens nothing.
              * @example 2026-01-31T09:00:00Z
              */
             expiresAt: string;
@@ -2122,20 +2315,31 @@ export interface components {
         };
         /** @description The password that somebody sets who was invited; the token is the last part of the link and works once. */
         InvitationAnswer: {
-            /** Format: password */
+            /**
+             * Format: password
+             * @description Of the person who signs in.
+             */
             password: string;
             token: string;
         };
         /** @description How long the old secret works beside the new one; 0 ends it at once. */
         KeyRotation: {
-            /** @default 24 */
+            /**
+             * @description So long the old secret works beside the new one.
+             * @default 24
+             */
             overlapHours?: number;
         };
         /** @description A new API key; without `scopes` it may do everything that a key can. */
         KeyWrite: {
+            /** @description From then on it is of no use: a message is not sent any more, a key or link opens nothing. */
             expiresAt?: string | null;
-            /** @default key */
+            /**
+             * @description For people to recognise it by.
+             * @default key
+             */
             name?: string;
+            /** @description What a key may do. */
             scopes?: ("read" | "write" | "send" | "admin")[];
         };
         /** @description What is wrong with one entry of a list. */
@@ -2143,55 +2347,72 @@ export interface components {
             field: string;
             /** @description From 0. */
             index: number;
+            /** @description What is wrong, and what to change. */
             message: string;
         };
         /** @description A key with its secret, which is shown this once. */
         NewApiKey: {
+            /** @description The key or user name that the vendor gave; never shown again. */
             apiKey: string;
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description From then on it is of no use: a message is not sent any more, a key or link opens nothing. */
             expiresAt: string | null;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
             lastUsedAt: string | null;
+            /** @description For people to recognise it by. */
             name: string;
             /** @description How the key begins. */
             prefix: string;
             /** @description Until then the secret of before works too. */
             previousUntil: string | null;
             revokedAt: string | null;
+            /** @description What a key may do. */
             scopes: ("read" | "write" | "send" | "admin")[];
+            /** @description The tenant. */
             userId: string;
         };
         /** @description A person who was just added, with an invitation where no password was given. */
         NewUser: {
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description An e-mail address. */
             email: string;
             hasPassword: boolean;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
             /** @default null */
             invitation?: components["schemas"]["Invitation"] | null;
+            /** @description Whether it can be used. */
             isActive: boolean;
             lastSignInAt: string | null;
+            /** @description For people to recognise it by. */
             name: string;
-            /** @enum {string} */
+            /**
+             * @description What the person may do.
+             * @enum {string}
+             */
             role: "viewer" | "marketer" | "approver" | "admin";
             /**
              * Format: date-time
+             * @description When it was changed last.
              * @example 2026-01-31T09:00:00Z
              */
             updatedAt: string;
@@ -2236,6 +2457,7 @@ export interface components {
         NotificationEvent: {
             /**
              * Format: uuid
+             * @description The campaign.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             campaignId: string;
@@ -2248,6 +2470,7 @@ export interface components {
             eventType: components["schemas"]["NotificationEventType"];
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
@@ -2256,34 +2479,48 @@ export interface components {
             } | null;
             /**
              * Format: uuid
+             * @description One person's place in one campaign.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             recipientId: string;
+            /** @description The tenant. */
             userId: string;
         };
         /** @enum {string} */
         NotificationEventType: "sent" | "delivered" | "opened" | "clicked" | "failed" | "bounced" | "opted_out";
         /** @description What a customer agreed to. Categories that are null mean all of them. */
         NotificationPreferences: {
+            /** @description Your own id of the customer. */
             customerId: string;
+            /** @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces. */
             deviceToken: string | null;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description Whether offers and news are welcome. */
             marketingOptedIn: boolean;
+            /** @description With country code, such as +14155550123. */
             phoneNumber: string | null;
+            /** @description The kinds of push notifications that are welcome. */
             pushCategories: string[] | null;
+            /** @description Whether push notifications are welcome. */
             pushOptedIn: boolean;
+            /** @description The kinds of text messages that are welcome. */
             smsCategories: string[] | null;
+            /** @description Whether text messages are welcome. */
             smsOptedIn: boolean;
+            /** @description Whether messages that a customer waits for, such as codes and orders, are welcome. */
             transactionalOptedIn: boolean;
             /**
              * Format: date-time
+             * @description When it was changed last.
              * @example 2026-01-31T09:00:00Z
              */
             updatedAt: string;
+            /** @description The tenant. */
             userId: string;
         };
         /** @enum {string} */
@@ -2292,9 +2529,15 @@ export interface components {
         Outcome: "accepted" | "refused" | "unknown" | "skipped";
         /** @description A person's new password. It ends all other sessions of that person. */
         PasswordChange: {
-            /** Format: password */
+            /**
+             * Format: password
+             * @description The one that is to be replaced.
+             */
             currentPassword: string;
-            /** Format: password */
+            /**
+             * Format: password
+             * @description From now on.
+             */
             newPassword: string;
         };
         /** @description A customer's choices; with an address, that is remembered too. */
@@ -2304,23 +2547,44 @@ export interface components {
              * @default null
              */
             customerId?: string | null;
-            /** @default null */
+            /**
+             * @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces.
+             * @default null
+             */
             deviceToken?: string | null;
             /** @default null */
             deviceType?: components["schemas"]["DeviceType"] | null;
-            /** @default null */
+            /**
+             * @description Whether offers and news are welcome.
+             * @default null
+             */
             marketingOptedIn?: boolean | null;
             /** @default null */
             phoneNumber?: string | null;
-            /** @default null */
+            /**
+             * @description The kinds of push notifications that are welcome.
+             * @default null
+             */
             pushCategories?: string[] | null;
-            /** @default null */
+            /**
+             * @description Whether push notifications are welcome.
+             * @default null
+             */
             pushOptedIn?: boolean | null;
-            /** @default null */
+            /**
+             * @description The kinds of text messages that are welcome.
+             * @default null
+             */
             smsCategories?: string[] | null;
-            /** @default null */
+            /**
+             * @description Whether text messages are welcome.
+             * @default null
+             */
             smsOptedIn?: boolean | null;
-            /** @default null */
+            /**
+             * @description Whether messages that a customer waits for, such as codes and orders, are welcome.
+             * @default null
+             */
             transactionalOptedIn?: boolean | null;
         };
         /** @description Why a request was not done, and what to change. `errors` has an entry for each wrong field. */
@@ -2329,7 +2593,9 @@ export interface components {
             detail?: string | null;
             /** @default null */
             errors?: components["schemas"]["FieldProblem"][] | null;
+            /** @description Where it stands. */
             status: number;
+            /** @description The first line of the notification. */
             title: string;
             type: string;
         };
@@ -2342,6 +2608,7 @@ export interface components {
         PushCampaign: {
             /** @description How many people the filter found, once it is known. */
             audience: number | null;
+            /** @description Who gets it, such as `{"all": [{"field": "country", "op": "eq", "value": "DE"}]}`; `{"all": []}` is everybody. */
             audienceFilter: {
                 [key: string]: unknown;
             } | null;
@@ -2350,39 +2617,53 @@ export interface components {
              * @default null
              */
             blockers?: components["schemas"]["Finding"][] | null;
+            /** @description For your team; recipients do not see it. */
             campaignName: string;
+            /** @description What kind of message it is, such as `marketing` or `transactional`: customers refuse messages by it. A lower-case letter, then letters, digits, `-` and `_`. */
             category: string;
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description For your team. */
             description: string | null;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
             launchedAt: string | null;
             progress: components["schemas"]["CampaignProgress"] | null;
+            /** @description The provider account that sends. */
             providerId: string | null;
+            /** @description When sending begins. */
             scheduledSendTime: string | null;
             sentAt: string | null;
             status: components["schemas"]["CampaignStatus"];
             statusReason: string | null;
             /**
              * Format: uuid
+             * @description The template that holds the text.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             templateId: string;
-            /** @enum {string} */
+            /**
+             * @description What becomes of a message of which nobody knows whether the vendor took it.
+             * @enum {string}
+             */
             unknownPolicy: "hold" | "resend_if_proven_absent" | "resend";
             /**
              * Format: date-time
+             * @description When it was changed last.
              * @example 2026-01-31T09:00:00Z
              */
             updatedAt: string;
+            /** @description The tenant. */
             userId: string;
+            /** @description Goes up by one with each change. */
             version: number;
             /**
              * @description What could be better; not in lists.
@@ -2400,6 +2681,7 @@ export interface components {
             attempts?: number | null;
             /**
              * Format: uuid
+             * @description The campaign.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             campaignId: string;
@@ -2410,23 +2692,32 @@ export interface components {
              * @default null
              */
             costMicros?: number | null;
-            /** @default null */
+            /**
+             * @description Three letters of ISO 4217, such as EUR.
+             * @default null
+             */
             currency?: string | null;
+            /** @description Your own id of the customer. */
             customerId: string | null;
             /**
              * @description Only what somebody has confirmed.
              * @default null
              */
             deliveredAt?: string | null;
+            /** @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces. */
             deviceToken: string | null;
             /** @default null */
             deviceType?: components["schemas"]["DeviceType"] | null;
-            /** @default null */
+            /**
+             * @description What kind of failure it was.
+             * @default null
+             */
             errorClass?: string | null;
             /** @default null */
             failureReason?: string | null;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
@@ -2443,7 +2734,10 @@ export interface components {
             /** @default null */
             segments?: number | null;
             status: components["schemas"]["NotificationStatus"];
-            /** @default null */
+            /**
+             * @description The tenant.
+             * @default null
+             */
             userId?: string | null;
         };
         /** @description An account with a push provider. Fields that were not set are left out. */
@@ -2464,43 +2758,72 @@ export interface components {
             };
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description Whether it can be used. */
             isActive: boolean;
+            /** @description For your team. */
             providerName: string;
             providerType: components["schemas"]["PushProviderType"];
-            /** @default null */
+            /**
+             * @description The name that recipients see as the sender, where their country allows one.
+             * @default null
+             */
             senderId?: string | null;
             /**
              * @description Masked: secrets go in and never come out.
              * @default null
              */
             serverKey?: string | null;
+            /** @description The tenant. */
             userId: string;
         };
         /** @description What is to change in a push account. */
         PushProviderChange: {
-            /** @default null */
+            /**
+             * @description The key or user name that the vendor gave; never shown again.
+             * @default null
+             */
             apiKey?: string | null;
-            /** @default null */
+            /**
+             * @description The secret that belongs to it; never shown again.
+             * @default null
+             */
             apiSecret?: string | null;
-            /** @default null */
+            /**
+             * @description What else the vendor needs; each vendor has its own names.
+             * @default null
+             */
             config?: {
                 [key: string]: unknown;
             } | null;
-            /** @default null */
+            /**
+             * @description Whether it can be used.
+             * @default null
+             */
             isActive?: boolean | null;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             providerName?: string | null;
-            /** @default null */
+            /**
+             * @description The vendor.
+             * @default null
+             */
             providerType?: string | null;
-            /** @default null */
+            /**
+             * @description The name that recipients see as the sender, where their country allows one.
+             * @default null
+             */
             senderId?: string | null;
             /** @default null */
             serverKey?: string | null;
@@ -2509,28 +2832,51 @@ export interface components {
         PushProviderType: "firebase" | "onesignal" | "aws_sns" | "apns";
         /** @description A new push account. */
         PushProviderWrite: {
-            /** @default null */
+            /**
+             * @description The key or user name that the vendor gave; never shown again.
+             * @default null
+             */
             apiKey?: string | null;
-            /** @default null */
+            /**
+             * @description The secret that belongs to it; never shown again.
+             * @default null
+             */
             apiSecret?: string | null;
-            /** @default null */
+            /**
+             * @description What else the vendor needs; each vendor has its own names.
+             * @default null
+             */
             config?: {
                 [key: string]: unknown;
             } | null;
-            /** @default null */
+            /**
+             * @description Whether it can be used.
+             * @default null
+             */
             isActive?: boolean | null;
+            /** @description For your team. */
             providerName: string;
+            /** @description The vendor. */
             providerType: string;
-            /** @default null */
+            /**
+             * @description The name that recipients see as the sender, where their country allows one.
+             * @default null
+             */
             senderId?: string | null;
             /** @default null */
             serverKey?: string | null;
         };
         /** @description A person by customer or by device. */
         PushRecipientWrite: {
-            /** @default null */
+            /**
+             * @description Your own id of the customer.
+             * @default null
+             */
             customerId?: string | null;
-            /** @default null */
+            /**
+             * @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces.
+             * @default null
+             */
             deviceToken?: string | null;
             /** @default null */
             deviceType?: components["schemas"]["DeviceType"] | null;
@@ -2543,67 +2889,115 @@ export interface components {
         };
         /** @description Up to 10,000 recipients of a campaign that was not launched. */
         PushRecipientsWrite: {
+            /** @description The people it is for. */
             recipients: components["schemas"]["PushRecipientWrite"][];
         };
         /** @description A push notification with placeholders. */
         PushTemplate: {
+            /** @description Opened by a tap on the notification. */
             actionUrl: string | null;
+            /** @description The text, with placeholders such as `{{firstName|there}}`. */
             body: string;
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description For your team. */
             description: string | null;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description Shown in the notification. */
             imageUrl: string | null;
+            /** @description For your team; recipients do not see it. */
             templateName: string;
+            /** @description The first line of the notification. */
             title: string;
             /**
              * Format: date-time
+             * @description When it was changed last.
              * @example 2026-01-31T09:00:00Z
              */
             updatedAt: string;
+            /** @description The tenant. */
             userId: string;
             /** @description Placeholders that the texts use. */
             variables: string[];
+            /** @description Goes up by one with each change. */
             version: number;
             /** @description What could be better; nothing in it forbids sending. */
             warnings: components["schemas"]["Finding"][];
         };
         /** @description What is to change in a push template. */
         PushTemplateChange: {
-            /** @default null */
+            /**
+             * @description Opened by a tap on the notification.
+             * @default null
+             */
             actionUrl?: string | null;
-            /** @default null */
+            /**
+             * @description The text, with placeholders such as `{{firstName|there}}`.
+             * @default null
+             */
             body?: string | null;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             description?: string | null;
-            /** @default null */
+            /**
+             * @description Shown in the notification.
+             * @default null
+             */
             imageUrl?: string | null;
-            /** @default null */
+            /**
+             * @description For your team; recipients do not see it.
+             * @default null
+             */
             templateName?: string | null;
-            /** @default null */
+            /**
+             * @description The first line of the notification.
+             * @default null
+             */
             title?: string | null;
-            /** @default false */
+            /**
+             * @description Whether links in the text lead through ours, so that visits are counted.
+             * @default false
+             */
             trackLinks?: boolean;
         };
         /** @description A push notification. */
         PushTemplateWrite: {
-            /** @default null */
+            /**
+             * @description Opened by a tap on the notification.
+             * @default null
+             */
             actionUrl?: string | null;
+            /** @description The text, with placeholders such as `{{firstName|there}}`. */
             body: string;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             description?: string | null;
-            /** @default null */
+            /**
+             * @description Shown in the notification.
+             * @default null
+             */
             imageUrl?: string | null;
+            /** @description For your team; recipients do not see it. */
             templateName: string;
+            /** @description The first line of the notification. */
             title: string;
-            /** @default false */
+            /**
+             * @description Whether links in the text lead through ours, so that visits are counted.
+             * @default false
+             */
             trackLinks?: boolean;
         };
         /** @description One recipient with every attempt, and everything that was heard since. */
@@ -2620,17 +3014,22 @@ export interface components {
         };
         /** @description A device in full. */
         RevealedDeviceToken: {
+            /** @description Your own id of the customer. */
             customerId: string | null;
+            /** @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces. */
             deviceToken: string | null;
         };
         /** @description A phone number in full. */
         RevealedPhoneNumber: {
+            /** @description Your own id of the customer. */
             customerId: string | null;
+            /** @description With country code, such as +14155550123. */
             phoneNumber: string | null;
         };
         /** @description What is wrong with one row of a file. */
         RowError: {
             field: string;
+            /** @description What is wrong, and what to change. */
             message: string;
             /** @description From 1, the header not counted. */
             row: number;
@@ -2640,6 +3039,7 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
+            /** @description What is wrong, and what to change. */
             message: string;
             met: boolean;
             rule: string;
@@ -2648,6 +3048,7 @@ export interface components {
         SMSCampaign: {
             /** @description How many people the filter found, once it is known. */
             audience: number | null;
+            /** @description Who gets it, such as `{"all": [{"field": "country", "op": "eq", "value": "DE"}]}`; `{"all": []}` is everybody. */
             audienceFilter: {
                 [key: string]: unknown;
             } | null;
@@ -2656,39 +3057,53 @@ export interface components {
              * @default null
              */
             blockers?: components["schemas"]["Finding"][] | null;
+            /** @description For your team; recipients do not see it. */
             campaignName: string;
+            /** @description What kind of message it is, such as `marketing` or `transactional`: customers refuse messages by it. A lower-case letter, then letters, digits, `-` and `_`. */
             category: string;
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description For your team. */
             description: string | null;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
             launchedAt: string | null;
             progress: components["schemas"]["CampaignProgress"] | null;
+            /** @description The provider account that sends. */
             providerId: string | null;
+            /** @description When sending begins. */
             scheduledSendTime: string | null;
             sentAt: string | null;
             status: components["schemas"]["CampaignStatus"];
             statusReason: string | null;
             /**
              * Format: uuid
+             * @description The template that holds the text.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             templateId: string;
-            /** @enum {string} */
+            /**
+             * @description What becomes of a message of which nobody knows whether the vendor took it.
+             * @enum {string}
+             */
             unknownPolicy: "hold" | "resend_if_proven_absent" | "resend";
             /**
              * Format: date-time
+             * @description When it was changed last.
              * @example 2026-01-31T09:00:00Z
              */
             updatedAt: string;
+            /** @description The tenant. */
             userId: string;
+            /** @description Goes up by one with each change. */
             version: number;
             /**
              * @description What could be better; not in lists.
@@ -2706,6 +3121,7 @@ export interface components {
             attempts?: number | null;
             /**
              * Format: uuid
+             * @description The campaign.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             campaignId: string;
@@ -2714,20 +3130,28 @@ export interface components {
              * @default null
              */
             costMicros?: number | null;
-            /** @default null */
+            /**
+             * @description Three letters of ISO 4217, such as EUR.
+             * @default null
+             */
             currency?: string | null;
+            /** @description Your own id of the customer. */
             customerId: string | null;
             /**
              * @description Only what somebody has confirmed.
              * @default null
              */
             deliveredAt?: string | null;
-            /** @default null */
+            /**
+             * @description What kind of failure it was.
+             * @default null
+             */
             errorClass?: string | null;
             /** @default null */
             failureReason?: string | null;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
@@ -2736,6 +3160,7 @@ export interface components {
             personalizationData: {
                 [key: string]: unknown;
             } | null;
+            /** @description With country code, such as +14155550123. */
             phoneNumber: string | null;
             /** @default null */
             providerMessageId?: string | null;
@@ -2745,12 +3170,18 @@ export interface components {
             /** @default null */
             segments?: number | null;
             status: components["schemas"]["NotificationStatus"];
-            /** @default null */
+            /**
+             * @description The tenant.
+             * @default null
+             */
             userId?: string | null;
         };
         /** @description An account with an SMS provider. Fields that were not set are left out. */
         SMSProvider: {
-            /** @default null */
+            /**
+             * @description Of a Twilio account.
+             * @default null
+             */
             accountSid?: string | null;
             /**
              * @description Masked: secrets go in and never come out.
@@ -2768,68 +3199,126 @@ export interface components {
             };
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description Whether it can be used. */
             isActive: boolean;
-            /** @default null */
+            /**
+             * @description With country code, such as +14155550123.
+             * @default null
+             */
             phoneNumber?: string | null;
+            /** @description For your team. */
             providerName: string;
             providerType: components["schemas"]["SMSProviderType"];
+            /** @description The tenant. */
             userId: string;
         };
         /** @description What is to change in an SMS account. */
         SMSProviderChange: {
-            /** @default null */
+            /**
+             * @description Of a Twilio account.
+             * @default null
+             */
             accountSid?: string | null;
-            /** @default null */
+            /**
+             * @description The key or user name that the vendor gave; never shown again.
+             * @default null
+             */
             apiKey?: string | null;
-            /** @default null */
+            /**
+             * @description The secret that belongs to it; never shown again.
+             * @default null
+             */
             apiSecret?: string | null;
-            /** @default null */
+            /**
+             * @description What else the vendor needs; each vendor has its own names.
+             * @default null
+             */
             config?: {
                 [key: string]: unknown;
             } | null;
-            /** @default null */
+            /**
+             * @description Whether it can be used.
+             * @default null
+             */
             isActive?: boolean | null;
-            /** @default null */
+            /**
+             * @description With country code, such as +14155550123.
+             * @default null
+             */
             phoneNumber?: string | null;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             providerName?: string | null;
-            /** @default null */
+            /**
+             * @description The vendor.
+             * @default null
+             */
             providerType?: string | null;
         };
         /** @enum {string} */
         SMSProviderType: "twilio" | "aws_sns" | "nexmo" | "sinch";
         /** @description A new SMS account. */
         SMSProviderWrite: {
-            /** @default null */
+            /**
+             * @description Of a Twilio account.
+             * @default null
+             */
             accountSid?: string | null;
-            /** @default null */
+            /**
+             * @description The key or user name that the vendor gave; never shown again.
+             * @default null
+             */
             apiKey?: string | null;
-            /** @default null */
+            /**
+             * @description The secret that belongs to it; never shown again.
+             * @default null
+             */
             apiSecret?: string | null;
-            /** @default null */
+            /**
+             * @description What else the vendor needs; each vendor has its own names.
+             * @default null
+             */
             config?: {
                 [key: string]: unknown;
             } | null;
-            /** @default null */
+            /**
+             * @description Whether it can be used.
+             * @default null
+             */
             isActive?: boolean | null;
-            /** @default null */
+            /**
+             * @description With country code, such as +14155550123.
+             * @default null
+             */
             phoneNumber?: string | null;
+            /** @description For your team. */
             providerName: string;
+            /** @description The vendor. */
             providerType: string;
         };
         /** @description A person by customer or by phone number. */
         SMSRecipientWrite: {
-            /** @default null */
+            /**
+             * @description Two letters of ISO 3166, such as DE.
+             * @default null
+             */
             country?: string | null;
-            /** @default null */
+            /**
+             * @description Your own id of the customer.
+             * @default null
+             */
             customerId?: string | null;
             /** @default null */
             personalizationData?: {
@@ -2842,35 +3331,44 @@ export interface components {
         };
         /** @description Up to 10,000 recipients of a campaign that was not launched. */
         SMSRecipientsWrite: {
+            /** @description The people it is for. */
             recipients: components["schemas"]["SMSRecipientWrite"][];
         };
         /** @description A text message with placeholders. */
         SMSTemplate: {
             characterCount: number;
+            /** @description The text, with placeholders such as `{{firstName|there}}`. */
             content: string;
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description For your team. */
             description: string | null;
             encoding: string;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
             /** @description Parts that are charged, with a sample customer's values. */
             segments: number;
+            /** @description For your team; recipients do not see it. */
             templateName: string;
             /**
              * Format: date-time
+             * @description When it was changed last.
              * @example 2026-01-31T09:00:00Z
              */
             updatedAt: string;
+            /** @description The tenant. */
             userId: string;
             /** @description Placeholders that the texts use. */
             variables: string[];
+            /** @description Goes up by one with each change. */
             version: number;
             /** @description What could be better; nothing in it forbids sending. */
             warnings: components["schemas"]["Finding"][];
@@ -2893,53 +3391,98 @@ export interface components {
         };
         /** @description A request that was taken up; it does not say that a message will be sent. */
         SendAccepted: {
+            /** @description Your own id of the request. */
             requestId: string;
-            /** @constant */
+            /**
+             * @description Where it stands.
+             * @constant
+             */
             status: "accepted";
         };
         /** @description A text that is sent as it is, with placeholders for `variables`. */
         SendContent: {
-            /** @default null */
+            /**
+             * @description Opened by a tap on the notification.
+             * @default null
+             */
             actionUrl?: string | null;
+            /** @description The text, with placeholders such as `{{firstName|there}}`. */
             body: string;
-            /** @default null */
+            /**
+             * @description What the app gets with the notification.
+             * @default null
+             */
             data?: {
                 [key: string]: string;
             } | null;
-            /** @default null */
+            /**
+             * @description Shown in the notification.
+             * @default null
+             */
             imageUrl?: string | null;
-            /** @default null */
+            /**
+             * @description The first line of the notification.
+             * @default null
+             */
             title?: string | null;
-            /** @default false */
+            /**
+             * @description Whether links in the text lead through ours, so that visits are counted.
+             * @default false
+             */
             trackLinks?: boolean;
         };
         /** @description One message to one person. A repeated `requestId` is the same request and is sent once. */
         SendMessage: {
-            /** @default null */
+            /**
+             * @description A phone number as E.164 for SMS, a device token for push.
+             * @default null
+             */
             address?: string | null;
-            /** @default transactional */
+            /**
+             * @description What kind of message it is, such as `marketing` or `transactional`: customers refuse messages by it. A lower-case letter, then letters, digits, `-` and `_`.
+             * @default transactional
+             */
             category?: string;
             /** @enum {string} */
             channel: "sms" | "push";
             /** @default null */
             content?: components["schemas"]["SendContent"] | null;
-            /** @default null */
+            /**
+             * @description Your own id of the customer.
+             * @default null
+             */
             customerId?: string | null;
-            /** @default null */
+            /**
+             * @description From then on it is of no use: a message is not sent any more, a key or link opens nothing.
+             * @default null
+             */
             expiresAt?: string | null;
-            /** @default null */
+            /**
+             * @description The provider account that sends.
+             * @default null
+             */
             providerId?: string | null;
-            /** @default null */
+            /**
+             * @description Your own id of the request.
+             * @default null
+             */
             requestId?: string | null;
-            /** @default null */
+            /**
+             * @description The template that holds the text.
+             * @default null
+             */
             templateId?: string | null;
-            /** @default null */
+            /**
+             * @description Values for the placeholders of the text, by name.
+             * @default null
+             */
             variables?: {
                 [key: string]: string;
             } | null;
         };
         /** @description Up to 1,000 messages. */
         SendWrite: {
+            /** @description One for each recipient. */
             messages: components["schemas"]["SendMessage"][];
         };
         /** @description Who is asking, and what they may do. */
@@ -2950,7 +3493,9 @@ export interface components {
             person: {
                 [key: string]: unknown;
             } | null;
+            /** @description What a key may do. */
             scopes: string[];
+            /** @description The tenant. */
             userId: string;
         };
         /** @description What holds for the tenant. */
@@ -2976,28 +3521,52 @@ export interface components {
         };
         /** @description Who wants to sign in. */
         SignIn: {
+            /** @description An e-mail address. */
             email: string;
-            /** Format: password */
+            /**
+             * Format: password
+             * @description Of the person who signs in.
+             */
             password: string;
         };
         /** @description What is to change in an SMS template. */
         SmsTemplateChange: {
-            /** @default null */
+            /**
+             * @description The text, with placeholders such as `{{firstName|there}}`.
+             * @default null
+             */
             content?: string | null;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             description?: string | null;
-            /** @default null */
+            /**
+             * @description For your team; recipients do not see it.
+             * @default null
+             */
             templateName?: string | null;
-            /** @default false */
+            /**
+             * @description Whether links in the text lead through ours, so that visits are counted.
+             * @default false
+             */
             trackLinks?: boolean;
         };
         /** @description A text message. */
         SmsTemplateWrite: {
+            /** @description The text, with placeholders such as `{{firstName|there}}`. */
             content: string;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             description?: string | null;
+            /** @description For your team; recipients do not see it. */
             templateName: string;
-            /** @default false */
+            /**
+             * @description Whether links in the text lead through ours, so that visits are counted.
+             * @default false
+             */
             trackLinks?: boolean;
         };
         /**
@@ -3007,52 +3576,76 @@ export interface components {
         State: "pending" | "approved" | "performed" | "failed" | "rejected" | "void";
         /** @description Values for the placeholders; those of a sample customer are used where none are given. */
         TemplatePreview: {
-            /** @default null */
+            /**
+             * @description Values for the placeholders of the text, by name.
+             * @default null
+             */
             variables?: {
                 [key: string]: string;
             } | null;
         };
         /** @description A rendered template; segments and encoding where the channel is charged by them. */
         TemplatePreviewed: {
+            /** @description Opened by a tap on the notification. */
             actionUrl: string | null;
             characters: number;
             /** @default null */
             encoding?: string | null;
+            /** @description Shown in the notification. */
             imageUrl: string | null;
             /** @default null */
             segments?: number | null;
             text: string;
+            /** @description The first line of the notification. */
             title: string | null;
             /** @default null */
             warnings?: components["schemas"]["Finding"][] | null;
         };
         /** @description What one person of a test gets, or why not. */
         TestMessage: {
+            /** @description A phone number as E.164 for SMS, a device token for push. */
             address: string | null;
+            /** @description Your own id of the customer. */
             customerId: string | null;
+            /** @description What is wrong, and what to change. */
             message: unknown;
             /** @description Why they get none, such as opted_out; null when accepted. */
             reason: string | null;
+            /** @description Your own id of the request. */
             requestId: string;
-            /** @enum {string} */
+            /**
+             * @description Where it stands.
+             * @enum {string}
+             */
             status: "accepted" | "excluded";
         };
         /** @description Whom a test goes to. `variables` fill placeholders; an address gets a sample's values for what is not given. */
         TestRecipient: {
-            /** @default null */
+            /**
+             * @description A phone number as E.164 for SMS, a device token for push.
+             * @default null
+             */
             address?: string | null;
-            /** @default null */
+            /**
+             * @description Your own id of the customer.
+             * @default null
+             */
             customerId?: string | null;
-            /** @default null */
+            /**
+             * @description Values for the placeholders of the text, by name.
+             * @default null
+             */
             variables?: {
                 [key: string]: string;
             } | null;
         };
         /** @description A test of a campaign on its way. */
         Tested: {
+            /** @description One for each recipient. */
             messages: components["schemas"]["TestMessage"][];
             /**
              * Format: uuid
+             * @description Your own id of the test: repeated, nothing is sent twice.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             testId: string;
@@ -3068,6 +3661,7 @@ export interface components {
         TimelinePoint: {
             /**
              * Format: date-time
+             * @description When it was.
              * @example 2026-01-31T09:00:00Z
              */
             at: string;
@@ -3083,23 +3677,32 @@ export interface components {
         User: {
             /**
              * Format: date-time
+             * @description When it was made.
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description An e-mail address. */
             email: string;
             hasPassword: boolean;
             /**
              * Format: uuid
+             * @description Ours, given when it was made.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description Whether it can be used. */
             isActive: boolean;
             lastSignInAt: string | null;
+            /** @description For people to recognise it by. */
             name: string;
-            /** @enum {string} */
+            /**
+             * @description What the person may do.
+             * @enum {string}
+             */
             role: "viewer" | "marketer" | "approver" | "admin";
             /**
              * Format: date-time
+             * @description When it was changed last.
              * @example 2026-01-31T09:00:00Z
              */
             updatedAt: string;
@@ -3108,16 +3711,25 @@ export interface components {
         };
         /** @description What is to change in a person's account; it holds from the next request on. */
         UserChange: {
+            /** @description Whether it can be used. */
             isActive?: boolean | null;
+            /** @description For people to recognise it by. */
             name?: string | null;
+            /** @description What the person may do. */
             role?: ("viewer" | "marketer" | "approver" | "admin") | null;
         };
         /** @description A new person. Without a password the answer holds a link by which the person sets one. */
         UserWrite: {
+            /** @description An e-mail address. */
             email: string;
+            /** @description For people to recognise it by. */
             name: string;
+            /** @description Of the person who signs in. */
             password?: string | null;
-            /** @enum {string} */
+            /**
+             * @description What the person may do.
+             * @enum {string}
+             */
             role: "viewer" | "marketer" | "approver" | "admin";
         };
         /** @description Ledger, event log and aggregates, each counted by itself. */
@@ -3400,6 +4012,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
+                /** @description Where it stands. */
                 state?: "pending" | "approved" | "performed" | "rejected" | "void" | "failed";
             };
             header?: never;
@@ -3580,6 +4193,7 @@ export interface operations {
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
                 actorId?: string;
+                /** @description What was done or asked for. */
                 action?: string;
                 resourceType?: string;
                 resourceId?: string;
@@ -3733,6 +4347,7 @@ export interface operations {
     exportCustomers: {
         parameters: {
             query?: {
+                /** @description Of the file or answer. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -3869,6 +4484,7 @@ export interface operations {
     getImportErrors: {
         parameters: {
             query?: {
+                /** @description Of the file or answer. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -4173,7 +4789,9 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
+                /** @description The campaign. */
                 campaignId?: string;
+                /** @description One person's place in one campaign. */
                 recipientId?: string;
                 eventType?: components["schemas"]["NotificationEventType"];
                 /** @description From this time on. */
@@ -4336,9 +4954,13 @@ export interface operations {
                 status?: components["schemas"]["CampaignStatus"][];
                 /** @description Part of the name. */
                 search?: string;
+                /** @description Made then or later. */
                 createdFrom?: string;
+                /** @description Made before then. */
                 createdTo?: string;
+                /** @description Planned for then or later. */
                 scheduledFrom?: string;
+                /** @description Planned for before then. */
                 scheduledTo?: string;
                 /** @description With a minus for the greatest first. */
                 sort?: string;
@@ -4629,6 +5251,7 @@ export interface operations {
     explainPushCustomer: {
         parameters: {
             query: {
+                /** @description Your own id of the customer. */
                 customerId: string;
             };
             header?: never;
@@ -4786,9 +5409,13 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
+                /** @description Where it stands. */
                 status?: components["schemas"]["NotificationStatus"];
+                /** @description What became of the message. */
                 outcome?: components["schemas"]["Outcome"];
+                /** @description What kind of failure it was. */
                 errorClass?: string;
+                /** @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces. */
                 deviceToken?: string;
             };
             header?: never;
@@ -4874,6 +5501,7 @@ export interface operations {
     exportPushRecipients: {
         parameters: {
             query?: {
+                /** @description Of the file or answer. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -4955,6 +5583,7 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /** @description One person's place in one campaign. */
                 recipientId: string;
             };
             cookie?: never;
@@ -4986,6 +5615,7 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /** @description One person's place in one campaign. */
                 recipientId: string;
             };
             cookie?: never;
@@ -5489,9 +6119,13 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
+                /** @description Where it stands. */
                 status?: components["schemas"]["NotificationStatus"];
+                /** @description What became of the message. */
                 outcome?: components["schemas"]["Outcome"];
+                /** @description What kind of failure it was. */
                 errorClass?: string;
+                /** @description What the app was given by Firebase, Apple or the like: printable ASCII without spaces. */
                 deviceToken?: string;
             };
             header?: never;
@@ -6013,9 +6647,13 @@ export interface operations {
                 status?: components["schemas"]["CampaignStatus"][];
                 /** @description Part of the name. */
                 search?: string;
+                /** @description Made then or later. */
                 createdFrom?: string;
+                /** @description Made before then. */
                 createdTo?: string;
+                /** @description Planned for then or later. */
                 scheduledFrom?: string;
+                /** @description Planned for before then. */
                 scheduledTo?: string;
                 /** @description With a minus for the greatest first. */
                 sort?: string;
@@ -6306,6 +6944,7 @@ export interface operations {
     explainSMSCustomer: {
         parameters: {
             query: {
+                /** @description Your own id of the customer. */
                 customerId: string;
             };
             header?: never;
@@ -6463,8 +7102,11 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
+                /** @description Where it stands. */
                 status?: components["schemas"]["NotificationStatus"];
+                /** @description What became of the message. */
                 outcome?: components["schemas"]["Outcome"];
+                /** @description What kind of failure it was. */
                 errorClass?: string;
                 /** @description E.164. */
                 phoneNumber?: string;
@@ -6552,6 +7194,7 @@ export interface operations {
     exportSMSRecipients: {
         parameters: {
             query?: {
+                /** @description Of the file or answer. */
                 format?: "csv" | "jsonl";
             };
             header?: never;
@@ -6633,6 +7276,7 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /** @description One person's place in one campaign. */
                 recipientId: string;
             };
             cookie?: never;
@@ -6664,6 +7308,7 @@ export interface operations {
             header?: never;
             path: {
                 id: string;
+                /** @description One person's place in one campaign. */
                 recipientId: string;
             };
             cookie?: never;
@@ -7168,8 +7813,11 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; one of rare recipients may be short and not the last. */
                 cursor?: string;
+                /** @description Where it stands. */
                 status?: components["schemas"]["NotificationStatus"];
+                /** @description What became of the message. */
                 outcome?: components["schemas"]["Outcome"];
+                /** @description What kind of failure it was. */
                 errorClass?: string;
                 /** @description E.164. */
                 phoneNumber?: string;

@@ -12,7 +12,16 @@ from rich.table import Table
 from contracts.channels import CHANNELS
 from notify.checking import Verified, verify_campaign
 from notify.client import Api, ApiError, find_campaign, open_api
-from notify.display import accounting_table, checks_table, console, print_json, progress_bar, shown_checks, verdict
+from notify.display import (
+    accounting_table,
+    checks_table,
+    console,
+    print_entries,
+    print_json,
+    progress_bar,
+    shown_checks,
+    verdict,
+)
 from notify.running import FELL_SHORT, run
 from notify.settings import Settings, find_settings
 
@@ -20,6 +29,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at campaigns, steer them, and
 
 POLL_SECONDS = 1.0
 LISTED_MAX = 1_000
+LISTED = {"channel": "channel", "id": "id", "name": "campaignName", "status": "status", "created": "createdAt"}
 
 CampaignId = Annotated[str, typer.Argument(metavar="ID", help="The campaign's id, of either channel.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -38,10 +48,10 @@ def list_campaigns(
     if as_json:
         print_json(rows)
         return
-    table = Table("channel", "id", "name", "status", "created")
-    for row in rows:
-        table.add_row(row["channel"], row["id"], row["campaignName"], row["status"], row["createdAt"])
-    console.print(table if rows else "no campaigns")
+    if rows:
+        print_entries(LISTED, rows)
+    else:
+        console.print("no campaigns")
 
 
 async def _find_all(channels: list[str], status: str | None) -> list[dict[str, Any]]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from notify.display import console, print_json
+from notify.display import console, print_entries, print_json
 from notify.running import FELL_SHORT, run
 from notify.settings import find_settings
 from shared.dead_letters import DeadLetter, find_dead_letters, redrive
@@ -25,10 +24,11 @@ def list_letters(as_json: AsJson = False) -> None:
     if as_json:
         print_json([_described(one) for one in letters])
         return
-    table = Table("id", "at", "topic", "service", "reason")
-    for one in letters[-LISTED_MAX:]:
-        table.add_row(one.id, f"{one.at:%Y-%m-%d %H:%M:%S}", one.topic, one.service, one.reason)
-    console.print(table if letters else "no dead letters")
+    if letters:
+        columns = {name: name for name in ("id", "at", "topic", "service", "reason")}
+        print_entries(columns, [_described(one) for one in letters[-LISTED_MAX:]])
+    else:
+        console.print("no dead letters")
 
 
 @app.command()

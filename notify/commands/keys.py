@@ -9,7 +9,7 @@ import typer
 
 from contracts.http.endpoints import KEY_SCOPES
 from notify.client import as_operator
-from notify.display import console, entries_table, print_json
+from notify.display import console, print_entries, print_json
 from notify.running import run
 from notify.settings import find_settings, remember_key
 
@@ -56,7 +56,7 @@ def list_keys(user: User, as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
     else:
-        console.print(entries_table(columns, found))
+        print_entries({name: name for name in columns}, found)
 
 
 @app.command()

@@ -72,6 +72,7 @@ IMPORTS = Table(
     Column("touched_at", DateTime(timezone=True)),
     Column("problem", String),
     Column("consent_assumed", BigInteger),
+    Column("consent_left_out", ARRAY(String)),
 )
 
 

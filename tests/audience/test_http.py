@@ -41,7 +41,7 @@ async def test_good_rows_are_saved_and_bad_ones_named(client):
             {"index": 1, "field": "phoneNumber", "message": "not a valid phone number of its country"},
             {"index": 2, "field": "row", "message": "must be an object"},
         ],
-        "warnings": consent_warnings(1),
+        "warnings": consent_warnings(1, {"smsOptedIn", "pushOptedIn", "marketingOptedIn"}),
     }
     shown = (await client.get("/customers/c0001")).json()["data"]
     assert (shown["phoneNumber"], shown["smsOptedIn"]) == (phone(1), True)
@@ -66,14 +66,19 @@ async def test_consent_that_is_taken_for_granted_is_told(client, left_out, row, 
     said = {name: value for name, value in SAYS_ALL.items() if name != left_out}
     data = (await client.post("/customers", json=[person(1) | said | row])).json()["data"]
     assert [one["code"] for one in data["warnings"]] == (["consent_assumed"] if warns else [])
-    assert not data["warnings"] or data["warnings"][0]["message"].startswith("1 left out")
+    assert not data["warnings"] or data["warnings"][0]["message"].startswith(f"1 left out {left_out}:")
+
+
+async def test_a_workbook_is_told_what_it_is(client):
+    answer = await client.post("/customers/import", content=b"PK\x03\x04 and what a zip archive holds")
+    assert (answer.status_code, "save it as" in answer.json()["detail"]) == (422, True)
 
 
 async def test_an_import_remembers_what_it_took_for_granted(client):
     content = b"customerId,phoneNumber,smsOptedIn\nf1,+4915112345678,true\nf2,+4915112345679,\n"
     answer = (await client.post("/customers/import", content=content)).json()["data"]
     kept = (await client.get(f"/customers/imports/{answer['importId']}")).json()["data"]
-    assert answer["warnings"] == kept["warnings"] == consent_warnings(2)
+    assert answer["warnings"] == kept["warnings"] == consent_warnings(2, {"marketingOptedIn", "smsOptedIn"})
 
 
 @pytest.mark.parametrize(
@@ -261,7 +266,7 @@ async def test_a_file_that_breaks_half_way_leaves_what_was_good(client):
     content = b"customerId,firstName\na,Ada\nb," + b"B" * 400_000
     answer = await client.post(f"/customers/import?format=csv&importId={import_id}", content=content)
     assert answer.status_code == 422
-    assert f"imports/{import_id}" in answer.json()["detail"]
+    assert f"import {import_id}" in answer.json()["detail"]
     shown = (await client.get(f"/customers/imports/{import_id}")).json()["data"]
     assert (shown["state"], shown["imported"]) == ("failed", 1)
     assert shown["problem"] == "row 3 is longer than 262144 bytes"

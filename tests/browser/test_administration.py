@@ -170,7 +170,34 @@ async def test_an_import_that_says_nothing_of_consent_is_told_so(window: Window,
         await expect(watched.page.locator("main")).to_contain_text("count as having agreed")
         await watched.page.get_by_label("File").set_input_files(path)
         await watched.press("Import")
-        await expect(watched.page.locator("main")).to_contain_text("1 left out smsOptedIn")
+        await expect(watched.page.locator("main")).to_contain_text("1 left out smsOptedIn or marketingOptedIn")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_a_workbook_is_refused_as_an_error(window: Window, tenant: Tenant, tmp_path, scripts: bool) -> None:
+    path = tmp_path / "people.xlsx"
+    path.write_bytes(b"PK\x03\x04 and what a zip archive holds")
+    async with window(scripts=scripts) as watched:
+        await watched.go("/notification/customers/import")
+        await watched.page.get_by_label("File").set_input_files(path)
+        await watched.press("Import")
+        await expect(watched.page.get_by_role("alert")).to_contain_text("save it as “CSV UTF-8”")
+        await expect(watched.page.locator("[data-progress]")).to_be_hidden()
+
+
+async def test_a_filter_goes_on_as_json(window: Window, tenant: Tenant) -> None:
+    draft = await tenant.api.data(
+        "POST", "/sms/campaigns", {"campaignName": "JSON", "templateId": tenant.templates["sms"]}
+    )
+    async with window() as watched:
+        await watched.go(f"/notification/sms/campaigns/{draft['id']}/audience")
+        await watched.page.get_by_label("What").select_option("attributes.plan")
+        await watched.page.get_by_label("Value").fill("pro")
+        await watched.page.get_by_label("People", exact=True).select_option("expert")
+        await expect(watched.page.get_by_label("Filter")).to_have_value(
+            re.compile('"attributes.plan".*"pro"', re.DOTALL)
+        )
+        await expect(watched.page.get_by_role("alert")).to_have_count(0)
 
 
 async def test_the_docs_are_small_and_lead_to_every_operation(window: Window, tenant: Tenant) -> None:

@@ -74,5 +74,5 @@ def test_each_says_what_to_do():
     checked = check_template(CHANNELS["sms"], {"content": "20% off"}, BASE_URL)
     assert [one.message for one in checked.warnings] == [
         "does not say how to unsubscribe: add for example 'Reply STOP to unsubscribe' or {{unsubscribeUrl}}",
-        "does not say who writes: begin with your name ('Acme: …') or end with it ('– Acme')",
+        "does not say who writes: begin with your name ('Acme: …') or end with it ('- Acme')",
     ]

@@ -148,6 +148,11 @@ async def test_a_campaign_is_watched_to_its_end_and_verified(fleet, tenant, chan
     assert (code, shown["status"], shown["accounting"]["balanced"]) == (0, "sent", True)
     code, listed = await tenant.notify.json("campaign", "list", "--channel", channel)
     assert campaign_id in [row["id"] for row in listed]
+    narrow = Notify(tenant.notify.environment | {"COLUMNS": "40"})
+    code, out, _ = await narrow("campaign", "list", "--channel", channel)
+    heading, *lines = [line.split("\t") for line in out.splitlines()]
+    assert (code, heading[:2]) == (0, ["channel", "id"])
+    assert [channel, campaign_id] in [line[:2] for line in lines]
     code, out, _ = await tenant.notify("campaign", "verify", campaign_id)
     assert (code, "differs" in out) == (0, False)
 

@@ -89,13 +89,14 @@ class Customer:
     devices: list[Device] = field(default_factory=list)
 
     @property
-    def leaves_consent_out(self) -> bool:
-        """Whether it does not say if the customer agreed to marketing, or to a channel that it brings an address of."""
-        return (
-            self.marketing_opted_in is None
-            or (self.phone_number is not None and self.sms_opted_in is None)
-            or (bool(self.devices) and self.push_opted_in is None)
-        )
+    def consent_left_out(self) -> list[str]:
+        """What it does not say: if the customer agreed to marketing, or to a channel that it brings an address of."""
+        left_out = {
+            "smsOptedIn": self.phone_number is not None and self.sms_opted_in is None,
+            "pushOptedIn": bool(self.devices) and self.push_opted_in is None,
+            "marketingOptedIn": self.marketing_opted_in is None,
+        }
+        return [name for name, is_left_out in left_out.items() if is_left_out]
 
     def merge(self, later: Customer) -> None:
         """Takes over what a later row of the same customer says."""

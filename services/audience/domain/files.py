@@ -33,6 +33,16 @@ class BadFile(ValueError):
     """A file that cannot be read at all; the text names what to change."""
 
 
+WORKBOOK = b"PK\x03\x04"
+"""How a zip archive begins, and so an .xlsx."""
+
+
+def refuse_workbook(piece: bytes) -> None:
+    """Raises `BadFile` where the file begins as a spreadsheet program's own."""
+    if piece.startswith(WORKBOOK):
+        raise BadFile("this is an Excel workbook (.xlsx) or a zip archive: save it as “CSV UTF-8” and send that file")
+
+
 class RowReader(Protocol):
     """Takes the file in pieces of any size."""
 

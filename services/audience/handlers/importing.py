@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from services.audience.domain.customers import (
     read_customer,
     unknown_columns,
 )
-from services.audience.domain.files import BadFile, CsvRows, JsonRows, Malformed, Row, RowReader
+from services.audience.domain.files import BadFile, CsvRows, JsonRows, Malformed, Row, RowReader, refuse_workbook
 from services.audience.domain.lots import RECIPIENTS_MAX
 from services.audience.handlers import consent
 from services.audience.store import additions, customers, expansions, imports, preferences
@@ -57,11 +58,12 @@ class TooManyRecipients(Exception):
 @dataclass(slots=True)
 class Imported:
     """What became of a file or a list: counts of rows, and the first errors. `consent_assumed` counts the good rows
-    that left a consent out."""
+    that left a consent out, `consent_left_out` names which."""
 
     imported: int = 0
     rejected: int = 0
     consent_assumed: int = 0
+    consent_left_out: set[str] = field(default_factory=set)
     errors: list[RowError] = field(default_factory=list)
 
 
@@ -111,15 +113,15 @@ def _storable(text: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[Read]):
-    """What is imported: how a row is read, which columns a CSV file may have, how a batch is saved, and whether a row
-    leaves to us what somebody agreed to."""
+    """What is imported: how a row is read, which columns a CSV file may have, how a batch is saved, and which
+    consents a row leaves out."""
 
     name: str
     read: Callable[[dict[str, Any]], Read]
     check_header: Callable[[list[str]], None]
     save: Callable[[Connection, Batch[Read]], Awaitable[None]]
     campaign_id: UUID | None = None
-    assumes_consent: Callable[[Read], bool] = lambda _: False
+    consent_left_out: Callable[[Read], Sequence[str]] = lambda _: ()
 
 
 def customers_of(user_id: str) -> Kind[Customer]:
@@ -134,7 +136,7 @@ def customers_of(user_id: str) -> Kind[Customer]:
         if "customerId" not in header:
             raise BadFile("the column customerId is missing")
 
-    return Kind("customers", read_customer, check_header, save, assumes_consent=lambda row: row.leaves_consent_out)
+    return Kind("customers", read_customer, check_header, save, consent_left_out=lambda row: row.consent_left_out)
 
 
 def recipients_of(user_id: str, channel: Channel, campaign_id: UUID) -> Kind[Addition]:
@@ -217,6 +219,8 @@ async def import_file(
     alive = asyncio.create_task(_keep_alive(database, import_id))
     try:
         async for piece in pieces:
+            if not bytes_read:
+                refuse_workbook(piece)
             bytes_read += len(piece)
             batch.take(reader.feed(piece), kind.read)
             if batch.rows >= batch_rows:
@@ -255,26 +259,32 @@ async def _save_batch(
 ) -> None:
     async with database.transaction() as connection:
         await kind.save(connection, batch)
+        assumed, left_out = _assumed(kind, batch)
         await imports.mark_batch(
             connection,
             import_id,
             len(batch.good),
             batch.rejected,
-            _assumed(kind, batch),
+            assumed,
+            sorted(left_out),
             bytes_read,
             batch.stored_errors(),
         )
     _count(result, kind, batch)
 
 
-def _assumed(kind: Kind[Any], batch: Batch[Any]) -> int:
-    return sum(map(kind.assumes_consent, batch.good.values()))
+def _assumed(kind: Kind[Any], batch: Batch[Any]) -> tuple[int, set[str]]:
+    """How many of the good rows left a consent out, and which ones they left out."""
+    found = [left_out for row in batch.good.values() if (left_out := kind.consent_left_out(row))]
+    return len(found), set(chain.from_iterable(found))
 
 
 def _count(result: Imported, kind: Kind[Any], batch: Batch[Any]) -> None:
     result.imported += len(batch.good)
     result.rejected += batch.rejected
-    result.consent_assumed += _assumed(kind, batch)
+    assumed, left_out = _assumed(kind, batch)
+    result.consent_assumed += assumed
+    result.consent_left_out |= left_out
     result.errors += batch.errors[: max(ERRORS_SHOWN_MAX - len(result.errors), 0)]
     metrics.IMPORTED_ROWS.labels(kind.name, "imported").inc(len(batch.good))
     metrics.IMPORTED_ROWS.labels(kind.name, "rejected").inc(batch.rejected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from shared.ids import new_id
 ROWS_MAX = 10_000
 BODY_BYTES_MAX = 64 * 1024 * 1024
 LIST_MAX = 500
+CONSENTS = ("smsOptedIn", "pushOptedIn", "marketingOptedIn")
 _CONTENT_TYPES = {"text/csv": "csv", "application/x-ndjson": "jsonl", "application/jsonl": "jsonl"}
 
 
@@ -85,7 +86,7 @@ def answer_list(result: Imported, name: str) -> JSONResponse:
     if not result.imported:
         named = [{"field": f"{name}.{e['index']}.{e['field']}", "message": str(e["message"])} for e in errors]
         raise Problem(422, "Invalid input", "no entry could be saved", named)
-    warnings = consent_warnings(result.consent_assumed)
+    warnings = consent_warnings(result.consent_assumed, result.consent_left_out)
     data = {"imported": result.imported, "rejected": result.rejected, "errors": errors, "warnings": warnings}
     return JSONResponse({"data": data}, 200)
 
@@ -118,7 +119,7 @@ async def answer_import(
             settings.import_row_bytes_max,
         )
     except BadFile as error:
-        detail = f"{error}; what was good before that is kept, see /api/notification/customers/imports/{import_id}"
+        detail = f"{error}; what was good before that is kept, as import {import_id} shows"
         raise Problem(422, "The file cannot be read", detail) from None
     except AlreadyImported:
         raise Problem(409, "There is an import of this id", "importId: choose another, or leave it out") from None
@@ -130,20 +131,21 @@ async def answer_import(
         "rejected": result.rejected,
         "errors": error_rows(result.errors),
         "errorFile": f"/api/notification/customers/imports/{import_id}/errors" if result.rejected else None,
-        "warnings": consent_warnings(result.consent_assumed),
+        "warnings": consent_warnings(result.consent_assumed, result.consent_left_out),
     }
     return JSONResponse({"data": data}, 200)
 
 
-def consent_warnings(rows: int) -> list[dict[str, str]]:
+def consent_warnings(rows: int, left_out: Collection[str]) -> list[dict[str, str]]:
     """What it means that so many rows of customers did not say what they agreed to."""
     if not rows:
         return []
+    names = [name for name in CONSENTS if name in left_out] or CONSENTS
     message = (
-        f"{rows:,} left out smsOptedIn, pushOptedIn or marketingOptedIn: there new customers count as having agreed, "
+        f"{rows:,} left out {' or '.join(names)}: there new customers count as having agreed, "
         "and those who were there stay as they were; say false for whoever has not agreed"
     )
-    return [{"code": "consent_assumed", "field": "smsOptedIn", "message": message}]
+    return [{"code": "consent_assumed", "field": names[0], "message": message}]
 
 
 async def _pieces_of(request: Request) -> AsyncIterator[bytes]:

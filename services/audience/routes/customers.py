@@ -218,5 +218,5 @@ def _import_as_json(row: Any) -> dict[str, Any]:
         "startedAt": row.started_at,
         "finishedAt": row.finished_at,
         "errorFile": f"/api/notification/customers/imports/{row.id}/errors" if row.rejected else None,
-        "warnings": consent_warnings(row.consent_assumed),
+        "warnings": consent_warnings(row.consent_assumed, row.consent_left_out),
     }

@@ -70,6 +70,7 @@ async def mark_batch(
     imported: int,
     rejected: int,
     consent_assumed: int,
+    consent_left_out: Sequence[str],
     bytes_read: int,
     errors: Sequence[tuple[int, str, str, str | None]],
 ) -> None:
@@ -77,10 +78,12 @@ async def mark_batch(
     await connection.execute(
         """
         UPDATE imports SET imported = imported + %b, rejected = rejected + %b,
-                           consent_assumed = consent_assumed + %b, bytes_read = %b, touched_at = clock_timestamp()
+                           consent_assumed = consent_assumed + %b,
+                           consent_left_out = ARRAY(SELECT DISTINCT unnest(consent_left_out || %b::text[])),
+                           bytes_read = %b, touched_at = clock_timestamp()
         WHERE id = %b
         """,
-        (imported, rejected, consent_assumed, bytes_read, import_id),
+        (imported, rejected, consent_assumed, list(consent_left_out), bytes_read, import_id),
     )
     await connection.execute(
         """

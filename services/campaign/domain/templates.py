@@ -110,7 +110,7 @@ def _text_warnings(body: str, segments: Segments) -> Iterator[Finding]:
         message = "does not say how to unsubscribe: add for example 'Reply STOP to unsubscribe' or {{unsubscribeUrl}}"
         yield _warn(NO_UNSUBSCRIBE, "content", message)
     if not _SENDER.search(body):
-        message = "does not say who writes: begin with your name ('Acme: …') or end with it ('– Acme')"
+        message = "does not say who writes: begin with your name ('Acme: …') or end with it ('- Acme')"
         yield _warn("no_sender_identity", "content", message)
 
 

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from contracts.http.described.fields import FIELDS
 from contracts.http.described.operations import OPERATIONS, TAGS, Described
 from contracts.http.described.problems import PROBLEMS, Problem
 from contracts.http.described.queries import Query
@@ -51,7 +52,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     schemas = {name: one for name, one in document["components"]["schemas"].items() if "ValidationError" not in name}
     _, shared = models_json_schema([(model, "validation") for model in _models()], ref_template=REFERENCE)
     document["components"] = {
-        "schemas": _untitled(dict(sorted({**schemas, **shared["$defs"]}.items()))),
+        "schemas": _with_texts(_untitled(dict(sorted({**schemas, **shared["$defs"]}.items())))),
         "responses": {_name(status): _problem(text) for status, text in PROBLEMS.items()},
         "securitySchemes": {
             "apiKey": {"type": "http", "scheme": "bearer"},
@@ -129,7 +130,9 @@ def _path_parameters(path: str) -> Iterator[dict[str, Any]]:
                 if has_text_id(path)
                 else {"type": "string", "format": "uuid"}
             )
-            yield {"name": part[1:-1], "in": "path", "required": True, "schema": schema}
+            name = part[1:-1]
+            said = {"description": FIELDS[name]} if name in FIELDS and name != "id" else {}
+            yield {"name": name, "in": "path", "required": True, "schema": schema, **said}
 
 
 def _query_parameters(query: type[Query] | None) -> Iterator[dict[str, Any]]:
@@ -141,7 +144,8 @@ def _query_parameters(query: type[Query] | None) -> Iterator[dict[str, Any]]:
         given |= next((one for one in schema.get("anyOf", ()) if one.get("type") != "null"), {})
         if schema.get("default") is not None:
             given["default"] = schema["default"]
-        described = {"description": schema["description"]} if "description" in schema else {}
+        text = schema.get("description") or FIELDS.get(name)
+        described = {"description": text} if text else {}
         required = name in shared["$defs"][query.__name__].get("required", ())
         yield {"name": name, "in": "query", "required": required, "schema": given, **described}
 
@@ -171,6 +175,16 @@ def _untitled(schemas: Any) -> Any:
     if not isinstance(schemas, dict):
         return schemas
     return {name: _untitled(one) for name, one in schemas.items() if name != "title" or not isinstance(one, str)}
+
+
+def _with_texts(schemas: dict[str, Any]) -> dict[str, Any]:
+    """With the common meaning of the fields that do not say their own."""
+    for schema in schemas.values():
+        for name, field in schema.get("properties", {}).items():
+            own = (field, *field.get("anyOf", ()))
+            if name in FIELDS and not any("description" in one or "$ref" in one for one in own):
+                field["description"] = FIELDS[name]
+    return schemas
 
 
 def _problem(text: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ _BOUNDS = (
     ("maxLength", "at most {} characters"),
     ("minItems", "at least {} entries"),
     ("maxItems", "at most {} entries"),
-    ("pattern", "matches {}"),
+    ("pattern", "matches `{}`"),
     ("default", "else {}"),
 )
 
@@ -196,9 +196,14 @@ def _kind(schema: Schema) -> Kind:
 def _text(described: Schema, schema: Schema) -> str:
     """What is said of a field, and its bounds."""
     bounded = {**next((one for one in schema.get("anyOf", ()) if one.get("type") != "null"), {}), **schema}
-    bounds = [words.format(bounded[name]) for name, words in _BOUNDS if bounded.get(name) is not None]
+    bounds = [words.format(_shown(bounded[name])) for name, words in _BOUNDS if bounded.get(name) is not None]
     said = described.get("description") or schema.get("description", "")
     return " ".join(part for part in (said, f"({'; '.join(bounds)})" if bounds else "") if part)
+
+
+def _shown(bound: Any) -> str:
+    """As JSON writes it; texts without their quotes."""
+    return bound if isinstance(bound, str) else json.dumps(bound)
 
 
 def _shapes(document: Schema, operations: list[Operation]) -> list[Shape]:

@@ -114,12 +114,15 @@ def takes_json(endpoint: Endpoint) -> bool:
     return endpoint.body is not None or OPERATIONS[f"{endpoint.method} {endpoint.path}"].body is not None
 
 
+NOT_AN_ID = "must be an id, such as a list shows it"
+
+
 def check_ids(request: Request, endpoint: Endpoint) -> None:
     """A 422 problem for what is no id of ours; so no owner has to judge it, under its own name for it."""
     given = {} if has_text_id(endpoint.path) else request.path_params
     wrong = [name for name, text in given.items() if not _is_id(text)]
     if wrong:
-        raise Problem(422, "Invalid input", errors=[{"field": name, "message": "is not an id"} for name in wrong])
+        raise Problem(422, "Invalid input", errors=[{"field": name, "message": NOT_AN_ID} for name in wrong])
 
 
 def masked(answer: Answer) -> Answer:

@@ -6,6 +6,12 @@ export function showProgress(form) {
   const box = form.querySelector("[data-progress]");
   const bar = box.querySelector("progress");
   const words = box.querySelector("[role=status]");
+  const refused = form.querySelector("[data-refused]");
+  const refuse = (text) => {
+    refused.textContent = text;
+    refused.hidden = false;
+    box.hidden = true;
+  };
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -17,16 +23,17 @@ export function showProgress(form) {
     request.addEventListener("load", () => {
       const answer = JSON.parse(request.responseText);
       if (request.status < 400) location.assign(`/notification/customers/imports/${answer.data.importId}`);
-      else words.textContent = `${answer.title}${answer.detail ? `: ${answer.detail}` : ""}`;
+      else refuse(`${answer.title}${answer.detail ? `: ${answer.detail}` : ""}`);
     });
     request.addEventListener("error", () => {
-      words.textContent = "The connection broke. What was sent is kept; send the same file again without harm.";
+      refuse("The connection broke. What was sent is kept; send the same file again without harm.");
     });
     const file = form.elements.file.files[0];
     request.open("POST", "/api/notification/customers/import");
     request.setRequestHeader("content-type", TYPES[file.name.split(".").pop().toLowerCase()] ?? TYPES.csv);
     request.setRequestHeader("x-csrf-token", form.elements.csrfToken.value);
     request.send(file);
+    refused.hidden = true;
     box.hidden = false;
   });
 }

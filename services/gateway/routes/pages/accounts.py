@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -28,6 +30,7 @@ class Setting:
     hint: str = ""
     is_secret: bool = False
     is_long: bool = False
+    is_switch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,11 @@ _AWS = (
     Setting("apiSecret", "Secret access key", is_secret=True),
     Setting("config.region", "Region", "Such as eu-central-1."),
 )
-_SERVER = Setting("config.baseUrl", "Other server", "Only for rehearsals, at hosts that your operator allows.")
+_ELSEWHERE = "Only for rehearsals, at hosts that your operator allows; config.{} in the documentation."
+_SERVER = Setting("config.baseUrl", "Base URL of another server", _ELSEWHERE.format("baseUrl"))
+_SENDER = Setting("senderId", "Sender name", "Empty: the account's own.")
+_APPLICATION = Setting("config.platformApplicationArn", "Platform application ARN", "For device tokens.")
+_LOG_SECRET = Setting("config.logSecret", "Log secret", "Of the delivery logs' subscription.", is_secret=True)
 _PACE = Setting("config.ratePerSecond", "Messages a second at most", "Empty: as fast as the vendor allows.")
 
 _NUMBERS = ("config.ratePerSecond", "config.port")
@@ -58,11 +65,12 @@ VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
                 Setting("apiSecret", "Secret or auth token", is_secret=True),
                 Setting("phoneNumber", "Sender number", "With country code; or a messaging service below."),
                 Setting("config.messagingServiceSid", "Messaging service SID"),
+                Setting("config.authToken", "Auth token", "With an API key: verifies callbacks.", is_secret=True),
                 _SERVER,
                 _PACE,
             ),
         ),
-        "aws_sns": VendorForm("Amazon SNS", (*_AWS, _SERVER, _PACE)),
+        "aws_sns": VendorForm("Amazon SNS", (*_AWS, _SENDER, _LOG_SECRET, _SERVER, _PACE)),
         "nexmo": VendorForm(
             "Vonage (Nexmo)",
             (
@@ -108,7 +116,7 @@ VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
                 _PACE,
             ),
         ),
-        "aws_sns": VendorForm("Amazon SNS", (*_AWS, _SERVER, _PACE)),
+        "aws_sns": VendorForm("Amazon SNS", (*_AWS, _APPLICATION, _LOG_SECRET, _SERVER, _PACE)),
         "apns": VendorForm(
             "Apple (APNs)",
             (
@@ -116,9 +124,11 @@ VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
                 Setting("config.teamId", "Team id"),
                 Setting("config.topic", "Topic", "The bundle id of the app."),
                 Setting("config.privateKey", "Private key", "The .p8 file, whole.", True, True),
-                Setting("config.sandbox", "Sandbox", "true for builds from Xcode."),
-                Setting("config.host", "Other server", "Only for rehearsals, at hosts that your operator allows."),
+                Setting("config.certificate", "Certificate", "PEM with its key, in place of all above.", True, True),
+                Setting("config.sandbox", "Sandbox, for builds from Xcode", is_switch=True),
+                Setting("config.host", "Host of another server", _ELSEWHERE.format("host")),
                 Setting("config.port", "Its port"),
+                _SERVER,
                 _PACE,
             ),
         ),
@@ -142,15 +152,18 @@ def account_pages(channel: Channel) -> APIRouter:
     def form_page(
         desk: Desk, vendor: str, values: Json, account: Json | None = None, problem: Problem | None = None
     ) -> Response:
+        labels = {one.name: one.label for one in vendors[vendor].settings}
+        errors = {} if problem is None else field_errors(problem)
         return desk.show(
             "providers/form.html",
             status=200 if problem is None else problem.status,
+            labels=labels,
             words=words,
             vendor=vendor,
             form=vendors[vendor],
             values=values,
             account=account,
-            errors={} if problem is None else field_errors(problem),
+            errors={field: _by_labels(message, labels) for field, message in errors.items()},
         )
 
     def known(vendor: str) -> str:
@@ -219,16 +232,23 @@ def _account_of(sent: Form, vendor: VendorForm, stored: Json | None = None) -> J
         if not value and setting.is_secret:
             continue
         if setting.name.startswith(PREFIX):
-            if value:
+            if setting.is_switch:
+                config[setting.name.removeprefix(PREFIX)] = value == "yes"
+            elif value:
                 config[setting.name.removeprefix(PREFIX)] = _typed(setting, value)
         else:
             body[setting.name] = value or None
     return body | {"config": config}
 
 
+def _by_labels(message: str, labels: Mapping[str, str]) -> str:
+    """The message with the fields that it names called as the form calls them."""
+    for name in sorted(labels, key=len, reverse=True):
+        message = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.])", f"“{labels[name]}”", message)
+    return message
+
+
 def _typed(setting: Setting, value: str) -> Any:
-    if setting.name == "config.sandbox":
-        return value.lower() == "true"
     if setting.name in _NUMBERS:
         try:
             return float(value) if "." in value else int(value)

@@ -22,6 +22,7 @@ from services.gateway.routes.pages.filters import (
     choice_of_form,
     filter_of,
 )
+from services.gateway.routes.pages.previews import SAMPLE_LIMIT
 from services.gateway.routes.pages.words import CHANNEL_WORDS, POLICIES
 from shared.http import Problem
 
@@ -142,8 +143,8 @@ async def counted(desk: Desk, choice: Choice, errors: dict[str, str]) -> dict[st
         pass
     except ValueError as error:
         errors = errors or {"audienceFilter": str(error)}
-    sample = found["sample"] if found else []
-    attributes = sorted({f"attributes.{name}" for one in sample for name in one["attributes"] or {}})
+    known = (await desk.get("/customers", limit=SAMPLE_LIMIT)).data + (found["sample"] if found else [])
+    attributes = sorted({f"attributes.{name}" for one in known for name in one["attributes"] or {}})
     used = [line.field for line in choice.conditions if line.field.startswith("attributes.")]
     return {
         "choice": choice,

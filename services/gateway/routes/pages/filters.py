@@ -18,6 +18,9 @@ MODES = {
     "added": "Only those added by hand or by file",
     "expert": "A filter written as JSON",
 }
+EXAMPLE = {"all": [{"field": "country", "op": "eq", "value": "DE"}]}
+"""Of a filter, for whoever begins with JSON."""
+
 OPERATOR_WORDS = {
     "eq": "is",
     "ne": "is not",
@@ -82,7 +85,22 @@ def choice_of_form(form: Form) -> Choice:
         conditions.append(Condition())
     if intent == "remove":
         conditions = [one for index, one in enumerate(conditions) if str(index) != number]
-    return Choice(mode, conditions, form["text"])
+    text = form["text"]
+    if mode == "expert" and form["from"] != "expert":
+        text = _json_of(Choice(form["from"], conditions)) or text or _shown_as_json(EXAMPLE)
+    return Choice(mode, conditions, text)
+
+
+def _json_of(choice: Choice) -> str:
+    """What the lines say, as JSON; empty where they say nothing yet."""
+    try:
+        return _shown_as_json(filter_of(choice)) if choice.mode in MODES else ""
+    except ValueError:
+        return ""
+
+
+def _shown_as_json(audience_filter: Mapping[str, Any]) -> str:
+    return json.dumps(audience_filter, indent=2, ensure_ascii=False)
 
 
 def choice_of_filter(audience_filter: Mapping[str, Any] | None) -> Choice:
@@ -93,7 +111,7 @@ def choice_of_filter(audience_filter: Mapping[str, Any] | None) -> Choice:
         return Choice("added")
     if audience_filter == {"all": []}:
         return Choice("everybody")
-    text = json.dumps(audience_filter, indent=2, ensure_ascii=False)
+    text = _shown_as_json(audience_filter)
     for mode in ("all", "any"):
         nodes = audience_filter.get(mode)
         if set(audience_filter) == {mode} and isinstance(nodes, Sequence) and all(_is_line(node) for node in nodes):
@@ -110,10 +128,13 @@ def filter_of(choice: Choice) -> dict[str, Any]:
     if choice.mode == "expert":
         try:
             found = json.loads(choice.text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"is not JSON: {error}") from None
+        except json.JSONDecodeError as error:
+            place = f"line {error.lineno}, column {error.colno}"
+            raise ValueError(f"the filter is not JSON: look at {place}; {json.dumps(EXAMPLE)} would be") from None
+        except (ValueError, RecursionError):
+            raise ValueError("the filter is not JSON that can be read: it is too deep, or a number too long") from None
         if not isinstance(found, dict):
-            raise ValueError("must be an object")
+            raise ValueError(f"the filter must be an object, such as {json.dumps(EXAMPLE)}")
         return found
     nodes = [_node_of(one) for one in choice.conditions if one.field]
     if not nodes:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.channels import Channel
-from contracts.content import ContentError, MissingVariable, Segments, Template, count_segments, parse
+from contracts.content import SAMPLE_VALUES, ContentError, MissingVariable, Segments, Template, count_segments, parse
 from contracts.events import Content
 from contracts.links import with_sample_links
 
 SAMPLE_LIMIT = 50
 """Customers among whom the interesting ones are looked for."""
+
+MADE_UP: Mapping[str, Any] = SAMPLE_VALUES
+"""Stands in where there is no customer yet."""
 
 _PLAIN_FIELDS = ("customerId", "email", "firstName", "lastName", "country", "locale")
 
@@ -36,6 +39,7 @@ class Preview:
     problems: dict[str, str]
     characters: int
     variables: tuple[str, ...]
+    is_made_up: bool = False
 
 
 def text_field(channel: Channel) -> str:
@@ -60,9 +64,9 @@ def preview_of(
         return Preview({}, problems, len(values.get(body_field, "")), ())
     sent = with_sample_links(Content(body=body.source, title=None if title is None else title.source), link_base_url)
     sent_body, sent_title = parse(sent.body), None if sent.title is None else parse(sent.title)
-    rendered = [_rendered(sent_body, sent_title, customer) for customer in customers]
+    rendered = [_rendered(sent_body, sent_title, customer) for customer in customers or [MADE_UP]]
     variables = tuple(sorted({*body.variables, *(title.variables if title else ())}))
-    return Preview(_chosen(rendered), problems, len(body.source), variables)
+    return Preview(_chosen(rendered), problems, len(body.source), variables, not customers)
 
 
 def _parsed(field: str, text: str, length_max: int, problems: dict[str, str]) -> Template | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -61,6 +62,7 @@ def make_environment(statics: Statics) -> Environment:
         "waiting": waiting_words,
         "pretty": pretty,
         "with_query": with_query,
+        "worded": worded,
         "options": options,
     }
     environment.globals |= {
@@ -160,6 +162,15 @@ def tick(zone: tzinfo) -> Callable[[datetime, bool], str]:
 def pretty(value: Any) -> str:
     """JSON for people."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+_CAPITAL = re.compile("[A-Z]")
+
+
+def worded(name: str) -> str:
+    """A field's name as words: `approvalAbove` is Approval above."""
+    words = _CAPITAL.sub(lambda found: f" {found[0].lower()}", name)
+    return words[:1].upper() + words[1:]
 
 
 def with_query(path: str, query: Mapping[str, object], **changes: object) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +28,7 @@ TOO_MANY = 429
 """Tests of today."""
 
 NOT_READY = (409, 422)
+_OF_PERSON = re.compile(r"recipients\.(\d+)")
 
 
 def review_pages(channel: Channel) -> APIRouter:
@@ -142,7 +144,7 @@ def review_pages(channel: Channel) -> APIRouter:
         except Problem as problem:
             if problem.status not in (*NOT_READY, TOO_MANY):
                 raise
-            errors = {"people": "; ".join(error["message"] for error in problem.errors) or str(problem.detail)}
+            errors = {"people": _faults(problem, people)}
             return await page(desk, campaign_id, errors, people=sent["people"])
         left_out = [reason_words(one["reason"]) for one in found if one["status"] != "accepted"]
         said = f"The test goes to {len(found) - len(left_out)} of {len(found)}."
@@ -158,6 +160,16 @@ def _person(text: str) -> dict[str, str]:
     """A phone number begins with a plus; anything else is a customer's number."""
     name = "address" if text.strip().startswith("+") else "customerId"
     return {name: text.strip()}
+
+
+def _faults(problem: Problem, people: Sequence[Mapping[str, str]]) -> str:
+    """What is wrong, and of whom of those that were typed in."""
+    named = []
+    for error in problem.errors:
+        place = _OF_PERSON.match(error.get("field", ""))
+        who = "".join(people[int(place[1])].values()) + ": " if place and int(place[1]) < len(people) else ""
+        named.append(who + error["message"])
+    return "; ".join(named) or problem.detail or problem.title
 
 
 def _people(outliers: Mapping[str, Any]) -> dict[str, Any]:
