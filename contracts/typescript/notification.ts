@@ -3398,6 +3398,7 @@ export interface operations {
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
                 state?: "pending" | "approved" | "performed" | "rejected" | "void" | "failed";
+                campaignId?: string;
             };
             header?: never;
             path?: never;
