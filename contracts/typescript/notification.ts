@@ -4014,6 +4014,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Where it stands. */
                 state?: "pending" | "approved" | "performed" | "rejected" | "void" | "failed";
+                /** @description The campaign. */
+                campaignId?: string;
             };
             header?: never;
             path?: never;

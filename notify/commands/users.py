@@ -43,6 +43,8 @@ def create(
     if as_json:
         print_json(made)
     elif invitation := made.get("invitation"):
+        words = f"{made['email']} sets a password by this link, which works once:"
+        console.print(words, markup=False, highlight=False, soft_wrap=True)
         console.print(invitation["url"], markup=False, highlight=False, soft_wrap=True)
     else:
         console.print(f"{made['email']} can sign in", markup=False, highlight=False)

@@ -46,6 +46,7 @@ PAGES = {
     "approvals": "/notification/approvals?state=",
     "users": "/notification/users",
     "api-keys": "/notification/api-keys",
+    "before-revoking": "/notification/api-keys/{key}/revoke",
     "settings": "/notification/settings",
     "audit": "/notification/audit",
     "dead-letters": "/notification/dead-letters",
@@ -92,7 +93,9 @@ async def places_of(tenant: Tenant) -> dict[str, str]:
         },
     )
     templates = {f"{channel}_template": template for channel, template in tenant.templates.items()}
+    key = await tenant.api.data("POST", "/api-keys", {"name": "Shop", "scopes": ["read"]})
     single = {
+        "key": key["id"],
         "recipient": recipients[0]["id"],
         "draft": draft["id"],
         "account": tenant.accounts["sms"],

@@ -60,6 +60,35 @@ async def test_a_viewer_is_offered_nothing_that_is_refused(window: Window, tenan
         await watched.go(f"/notification/sms/templates/{tenant.templates['sms']}")
         await expect(watched.page.get_by_role("button", name="Save")).to_have_count(0)
         assert await watched.go("/notification/audit") == 403
+        campaign = f"/notification/sms/campaigns/{tenant.campaigns['sms']}"
+        for page, link in (("sms/campaigns", "New SMS campaign"), ("customers", "Import a file")):
+            await watched.go(f"/notification/{page}")
+            await expect(watched.page.locator("main").get_by_role("link", name=link)).to_have_count(0)
+        for form in (
+            "/notification/push/campaigns/new",
+            "/notification/sms/templates/new",
+            "/notification/customers/import",
+            f"{campaign}/edit",
+            f"{campaign}/audience",
+            f"{campaign}/clone",
+            f"{campaign}/cancel",
+        ):
+            assert await watched.go(form) == 403
+
+
+async def test_a_form_that_is_refused_keeps_what_was_typed(window: Window, tenant: Tenant) -> None:
+    email = f"max-{uuid4().hex[:6]}@example.com"
+    await add_person(tenant.api, email, "Max", "marketer")
+    person = next(one for one in await tenant.api.data("GET", "/users?limit=100") if one["email"] == email)
+    async with window(email=email) as watched:
+        name = watched.page.get_by_label("Name", exact=True)
+        await watched.go("/notification/push/campaigns/new")
+        await expect(watched.page.get_by_label("Provider account")).to_have_value(tenant.accounts["push"])
+        await name.fill("Typed with care")
+        await tenant.api.data("PATCH", f"/users/{person['id']}", {"role": "viewer"})
+        await watched.press("Save and choose")
+        await expect(watched.page.get_by_role("alert")).to_contain_text("Nothing was saved yet")
+        await expect(name).to_have_value("Typed with care")
 
 
 # --- the numbers -----------------------------------------------------------------------------------------------------
@@ -95,6 +124,16 @@ async def test_a_day_comes_to_its_end(fleet: Fleet, browser: Browser, tmp_path: 
         assert [look for look in lived.looks if not look.holds] == []
         assert lived.elsewhere == []
         assert lived.accounting["skipped"] == {"opted_out": 1}
+
+
+async def test_a_copy_leads_to_itself(window: Window, tenant: Tenant) -> None:
+    at = f"/notification/sms/campaigns/{tenant.campaigns['sms']}"
+    async with window() as watched:
+        await watched.go(f"{at}/clone")
+        await watched.press("Make the copy")
+        await said(watched, "This is the copy")
+        await expect(watched.page.get_by_role("heading", level=1)).to_contain_text("(copy)")
+        await expect(watched.page).not_to_have_url(re.compile(at))
 
 
 async def test_what_is_sent_leads_to_its_own_page(window: Window, tenant: Tenant) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from deploy.local.fleet import Fleet
 from tests.browser.conftest import Window
 from tests.browser.looking import PAGE_BYTES_MAX
 from tests.browser.tenants import Tenant, add_person
+from tests.browser.windows import PASSWORD
 from tests.dead_letters import put_aside
 
 
@@ -125,6 +127,39 @@ async def test_the_audit_log_speaks_in_words(window: Window, tenant: Tenant) -> 
         await tenant.api.ask("DELETE", f"/sms/templates/{template['id']}")
         await watched.go("/notification/audit")
         await expect(watched.page.locator("tbody tr").first).to_contain_text("that is no longer there")
+
+
+async def test_what_was_done_to_customers_includes_files_of_them(window: Window, tenant: Tenant) -> None:
+    async with window() as watched:
+        await watched.go("/notification/audit?resourceType=customers")
+        await expect(watched.page.locator("tbody")).to_contain_text("added or changed customers by a file")
+
+
+async def test_a_key_is_changed_after_a_page_that_says_what_it_means(window: Window, tenant: Tenant) -> None:
+    name = f"Shop {uuid4().hex[:6]}"
+    made = await tenant.api.data("POST", "/api-keys", {"name": name, "scopes": ["read"]})
+    async with window() as watched:
+        main = watched.page.locator("main")
+        for link, warning, button, done in (
+            (f"New secret for {name}", "shown once", "Make the new secret", "Copy the key now"),
+            (f"Revoke {name}", "cannot be undone", "Revoke for good", "The key is revoked"),
+        ):
+            await watched.go("/notification/api-keys")
+            await watched.press(link)
+            await expect(main).to_contain_text(warning)
+            await watched.press(button)
+            await expect(watched.page.get_by_role("status")).to_contain_text(done)
+        assert await watched.go(f"/notification/api-keys/{made['id']}/revoke") == 404
+
+
+async def test_who_chose_a_password_is_told_so(window: Window, tenant: Tenant) -> None:
+    body = {"email": f"eve-{uuid4().hex[:6]}@example.com", "name": "Eve", "role": "viewer"}
+    invitation = (await tenant.api.data("POST", "/users", body))["invitation"]
+    async with window(email=None) as watched:
+        await watched.go(urlsplit(invitation["url"]).path)
+        await watched.page.get_by_label("New password").fill(PASSWORD)
+        await watched.press("Set the password")
+        await expect(watched.page.get_by_role("status")).to_contain_text("Your password is saved")
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "plain"])

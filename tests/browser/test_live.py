@@ -87,6 +87,15 @@ async def test_who_returns_hears_only_what_is_new() -> None:
             assert (await data_of(again))[1] == "value 2"
 
 
+async def test_who_begins_to_watch_hears_nothing_older_than_the_page() -> None:
+    watch, source = Watch(), Source()
+    async with watching(watch, source) as events:
+        await data_of(events)
+        source.value = 2
+        async with watching(watch, source) as begun_later:
+            assert (await data_of(begun_later))[1] == "value 2"
+
+
 async def test_a_stream_ends_when_its_subject_is_gone() -> None:
     watch, source = Watch(), Source()
     async with watching(watch, source) as events:

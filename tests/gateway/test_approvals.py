@@ -176,6 +176,8 @@ async def test_what_waits_is_listed(fleet, team):
     await team.ada("POST", f"/approvals/{first}/reject")
     _, waiting = await team.ada("GET", "/approvals?state=pending")
     assert [one["id"] for one in waiting["data"]] == [second]
+    _, of_one = await team.ada("GET", f"/approvals?campaignId={waiting['data'][0]['campaignId']}")
+    assert [one["id"] for one in of_one["data"]] == [second]
     _, everything = await team.ada("GET", "/approvals")
     assert [one["id"] for one in everything["data"]] == [second, first]
 

@@ -155,6 +155,7 @@ async def test_one_click_is_enough_and_a_visit_changes_nothing(fleet, shop, visi
     for path in (f"/preferences/{token}/unsubscribe", f"/u/{token}", f"/preferences/{token}"):
         page = await visit(path, ONE_CLICK)
         assert (page.status, "marketingOptedIn" in page.ticked) == (200, False)
+        assert "You are unsubscribed" in page.text
         found = await shop.preferences("c0")
         assert (found["marketingOptedIn"], found["smsOptedIn"], found["transactionalOptedIn"]) == (False, True, True)
 

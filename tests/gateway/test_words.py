@@ -10,11 +10,12 @@ import pytest
 from contracts.channels import SMS
 from contracts.http.endpoints import BASE, QUESTIONS
 from deploy import openapi
+from services.gateway.domain.approvals import State
 from services.gateway.routes.pages.deeds import KINDS, deed_words
 from services.gateway.routes.pages.recipients import estimate_of, rule_of, scope_words, story_of
-from services.gateway.routes.pages.rendering import make_environment
+from services.gateway.routes.pages.rendering import make_environment, percent
 from services.gateway.routes.pages.statics import read_statics
-from services.gateway.routes.pages.words import CHANNEL_WORDS, reason_words
+from services.gateway.routes.pages.words import APPROVAL_STATES, CHANNEL_WORDS, reason_words
 
 DOCUMENT = json.loads(openapi.PATH.read_text())
 WRITTEN_DOWN = [
@@ -53,6 +54,15 @@ def test_who_is_not_in_the_audience_is_told_in_words() -> None:
     assert said["words"] == "Was not added, and the filter does not find them"
     assert [one["words"] for one in said["conditions"]] == ["Country is DE"]
     assert reason_words("not_in_audience") == "neither found by the filter nor added"
+
+
+def test_a_part_of_nothing_is_no_percentage() -> None:
+    assert (percent(0.0, 0), percent(0.0, 3), percent(12.34)) == ("–", "0.0%", "12.3%")
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_of_an_approval_has_a_word(state: State) -> None:
+    assert state in APPROVAL_STATES
 
 
 def told(*events: tuple[str, str], price: Any = (7_900, "USD")) -> dict[str, Any]:

@@ -133,9 +133,10 @@ class OneCustomer(Query):
 
 
 class Approvals(Page):
-    """Approvals in one state."""
+    """Approvals in one state, or of one campaign."""
 
     state: Literal["pending", "approved", "performed", "rejected", "void", "failed"] | None = None
+    campaign_id: Id | None = None
 
 
 class DeadLetters(Page):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from contracts.http.endpoints import BASE
 from services.gateway.domain.approvals import Approval, State
@@ -28,11 +28,14 @@ def approval_routes(database: TenantDatabase, entrance: Entrance, approvals: App
         limit: Limit = 100,
         cursor: str | None = None,
         state: State | None = None,
+        campaign_id: Annotated[UUID | None, Query(alias="campaignId")] = None,
     ) -> dict[str, Any]:
         caller = await entrance.enter(request, "read")
         wanted = None if state is None else state.value
         async with database.transaction() as connection:
-            found = await find_approvals(connection, caller.user_id, wanted, read_cursor(cursor), limit + 1)
+            found = await find_approvals(
+                connection, caller.user_id, wanted, campaign_id, read_cursor(cursor), limit + 1
+            )
         return page_by_id(found, limit, show_approval)
 
     @router.get("/{id}", summary="One approval")

@@ -70,6 +70,7 @@ _PROBLEMS = {
 class Notice:
     """What was changed, when, and what to choose to undo it."""
 
+    title: str
     changes: list[str]
     at: datetime
     before: OwnChoices
@@ -106,8 +107,12 @@ def preference_page_routes(owners: Owners, entrance: Entrance, codes: LinkCodes)
         business = (await entrance.tenants.recent(visitor.user_id)).business_name or visitor.user_id
         return _html(templates.get_template(name).render(token=token, business=business, **values))
 
-    async def page(token: str, visitor: Visitor, own: OwnPreferences) -> Response:
-        notice = None if own.before is None else Notice(_changes(own.before, own.now), now(), own.before)
+    async def page(token: str, visitor: Visitor, own: OwnPreferences, title: str = "") -> Response:
+        notice = None
+        if own.before is not None:
+            changes = _changes(own.before, own.now)
+            title = title or ("Saved" if changes else "All as you wanted it")
+            notice = Notice(title, changes, now(), own.before)
         return await render("page.html", token, visitor, own=own, notice=notice)
 
     async def show(_request: Request, token: str, visitor: Visitor) -> Response:
@@ -118,7 +123,8 @@ def preference_page_routes(owners: Owners, entrance: Entrance, codes: LinkCodes)
         return await render("unsubscribe.html", token, visitor, kind=FLAG_WORDS[kind][0])
 
     async def unsubscribe(_request: Request, token: str, visitor: Visitor) -> Response:
-        return await page(token, visitor, await ask_preferences(owners, visitor, visitor.unsubscribing))
+        own = await ask_preferences(owners, visitor, visitor.unsubscribing)
+        return await page(token, visitor, own, "You are unsubscribed")
 
     async def save(request: Request, token: str, visitor: Visitor) -> Response:
         form = _form(await read_body(request, FORM_BYTES_MAX))

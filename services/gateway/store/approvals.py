@@ -45,14 +45,16 @@ async def find_open(connection: Connection, user_id: str, campaign_id: UUID) -> 
 
 
 async def find_approvals(
-    connection: Connection, user_id: str, state: str | None, after: UUID | None, rows_max: int
+    connection: Connection, user_id: str, state: str | None, campaign_id: UUID | None, after: UUID | None, rows_max: int
 ) -> list[Approval]:
-    """A tenant's approvals, newest first, from before `after`."""
+    """A tenant's approvals, or those of one campaign, newest first, from before `after`."""
     statement = sql.SQL(
         "SELECT {} FROM approvals WHERE user_id = %(user)s AND (%(state)s::text IS NULL OR state = %(state)s)"
+        " AND (%(campaign)s::uuid IS NULL OR campaign_id = %(campaign)s)"
         " AND (%(after)s::uuid IS NULL OR id < %(after)s) ORDER BY id DESC LIMIT %(rows_max)s"
     ).format(_COLUMNS)
-    return await _found(connection, statement, {"user": user_id, "state": state, "after": after, "rows_max": rows_max})
+    values = {"user": user_id, "state": state, "campaign": campaign_id, "after": after, "rows_max": rows_max}
+    return await _found(connection, statement, values)
 
 
 async def find_unperformed(connection: Connection, seconds: float, rows_max: int) -> list[Approval]:

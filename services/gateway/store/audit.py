@@ -76,11 +76,16 @@ async def mark_outcome(connection: Connection, entry_id: UUID, status: int, reso
 async def find_deeds(
     connection: Connection, user_id: str, filters: Mapping[str, Any], after: UUID | None, rows_max: int
 ) -> list[dict[str, Any]]:
-    """A tenant's entries, newest first, from before `after`. Filters: columns with their value, `from` and `to`."""
+    """A tenant's entries, newest first, from before `after`. Filters: columns with their value, `from` and `to`; a
+    type of resource stands for those below it too, as `customers` does for `customers/import`."""
     conditions: list[sql.Composable] = [sql.SQL("user_id = %(user_id)s")]
     for name in filters:
         if name in ("from", "to"):
             conditions.append(sql.SQL("at >= %(from)s" if name == "from" else "at < %(to)s"))
+        elif name == "resource_type":
+            conditions.append(
+                sql.SQL("(resource_type = %(resource_type)s OR starts_with(resource_type, %(resource_type)s || '/'))")
+            )
         else:
             conditions.append(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)))
     if after is not None:

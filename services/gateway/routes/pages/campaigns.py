@@ -65,6 +65,7 @@ def campaign_pages(channel: Channel) -> APIRouter:
 
     @router.get("/{campaign_id}/{action}")
     async def ask_before(desk: AtDesk, campaign_id: UUID, action: str) -> Response:
+        desk.require("write" if action == "clone" else "send")
         found = await look_up(desk, channel, campaign_id)
         return desk.show("campaigns/before.html", words=words, action=_known(action), problem=None, **shown(found))
 
@@ -72,14 +73,14 @@ def campaign_pages(channel: Channel) -> APIRouter:
     async def act(desk: AtDesk, sent: Sent, campaign_id: UUID, action: str) -> Response:
         at = path_of(channel.name, "campaigns", campaign_id)
         try:
-            await desk.do("POST", f"{at}/{_known(action)}")
+            shown_next = (await desk.do("POST", f"{at}/{_known(action)}")).data["id"]
         except Problem as problem:
             if problem.status not in (409, 422):
                 raise
             found = await look_up(desk, channel, campaign_id)
             values = {"words": words, "action": action, "problem": problem, **shown(found)}
             return desk.show("campaigns/before.html", problem.status, **values)
-        return desk.go(f"/notification{at}", DONE[action])
+        return desk.go(f"/notification{path_of(channel.name, 'campaigns', shown_next)}", DONE[action])
 
     return router
 
@@ -112,14 +113,22 @@ async def account_of(desk: Desk, channel: Channel, account_id: str | None) -> An
     return await desk.unless_missing(path_of(channel.name, "providers", account_id)) if account_id else None
 
 
+async def approval_of(desk: Desk, campaign: Mapping[str, Any]) -> Any:
+    """What waits for a second person before the campaign goes out; None where nothing does."""
+    waiting = (await desk.get("/approvals", state="pending", campaignId=campaign["id"], limit=1)).data
+    return waiting[0] if waiting else None
+
+
 async def look_up(desk: Desk, channel: Channel, campaign_id: UUID) -> dict[str, Any]:
     """The campaign, what became of everybody, and how it went over time, as far as they exist."""
     at = path_of(channel.name, "campaigns", campaign_id)
     campaign = (await desk.get(at)).data
     if campaign["launchedAt"] is None:
-        return {"campaign": campaign, "accounting": None, "timeline": None}
+        waiting = await approval_of(desk, campaign)
+        return {"campaign": campaign, "approval": waiting, "accounting": None, "timeline": None}
     return {
         "campaign": campaign,
+        "approval": None,
         "accounting": await desk.unless_missing(f"{at}/accounting"),
         "timeline": await desk.unless_missing(f"{at}/timeline"),
     }

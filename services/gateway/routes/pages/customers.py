@@ -47,6 +47,7 @@ async def list_customers(desk: AtDesk, search: str = "", cursor: str = "") -> Re
 @router.get("/import")
 async def choose_file(desk: AtDesk) -> Response:
     """The form for a file."""
+    desk.require("write")
     return desk.show("customers/import.html", problem=None)
 
 

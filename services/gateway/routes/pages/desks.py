@@ -25,6 +25,9 @@ SAID_COOKIE = "said"
 SAID_MAX = 500
 SAID_SECONDS = 60
 
+REFUSED = (403, 409, 422)
+"""After these a form is shown again with what was typed, and why it was not taken."""
+
 _PASSED_ON = ("cookie", "user-agent", "x-forwarded-for")
 
 
@@ -53,6 +56,21 @@ class Pages:
             response.delete_cookie(SAID_COOKIE, path="/notification")
         return response
 
+    def go(self, path: str, said: str | None = None) -> Response:
+        """The next page for anybody, which says what was done."""
+        response = RedirectResponse(path, 303)
+        if said:
+            response.set_cookie(
+                SAID_COOKIE,
+                quote(said[:SAID_MAX]),
+                max_age=SAID_SECONDS,
+                path="/notification",
+                httponly=True,
+                samesite="lax",
+                secure=self.entrance.settings.is_https,
+            )
+        return response
+
 
 def zone_of(request: Request) -> ZoneInfo:
     """The viewer's zone, which the browser tells by a cookie; UTC for one that is none."""
@@ -77,6 +95,11 @@ class Desk:
     def allows(self, scope: str) -> bool:
         """Whether the person may do this kind of thing."""
         return self.caller.allows(scope)
+
+    def require(self, scope: str) -> None:
+        """A 403 problem in place of a form that would be refused when it is filled in."""
+        if not self.allows(scope):
+            raise Problem(403, "Not allowed")
 
     async def get(self, path: str, **query: object) -> Reply:
         """What the API answers; a `Problem` for a refusal."""
@@ -111,18 +134,7 @@ class Desk:
 
     def go(self, path: str, said: str | None = None) -> Response:
         """The next page, which says what was done."""
-        response = RedirectResponse(path, 303)
-        if said:
-            response.set_cookie(
-                SAID_COOKIE,
-                quote(said[:SAID_MAX]),
-                max_age=SAID_SECONDS,
-                path="/notification",
-                httponly=True,
-                samesite="lax",
-                secure=self.pages.entrance.settings.is_https,
-            )
-        return response
+        return self.pages.go(path, said)
 
 
 async def _visit(request: Request) -> Desk:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from contracts.channels import Channel
 from services.gateway.routes.pages.api import Json, path_of
 from services.gateway.routes.pages.campaigns import UNSENT
-from services.gateway.routes.pages.desks import AtDesk, Desk, Sent, field_errors
+from services.gateway.routes.pages.desks import REFUSED, AtDesk, Desk, Sent, field_errors
 from services.gateway.routes.pages.filters import (
     FIELD_WORDS,
     FIELDS,
@@ -43,6 +43,9 @@ def draft_pages(channel: Channel) -> APIRouter:
     ) -> Response:
         templates = (await desk.get(path_of(channel.name, "templates"), limit=CHOICES_MAX)).data
         providers = (await desk.get(path_of(channel.name, "providers"), limit=CHOICES_MAX)).data
+        active = [(one["id"], one["providerName"]) for one in providers if one["isActive"]]
+        if campaign is None and problem is None and len(active) == 1:
+            values = values | {"providerId": active[0][0]}
         return desk.show(
             "drafts/content.html",
             status=200 if problem is None else problem.status,
@@ -51,12 +54,13 @@ def draft_pages(channel: Channel) -> APIRouter:
             values=values,
             errors={} if problem is None else field_errors(problem),
             templates=[(one["id"], one["templateName"]) for one in templates],
-            providers=[(one["id"], one["providerName"]) for one in providers if one["isActive"]],
+            providers=active,
             policies=list(POLICIES.items()),
         )
 
     @router.get("/new")
     async def begin(desk: AtDesk, template: str = "") -> Response:
+        desk.require("write")
         return await content_page(desk, {"templateId": template})
 
     @router.post("")
@@ -64,13 +68,14 @@ def draft_pages(channel: Channel) -> APIRouter:
         try:
             made = (await desk.do("POST", at, sent.filled(*_FIELDS))).data
         except Problem as problem:
-            if problem.status != 422:
+            if problem.status not in REFUSED:
                 raise
             return await content_page(desk, sent.values, problem=problem)
         return desk.go(f"/notification{at}/{made['id']}/audience")
 
     @router.get("/{campaign_id}/edit")
     async def edit(desk: AtDesk, campaign_id: UUID) -> Response:
+        desk.require("write")
         campaign = (await desk.get(f"{at}/{campaign_id}")).data
         return launched(desk, channel, campaign) or await content_page(desk, campaign, campaign)
 
@@ -79,7 +84,7 @@ def draft_pages(channel: Channel) -> APIRouter:
         try:
             await desk.do("PATCH", f"{at}/{campaign_id}", {name: sent[name] or None for name in _FIELDS})
         except Problem as problem:
-            if problem.status not in (409, 422):
+            if problem.status not in REFUSED:
                 raise
             campaign = (await desk.get(f"{at}/{campaign_id}")).data
             return await content_page(desk, sent.values, campaign, problem)
@@ -93,6 +98,7 @@ def draft_pages(channel: Channel) -> APIRouter:
 
     @router.get("/{campaign_id}/audience")
     async def choose(desk: AtDesk, campaign_id: UUID) -> Response:
+        desk.require("write")
         campaign = (await desk.get(f"{at}/{campaign_id}")).data
         choice = choice_of_filter(campaign["audienceFilter"])
         return launched(desk, channel, campaign) or await audience_page(desk, campaign, choice, {})
@@ -111,7 +117,7 @@ def draft_pages(channel: Channel) -> APIRouter:
         try:
             await desk.do("PATCH", f"{at}/{campaign_id}", {"audienceFilter": filter_of(choice)})
         except Problem as problem:
-            if problem.status not in (409, 422):
+            if problem.status not in REFUSED:
                 raise
             return await audience_page(desk, campaign, choice, field_errors(problem))
         except ValueError as error:

@@ -30,6 +30,9 @@ Render = Callable[[Any], str]
 @dataclass(eq=False, slots=True)
 class _Watcher:
     ask: Ask
+    told: str = ""
+    """The digest of what was last asked for while it watched; what was asked for before may be older than its page."""
+
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: bool = False
 
@@ -66,8 +69,6 @@ class Watch:
         self._open += 1
         if watched.asking is None:
             watched.asking = asyncio.create_task(self._ask(key, watched), name="watch")
-        if watched.digest:
-            watcher.changed.set()
         try:
             yield b"retry: %d\n\n" % RETRY_MS
             ends = asyncio.get_running_loop().time() + STREAM_SECONDS
@@ -93,6 +94,7 @@ class Watch:
             while watched.watchers:
                 asker = next(iter(watched.watchers))
                 watched.watchers[asker] = watched.watchers.pop(asker)
+                present = list(watched.watchers)
                 try:
                     found = await asker.ask()
                 except Problem as problem:
@@ -106,9 +108,10 @@ class Watch:
                         raise
                 else:
                     digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
-                    if digest != watched.digest:
-                        watched.data, watched.digest = found, digest
-                        for watcher in watched.watchers:
+                    watched.data, watched.digest = found, digest
+                    for watcher in present:
+                        if watcher.told != digest:
+                            watcher.told = digest
                             watcher.changed.set()
                 await asyncio.sleep(POLL_SECONDS)
         finally:

@@ -96,9 +96,9 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:,.1f}".removesuffix(".0")
 
 
-def percent(value: float) -> str:
-    """One decimal, as the API rounds it."""
-    return f"{value:.1f}%"
+def percent(value: float, of: int = 1) -> str:
+    """One decimal, as the API rounds it; a dash for a part of nothing."""
+    return f"{value:.1f}%" if of else "–"
 
 
 def micros(value: int, currency: str) -> str:

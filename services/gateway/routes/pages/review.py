@@ -12,7 +12,7 @@ from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
 from services.gateway.routes.pages.api import Json, path_of
-from services.gateway.routes.pages.campaigns import account_of, plan_of
+from services.gateway.routes.pages.campaigns import account_of, approval_of, plan_of
 from services.gateway.routes.pages.dashboard import LastEventId
 from services.gateway.routes.pages.desks import AtDesk, Desk, Form, Sent, zone_of
 from services.gateway.routes.pages.drafts import launched
@@ -43,7 +43,14 @@ def review_pages(channel: Channel) -> APIRouter:
         """The campaign and its forecast, or what stands in its way."""
         campaign = (await desk.get(at(campaign_id))).data
         plan = await plan_of(desk, channel, campaign)
-        found = {"campaign": campaign, "plan": plan, "forecast": None, "blocked": [], "approval_above": None}
+        found = {
+            "campaign": campaign,
+            "plan": plan,
+            "approval": await approval_of(desk, campaign),
+            "forecast": None,
+            "blocked": [],
+            "approval_above": None,
+        }
         try:
             forecast = (await desk.do("POST", f"{at(campaign_id)}/forecast")).data
         except Problem as problem:
@@ -106,8 +113,11 @@ def review_pages(channel: Channel) -> APIRouter:
         return desk.go(f"/notification{at(campaign_id)}", said)
 
     async def unless_mistyped(desk: Desk, campaign_id: UUID, sent: Form) -> Response | None:
-        """The page again when a large number was not typed as it is."""
-        forecast = (await look(desk, campaign_id))["forecast"]
+        """The page again when a large number was not typed as it is, or when the campaign waits for somebody."""
+        found = await look(desk, campaign_id)
+        if found["approval"]:
+            return await page(desk, campaign_id, {"": "it waits for somebody else to approve it already"})
+        forecast = found["forecast"]
         number = forecast["recipients"] if forecast else 0
         if number < TYPED_FROM or sent["recipients"].replace(",", "").replace(" ", "") == str(number):
             return None

@@ -95,7 +95,7 @@ async def accept(request: Request, token: str) -> Response:
         await pages.api.ask(request.client, {}, "POST", "/invitations", body=body)
     except Problem as problem:
         return _ask(request, "invitation.html", problem.status, errors=field_errors(problem))
-    return _on(f"{HOME}/sign-in")
+    return pages.go(f"{HOME}/sign-in", "Your password is saved. Sign in with it and your e-mail address.")
 
 
 @router.get("/account")

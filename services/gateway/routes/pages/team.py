@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -17,6 +17,7 @@ from services.gateway.routes.pages.words import ROLE_WORDS, SCOPE_WORDS
 from shared.http import Problem
 
 LIST_LIMIT = 100
+KEYS_LIMIT = 1000
 DIGITS_MAX = 9
 PEOPLE, KEYS = "/notification/users", "/notification/api-keys"
 FORM_PROBLEMS = (409, 422)
@@ -118,12 +119,26 @@ async def add_key(desk: AtDesk, sent: Sent) -> Response:
     return await _keys_page(desk, shown_once=made)
 
 
-@router.post("/api-keys/{key_id}")
-async def change_key(desk: AtDesk, sent: Sent, key_id: UUID) -> Response:
-    """A new secret, or an end to the key."""
-    if sent["intent"] == "revoke":
-        await desk.do("DELETE", path_of("api-keys", key_id))
-        return desk.go(KEYS, "The key is revoked. It stops working within seconds.")
+@router.get("/api-keys/{key_id}/{change}")
+async def ask_before(desk: AtDesk, key_id: UUID, change: Literal["revoke", "rotate"]) -> Response:
+    """What revoking it or a new secret means for the program that uses it."""
+    keys = (await desk.get("/api-keys", limit=KEYS_LIMIT)).data
+    found = next((one for one in keys if one["id"] == str(key_id) and not one["revokedAt"]), None)
+    if found is None:
+        raise Problem(404, "No such key")
+    return desk.show("team/key.html", key=found, change=change)
+
+
+@router.post("/api-keys/{key_id}/revoke")
+async def revoke_key(desk: AtDesk, key_id: UUID) -> Response:
+    """An end to the key."""
+    await desk.do("DELETE", path_of("api-keys", key_id))
+    return desk.go(KEYS, "The key is revoked. It stops working within seconds.")
+
+
+@router.post("/api-keys/{key_id}/rotate")
+async def rotate_key(desk: AtDesk, key_id: UUID) -> Response:
+    """A new secret, shown this once."""
     return await _keys_page(desk, shown_once=(await desk.do("POST", path_of("api-keys", key_id, "rotate"), {})).data)
 
 

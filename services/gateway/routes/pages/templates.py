@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from contracts.channels import Channel
 from contracts.http.templates import TEMPLATE_WRITES
 from services.gateway.routes.pages.api import path_of
-from services.gateway.routes.pages.desks import AtDesk, Desk, Form, Sent, field_errors
+from services.gateway.routes.pages.desks import REFUSED, AtDesk, Desk, Form, Sent, field_errors
 from services.gateway.routes.pages.previews import SAMPLE_LIMIT, preview_of, text_field
 from services.gateway.routes.pages.words import CHANNEL_WORDS, SAMPLES
 from shared.http import Problem
@@ -66,6 +66,7 @@ def template_pages(channel: Channel) -> APIRouter:
 
     @router.get("/new")
     async def begin(desk: AtDesk) -> Response:
+        desk.require("write")
         return await form_page(desk, {})
 
     @router.post("/part")
@@ -81,7 +82,7 @@ def template_pages(channel: Channel) -> APIRouter:
         try:
             made = (await desk.do("POST", at, sent.filled(*fields))).data
         except Problem as problem:
-            if problem.status != 422:
+            if problem.status not in REFUSED:
                 raise
             return await form_page(desk, sent.values, problem)
         return desk.go(f"/notification{at}/{made['id']}", "The template is saved.")
@@ -99,7 +100,7 @@ def template_pages(channel: Channel) -> APIRouter:
         try:
             await desk.do("PATCH", f"{at}/{template_id}", changed(sent))
         except Problem as problem:
-            if problem.status not in (409, 422):
+            if problem.status not in REFUSED:
                 raise
             return await form_page(desk, sent.values, problem, template)
         return desk.go(f"/notification{at}/{template_id}", "The template is saved. Campaigns sent later use it.")

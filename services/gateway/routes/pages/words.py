@@ -138,7 +138,7 @@ APPROVAL_STATES: Mapping[str, Badge] = MappingProxyType(
     {
         "pending": Badge("Waiting", "waits"),
         "approved": Badge("Approved", "good"),
-        "done": Badge("Approved", "good"),
+        "performed": Badge("Approved", "good"),
         "rejected": Badge("Rejected", "bad"),
         "void": Badge("No longer valid", "draft"),
         "failed": Badge("Failed", "bad"),
