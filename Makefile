@@ -52,8 +52,8 @@ servers: $(READY) ## start only Kafka and PostgreSQL in the foreground
 
 test: lint tests ## everything that must hold before a change is accepted
 
-tests: $(READY) chromium ## the tests alone (TESTS=tests/unit picks some)
-	@$(BIN)/python -m pytest $(TESTS)
+tests: $(READY) chromium ## the tests alone, two files at a time (TESTS=tests/shared picks some)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --durations=15 $(TESTS)
 
 chromium: ## install the browser that tests the pages, where it is missing
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
@@ -86,9 +86,9 @@ contracts: $(READY) ## write the documents that are generated from contracts/
 	@$(BIN)/python -m deploy.typescript
 
 lock: $(READY) ## choose newer packages and write the lock files
-	@$(PYTHON) -m venv .local/lock
-	@.local/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@for name in fleet dev; do .local/lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	@$(PYTHON) -m venv .local/locking
+	@.local/locking/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@for name in fleet dev; do .local/locking/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header requirements/$$name.in -o requirements/$$name.lock; done
 
 clean: down ## remove the environment and all local state

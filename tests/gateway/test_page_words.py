@@ -40,7 +40,7 @@ def test_json_that_is_written_is_kept():
 
 
 def test_a_preview_without_customers_is_of_a_made_up_one():
-    preview = preview_of(CHANNELS["sms"], {"content": "Acme: hi {{firstName}}"}, [])
+    preview = preview_of(CHANNELS["sms"], {"content": "Acme: hi {{firstName}}"}, [], "https://a.example")
     assert preview.is_made_up
     assert preview.people["next"].text == "Acme: hi Alexandra"
     assert preview.people["next"].segments.count == 1
