@@ -281,7 +281,7 @@ def test_the_plain_hash_is_as_documented() -> None:
     assert signature(text, "sha256", "s") == hmac.new(b"s", text.encode(), "sha256").hexdigest()
 
 
-@pytest.mark.parametrize("stamp", ["", "x", "-5", "1" * 30, str(int(time.time()) - 100_000)])
+@pytest.mark.parametrize("stamp", ["", "x", "-5", "1" * 30, "1461605396"])
 def test_strange_and_old_timestamps_are_refused(stamp: str) -> None:
     form = {"messageId": "1", "timestamp": stamp}
     form["sig"] = signature(signed_text(form.items()), "md5hash", SECRET)
