@@ -93,6 +93,7 @@ async def tenant(fleet: Fleet) -> AsyncIterator[Tenant]:
         await set_faults(api, simulator, {"rates": {"dead_address": 0.05, "undelivered": 0.05}}, SEED)
         accounts = await create_accounts(api, simulator)
         yield Tenant(api, accounts, Notify(settings_of(fleet, api.token)))
+        await set_faults(api, simulator, {}, SEED)  # the fleet serves other modules, too
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
