@@ -48,3 +48,10 @@ def test_a_topic_with_owner_and_consumer_is_fine(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert rules.topics_have_owner_and_consumer(tmp_path) == []
+
+
+def test_a_lock_of_npm_holds_no_address(tmp_path: Path) -> None:
+    lock = tmp_path / "tests" / "package-lock.json"
+    lock.parent.mkdir()
+    lock.write_text('{"funding": {"url": "https://sponsors.example"}}\n')
+    assert rules.files_name_no_package_index(tmp_path) == ["tests/package-lock.json:1 names a package index"]
