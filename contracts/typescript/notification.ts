@@ -1548,10 +1548,15 @@ export interface components {
     schemas: {
         /** @description What became of accepted messages afterwards. */
         AcceptedTerm: {
+            /** @description Messages to addresses that turned out to be dead. */
             bounced: number;
+            /** @description Messages that somebody has confirmed to have arrived. */
             delivered: number;
+            /** @description Accepted messages of which the provider said later that they failed. */
             failedLater: number;
+            /** @description All together. */
             total: number;
+            /** @description Accepted messages of which nobody has said what became of them. */
             unconfirmed: number;
         };
         /**
@@ -1562,6 +1567,7 @@ export interface components {
             accepted: components["schemas"]["AcceptedTerm"];
             /** @description Null until the audience is known. */
             audience: number | null;
+            /** @description Whether the terms add up, everybody has arrived, and every sum agrees with the recipients themselves. */
             balanced: boolean;
             /**
              * Format: uuid
@@ -1569,25 +1575,34 @@ export interface components {
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             campaignId: string;
+            /** @description Recipients who were not tried because the campaign was cancelled. */
             cancelled: number;
             channel: components["schemas"]["CampaignType"];
+            /** @description What it costs, by currency, in millionths. */
             cost: components["schemas"]["Cost"][];
             /** @description When all will have been tried at this rate; without a rate, when it goes on. */
             eta: string | null;
+            /** @description People who were left out before anything was sent, by reason. */
             excluded: {
                 [key: string]: number;
             };
+            /** @description Recipients whose message was of no use any more when their turn came. */
             expired: number;
+            /** @description Recipients who are being tried at this moment. */
             inFlight: number;
             /** @description Recipients tried lately; null where nobody is. */
             ratePerSecond: number | null;
+            /** @description Recipients whom the provider refused, by reason. */
             refused: {
                 [key: string]: number;
             };
+            /** @description Recipients to whom nothing was sent when their turn came, by reason. */
             skipped: {
                 [key: string]: number;
             };
+            /** @description Recipients of whom nobody knows whether the provider took their message. */
             unknown: number;
+            /** @description Recipients whose turn has not come. */
             waiting: number;
             /** @description Why it does not move, for programs. */
             waitingReason: string | null;
@@ -1617,6 +1632,7 @@ export interface components {
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description When it was used last, give or take a minute. */
             lastUsedAt: string | null;
             /** @description For people to recognise it by. */
             name: string;
@@ -1624,6 +1640,7 @@ export interface components {
             prefix: string;
             /** @description Until then the secret of before works too. */
             previousUntil: string | null;
+            /** @description Since when it opens nothing. */
             revokedAt: string | null;
             /** @description What a key may do. */
             scopes: ("read" | "write" | "send" | "admin")[];
@@ -1644,10 +1661,13 @@ export interface components {
              */
             campaignId: string;
             channel: components["schemas"]["CampaignType"];
+            /** @description When somebody decided. */
             decidedAt: string | null;
+            /** @description Who decided. */
             decidedBy: {
                 [key: string]: unknown;
             } | null;
+            /** @description When it was over. */
             endedAt: string | null;
             /**
              * Format: uuid
@@ -1659,14 +1679,17 @@ export interface components {
             reason: string | null;
             /**
              * Format: date-time
+             * @description When it was asked for.
              * @example 2026-01-31T09:00:00Z
              */
             requestedAt: string;
+            /** @description Who asked for it. */
             requestedBy: {
                 [key: string]: unknown;
             };
             /** @description When sending begins. */
             scheduledSendTime: string | null;
+            /** @description How many people it can reach at most. */
             size: number;
             /** @description Where it stands. */
             state: string;
@@ -1680,7 +1703,9 @@ export interface components {
         };
         /** @description How many people a filter finds, and some of them. */
         AudiencePreviewed: {
+            /** @description How many there are. */
             count: number;
+            /** @description Some of them. */
             sample: components["schemas"]["Customer"][];
             /** @description Values that no customer can have. */
             warnings: components["schemas"]["Finding"][];
@@ -1689,6 +1714,7 @@ export interface components {
         AuditEntry: {
             /** @description What was done or asked for. */
             action: string;
+            /** @description Who did it: `kind` is person, key, operator, or unknown for somebody who claims to be the one named. */
             actor: {
                 [key: string]: unknown;
             };
@@ -1704,12 +1730,15 @@ export interface components {
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
-            /** @description Your own id of the request. */
+            /** @description `X-Request-Id` of the answer. */
             requestId: string;
+            /** @description Which one it was done to. */
             resourceId: string | null;
+            /** @description What it was done to, such as `sms/campaigns`. */
             resourceType: string | null;
+            /** @description The network that the request came from. */
             source: string;
-            /** @description Where it stands. */
+            /** @description Of the answer; null while it goes on, or after a crash. */
             status: number | null;
         };
         /** @description What is to change in a campaign that has not been sent. */
@@ -1764,17 +1793,23 @@ export interface components {
         };
         /** @description How a forecast is asked for. `restart` makes a new one even where a fresh one is there. */
         CampaignForecast: {
-            /** @default false */
+            /**
+             * @description Whether to count again from the beginning, when something has changed.
+             * @default false
+             */
             restart?: boolean;
         };
         /** @description The newest sums of the ledger. */
         CampaignProgress: {
+            /** @description When all will have been tried; while nobody is, when it goes on. */
             eta: string | null;
             /** @description Nobody waits and nothing is in flight. */
             final: boolean;
+            /** @description How many recipients stand where. */
             terms: {
                 [key: string]: unknown;
             };
+            /** @description Why it does not move, for programs. */
             waitingReason: string | null;
         };
         /** @description When a campaign is to be sent. */
@@ -1793,6 +1828,7 @@ export interface components {
             campaignName: string;
             /** @description Per cent, with one decimal. */
             clickRate: number;
+            /** @description Messages whose link was followed. */
             clickedCount: number;
             /**
              * Format: date-time
@@ -1800,9 +1836,11 @@ export interface components {
              * @example 2026-01-31T09:00:00Z
              */
             createdAt: string;
+            /** @description Messages that somebody has confirmed to have arrived. */
             deliveredCount: number;
             /** @description Per cent, with one decimal. */
             deliveryRate: number;
+            /** @description Messages that failed. */
             failedCount: number;
             /**
              * Format: uuid
@@ -1812,10 +1850,13 @@ export interface components {
             id: string;
             /** @description Per cent, with one decimal. */
             openRate: number;
+            /** @description Messages that were opened. */
             openedCount: number;
             /** @description When sending begins. */
             scheduledSendTime: string | null;
+            /** @description When the last recipient had been tried. */
             sentAt: string | null;
+            /** @description Messages that the provider accepted. */
             sentCount: number;
             status: components["schemas"]["CampaignStatus"];
         };
@@ -1892,9 +1933,11 @@ export interface components {
         };
         /** @description What the tenant's messages have cost by the ledger: millionths by currency. */
         Costs: {
+            /** @description Push notifications. */
             push: {
                 [key: string]: number;
             };
+            /** @description Text messages. */
             sms: {
                 [key: string]: number;
             };
@@ -1970,7 +2013,9 @@ export interface components {
         };
         /** @description Why a customer is in or out, rule by rule; `certain` is false where something was changed since the launch. */
         CustomerExplanation: {
+            /** @description Whether nothing has changed since the launch that these rules speak of. */
             certain: boolean;
+            /** @description What the customer agreed to or refused, and when. */
             consentChanges: {
                 [key: string]: unknown;
             }[];
@@ -1980,12 +2025,15 @@ export interface components {
             decision: string;
             /**
              * Format: date-time
+             * @description As of when the rules were looked at.
              * @example 2026-01-31T09:00:00Z
              */
             evaluatedAt: string;
+            /** @description When it was sent, or its scheduled time came. */
             launchedAt: string | null;
             /** @description The people it is for. */
             recipients: components["schemas"]["RecipientStory"][];
+            /** @description One after the other, in the order in which they decide. */
             rules: components["schemas"]["Rule"][];
         };
         /** @description A customer by your own id. What is left out stays as it is. */
@@ -2084,6 +2132,7 @@ export interface components {
         };
         /** @description Up to 10,000 customers; the good ones are saved, the bad ones named. */
         CustomersWrite: {
+            /** @description What is known of each. */
             customers: components["schemas"]["CustomerWrite"][];
         };
         /** @description A request of yours on Kafka that could not be processed. `place` is where it stood in the topic. */
@@ -2096,15 +2145,18 @@ export interface components {
             at: string;
             /** @description Ours, given when it was made. */
             id: string;
+            /** @description Partition and offset where it stood in its topic. */
             place: string;
             /** @description Why. */
             reason: string;
             /** @description Who could not process it. */
             service: string;
+            /** @description Where it stood. */
             topic: string;
         };
         /** @description The same, with what to do about it, and what it holds: no addresses, no texts. */
         DeadLetterRead: {
+            /** @description What to do about it. */
             advice: string;
             /**
              * Format: date-time
@@ -2112,6 +2164,7 @@ export interface components {
              * @example 2026-01-31T09:00:00Z
              */
             at: string;
+            /** @description How long it is. */
             bytes: number;
             /** @description Null for what is no JSON object, or too long. */
             contents: {
@@ -2119,11 +2172,13 @@ export interface components {
             } | null;
             /** @description Ours, given when it was made. */
             id: string;
+            /** @description Partition and offset where it stood in its topic. */
             place: string;
             /** @description Why. */
             reason: string;
             /** @description Who could not process it. */
             service: string;
+            /** @description Where it stood. */
             topic: string;
         };
         /** @description One installation of an app. */
@@ -2162,63 +2217,82 @@ export interface components {
         DrainReason: "forecast_running" | "no_provider" | "provider_unusable" | "speed_unknown";
         /** @description A recipient's story, and the rules that let them in. */
         Explanation: {
+            /** @description How often it was tried; in a story, each try. */
             attempts: {
                 [key: string]: unknown;
             }[];
+            /** @description How many people it was meant for, before anybody was left out. */
             audience: {
                 [key: string]: unknown;
             } | null;
+            /** @description What happened, in its order; in a verification, how often, by type. */
             events: {
                 [key: string]: unknown;
             }[];
+            /** @description As the ledger holds it. */
             recipient: {
                 [key: string]: unknown;
             };
+            /** @description One after the other, in the order in which they decide. */
             rules: components["schemas"]["Rule"][] | null;
         };
         /** @description Messages that failed or bounced for one reason. */
         Failures: {
             /** @description The provider's own. */
             code: string | null;
+            /** @description How many there are. */
             count: number;
             /** @description What kind of failure it was. */
             errorClass: string | null;
         };
         /** @description What is wrong with one field, and what to change. */
         FieldProblem: {
+            /** @description Its path, such as `recipients.0.address`. */
             field: string;
             /** @description What is wrong, and what to change. */
             message: string;
         };
         /** @description What became of a file; the first errors, and where all of them are. */
         FileImported: {
+            /** @description Where all rows that were left out are listed. */
             errorFile: string | null;
+            /** @description What is wrong, each with its place. */
             errors: components["schemas"]["RowError"][];
             /**
              * Format: uuid
+             * @description Of the import, by which it can be looked at.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             importId: string;
+            /** @description Rows that are in. */
             imported: number;
+            /** @description Rows that were left out, because something in them is wrong. */
             rejected: number;
             /** @description What was taken for granted. */
             warnings: components["schemas"]["Finding"][];
         };
         /** @description Something that a person should see; `code` is for programs. */
         Finding: {
+            /** @description For programs. */
             code: string;
+            /** @description Its path, such as `recipients.0.address`. */
             field: string;
             /** @description What is wrong, and what to change. */
             message: string;
         };
         /** @description The campaign rendered for everybody, without sending; counts so far until it is complete. */
         Forecast: {
+            /** @description How many people it was meant for, before anybody was left out. */
             audience: number | null;
+            /** @description What keeps it from being sent. */
             blockers: components["schemas"]["Finding"][];
+            /** @description Whether everybody was looked at. */
             complete: boolean;
+            /** @description What it costs, by currency, in millionths. */
             cost: {
                 [key: string]: unknown;
             }[] | null;
+            /** @description The recipients by country. */
             countries: components["schemas"]["ForecastCountry"][];
             /**
              * @description Why `drainSeconds` is null. forecast_running: ask again when it is complete. no_provider: the campaign
@@ -2226,41 +2300,55 @@ export interface components {
              *     speed_unknown: the account has no `config.ratePerSecond`, and too little was sent through it to measure.
              */
             drainReason: components["schemas"]["DrainReason"] | null;
+            /** @description How long it takes until all were tried. */
             drainSeconds: number | null;
             /** @description The same in words. */
             drainText: string | null;
+            /** @description Recipients by the encoding that their text needs. */
             encodings: {
                 [key: string]: number;
             };
+            /** @description How many people were looked at so far. */
             examined: number;
+            /** @description People who are left out, by reason. */
             exclusions: {
                 [key: string]: number;
             };
+            /** @description When it ended; null while it goes on. */
             finishedAt: string | null;
+            /** @description Recipients by the placeholder that has neither value nor fallback for them; they get nothing. */
             missingVariables: {
                 [key: string]: number;
             };
+            /** @description People whose text is worth a look: the longest, the one with most segments, and the like. */
             outliers: {
                 [key: string]: unknown;
             };
             /** @description The account it would go through, also where none was chosen. */
             providerId: string | null;
+            /** @description How fast the account sends. */
             ratePerSecond: number | null;
+            /** @description What is counted by the second: segments, messages or requests. */
             rateUnit: string | null;
             /** @description The people it is for. */
             recipients: number;
             segments: components["schemas"]["Segments"];
             /**
              * Format: date-time
+             * @description When it began.
              * @example 2026-01-31T09:00:00Z
              */
             startedAt: string;
+            /** @description Recipients whose text is too long once their values are filled in; they get nothing. */
             tooLong: number;
+            /** @description Recipients for whose country there is no price. */
             untariffed: number | null;
+            /** @description What could be better; nothing in it forbids sending. */
             warnings: components["schemas"]["Finding"][];
         };
         /** @description The recipients of one country; without a price where there is none. */
         ForecastCountry: {
+            /** @description Millionths of `currency`; null without a price. */
             costMicros: number | null;
             /** @description Two letters of ISO 3166, such as DE. */
             country: string;
@@ -2268,30 +2356,43 @@ export interface components {
             currency: string | null;
             /** @description The people it is for. */
             recipients: number;
+            /** @description Parts that are charged. */
             segments: number;
         };
         /** @description An import while it runs and afterwards. */
         Import: {
+            /** @description How much of the file was read so far. */
             bytesRead: number;
             /** @description The campaign. */
             campaignId: string | null;
+            /** @description Where all rows that were left out are listed. */
             errorFile: string | null;
+            /** @description When it ended; null while it goes on. */
             finishedAt: string | null;
             /**
              * Format: uuid
+             * @description Of the import, by which it can be looked at.
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             importId: string;
+            /** @description Rows that are in. */
             imported: number;
-            /** @enum {string} */
+            /**
+             * @description What its rows are.
+             * @enum {string}
+             */
             kind: "customers" | "recipients";
             /** @description Why the file could not be read to its end. */
             problem: string | null;
+            /** @description Rows that were left out, because something in them is wrong. */
             rejected: number;
+            /** @description How fast rows come in. */
             rowsPerSecond: number | null;
+            /** @description Rows that were looked at so far. */
             rowsRead: number;
             /**
              * Format: date-time
+             * @description When it began.
              * @example 2026-01-31T09:00:00Z
              */
             startedAt: string;
@@ -2311,6 +2412,7 @@ export interface components {
              * @example 2026-01-31T09:00:00Z
              */
             expiresAt: string;
+            /** @description It works once. */
             url: string;
         };
         /** @description The password that somebody sets who was invited; the token is the last part of the link and works once. */
@@ -2320,6 +2422,7 @@ export interface components {
              * @description Of the person who signs in.
              */
             password: string;
+            /** @description The last part of the invitation's link. */
             token: string;
         };
         /** @description How long the old secret works beside the new one; 0 ends it at once. */
@@ -2344,6 +2447,7 @@ export interface components {
         };
         /** @description What is wrong with one entry of a list. */
         ListError: {
+            /** @description Its path, such as `recipients.0.address`. */
             field: string;
             /** @description From 0. */
             index: number;
@@ -2368,6 +2472,7 @@ export interface components {
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description When it was used last, give or take a minute. */
             lastUsedAt: string | null;
             /** @description For people to recognise it by. */
             name: string;
@@ -2375,6 +2480,7 @@ export interface components {
             prefix: string;
             /** @description Until then the secret of before works too. */
             previousUntil: string | null;
+            /** @description Since when it opens nothing. */
             revokedAt: string | null;
             /** @description What a key may do. */
             scopes: ("read" | "write" | "send" | "admin")[];
@@ -2391,6 +2497,7 @@ export interface components {
             createdAt: string;
             /** @description An e-mail address. */
             email: string;
+            /** @description Whether the person can sign in with one. */
             hasPassword: boolean;
             /**
              * Format: uuid
@@ -2402,6 +2509,7 @@ export interface components {
             invitation?: components["schemas"]["Invitation"] | null;
             /** @description Whether it can be used. */
             isActive: boolean;
+            /** @description When the person signed in last. */
             lastSignInAt: string | null;
             /** @description For people to recognise it by. */
             name: string;
@@ -2424,8 +2532,11 @@ export interface components {
          *     currency.
          */
         NotificationDashboardData: {
+            /** @description Push campaigns that are being sent. */
             activePushCampaigns: number;
+            /** @description SMS campaigns that are being sent. */
             activeSMSCampaigns: number;
+            /** @description How many campaigns stand where, of both channels. */
             campaignsByStatus: {
                 [key: string]: number;
             };
@@ -2433,24 +2544,37 @@ export interface components {
             pushAverageClickRate: number;
             /** @description Per cent, with one decimal. */
             pushAverageOpenRate: number;
+            /** @description Accounts for push. */
             pushProviderCount: number;
+            /** @description Push templates. */
             pushTemplateCount: number;
+            /** @description The five newest. */
             recentPushCampaigns: components["schemas"]["CampaignSummary"][];
+            /** @description The five newest. */
             recentSMSCampaigns: components["schemas"]["CampaignSummary"][];
             /** @description Per cent, with one decimal. */
             smsAverageDeliveryRate: number;
+            /** @description Accounts for SMS. */
             smsProviderCount: number;
+            /** @description What all text messages have cost, in the dashboard's currency. */
             smsSendCost: number;
             /** @description The same, each currency by itself. */
             smsSendCostByCurrency: {
                 [key: string]: number;
             };
+            /** @description SMS templates. */
             smsTemplateCount: number;
+            /** @description The five with the greatest share of opened messages, of the newest hundred. */
             topPerformingPushCampaigns: components["schemas"]["CampaignSummary"][];
+            /** @description The five with the greatest share of delivered messages, of the newest hundred. */
             topPerformingSMSCampaigns: components["schemas"]["CampaignSummary"][];
+            /** @description All push campaigns. */
             totalPushCampaigns: number;
+            /** @description Push notifications that somebody has confirmed to have arrived. */
             totalPushDelivered: number;
+            /** @description All SMS campaigns. */
             totalSMSCampaigns: number;
+            /** @description Text messages that were confirmed to have arrived. */
             totalSMSDelivered: number;
         };
         /** @description One line of the event log. */
@@ -2464,6 +2588,7 @@ export interface components {
             campaignType: components["schemas"]["CampaignType"];
             /**
              * Format: date-time
+             * @description When it happened.
              * @example 2026-01-31T09:00:00Z
              */
             eventTimestamp: string;
@@ -2474,6 +2599,7 @@ export interface components {
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description What the provider said besides, without addresses and texts. */
             metadata: {
                 [key: string]: unknown;
             } | null;
@@ -2589,19 +2715,28 @@ export interface components {
         };
         /** @description Why a request was not done, and what to change. `errors` has an entry for each wrong field. */
         Problem: {
-            /** @default null */
+            /**
+             * @description What exactly is the matter.
+             * @default null
+             */
             detail?: string | null;
-            /** @default null */
+            /**
+             * @description What is wrong, each with its place.
+             * @default null
+             */
             errors?: components["schemas"]["FieldProblem"][] | null;
             /** @description Where it stands. */
             status: number;
             /** @description The first line of the notification. */
             title: string;
+            /** @description `about:blank`: the status says what kind of problem it is. */
             type: string;
         };
         /** @description What the vendor says about the account. */
         ProviderVerification: {
+            /** @description What exactly is the matter. */
             detail: string | null;
+            /** @description Whether the vendor takes the account's credentials. */
             works: boolean;
         };
         /** @description Whom to send which push notification, through which account, when. */
@@ -2635,14 +2770,17 @@ export interface components {
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description When it was sent, or its scheduled time came. */
             launchedAt: string | null;
             progress: components["schemas"]["CampaignProgress"] | null;
             /** @description The provider account that sends. */
             providerId: string | null;
             /** @description When sending begins. */
             scheduledSendTime: string | null;
+            /** @description When the last recipient had been tried. */
             sentAt: string | null;
             status: components["schemas"]["CampaignStatus"];
+            /** @description Why it is paused or failed. */
             statusReason: string | null;
             /**
              * Format: uuid
@@ -2673,11 +2811,20 @@ export interface components {
         };
         /** @description One device in one campaign. Before the launch: those who were added, as far as is known. */
         PushCampaignRecipient: {
-            /** @default null */
+            /**
+             * @description When the provider took it.
+             * @default null
+             */
             acceptedAt?: string | null;
-            /** @default null */
+            /**
+             * @description When the last attempt began.
+             * @default null
+             */
             attemptedAt?: string | null;
-            /** @default null */
+            /**
+             * @description How often it was tried; in a story, each try.
+             * @default null
+             */
             attempts?: number | null;
             /**
              * Format: uuid
@@ -2685,7 +2832,10 @@ export interface components {
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             campaignId: string;
-            /** @default null */
+            /**
+             * @description When a link or the notification was followed first.
+             * @default null
+             */
             clickedAt?: string | null;
             /**
              * @description Millionths of `currency`.
@@ -2713,7 +2863,10 @@ export interface components {
              * @default null
              */
             errorClass?: string | null;
-            /** @default null */
+            /**
+             * @description What went wrong, or why nothing was sent.
+             * @default null
+             */
             failureReason?: string | null;
             /**
              * Format: uuid
@@ -2721,17 +2874,28 @@ export interface components {
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
-            /** @default null */
+            /**
+             * @description When it was opened first.
+             * @default null
+             */
             openedAt?: string | null;
             /** @description What became of the attempt; null before. */
             outcome: components["schemas"]["Outcome"] | null;
+            /** @description Values for the placeholders of the text, by name. */
             personalizationData: {
                 [key: string]: unknown;
             } | null;
-            /** @default null */
+            /**
+             * @description By which the provider knows it.
+             * @default null
+             */
             providerMessageId?: string | null;
+            /** @description For your team. */
             recipientName: string | null;
-            /** @default null */
+            /**
+             * @description Parts that are charged.
+             * @default null
+             */
             segments?: number | null;
             status: components["schemas"]["NotificationStatus"];
             /**
@@ -2825,7 +2989,10 @@ export interface components {
              * @default null
              */
             senderId?: string | null;
-            /** @default null */
+            /**
+             * @description Firebase's service account, as JSON text; never shown again.
+             * @default null
+             */
             serverKey?: string | null;
         };
         /** @enum {string} */
@@ -2863,7 +3030,10 @@ export interface components {
              * @default null
              */
             senderId?: string | null;
-            /** @default null */
+            /**
+             * @description Firebase's service account, as JSON text; never shown again.
+             * @default null
+             */
             serverKey?: string | null;
         };
         /** @description A person by customer or by device. */
@@ -2880,11 +3050,17 @@ export interface components {
             deviceToken?: string | null;
             /** @default null */
             deviceType?: components["schemas"]["DeviceType"] | null;
-            /** @default null */
+            /**
+             * @description Values for the placeholders of the text, by name.
+             * @default null
+             */
             personalizationData?: {
                 [key: string]: unknown;
             } | null;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             recipientName?: string | null;
         };
         /** @description Up to 10,000 recipients of a campaign that was not launched. */
@@ -3002,12 +3178,15 @@ export interface components {
         };
         /** @description One recipient with every attempt, and everything that was heard since. */
         RecipientStory: {
+            /** @description How often it was tried; in a story, each try. */
             attempts: {
                 [key: string]: unknown;
             }[];
+            /** @description What happened, in its order; in a verification, how often, by type. */
             events: {
                 [key: string]: unknown;
             }[];
+            /** @description As the ledger holds it. */
             recipient: {
                 [key: string]: unknown;
             };
@@ -3028,6 +3207,7 @@ export interface components {
         };
         /** @description What is wrong with one row of a file. */
         RowError: {
+            /** @description Its path, such as `recipients.0.address`. */
             field: string;
             /** @description What is wrong, and what to change. */
             message: string;
@@ -3036,12 +3216,15 @@ export interface components {
         };
         /** @description One rule; `met` says that it lets the customer in. */
         Rule: {
+            /** @description What the rule looked at. */
             details: {
                 [key: string]: unknown;
             };
             /** @description What is wrong, and what to change. */
             message: string;
+            /** @description Whether the rule lets the customer in. */
             met: boolean;
+            /** @description Which rule it is. */
             rule: string;
         };
         /** @description Whom to send which SMS, through which account, when. */
@@ -3075,14 +3258,17 @@ export interface components {
              * @example 01920c5e-7b2a-7c3d-8e4f-5a6b7c8d9e0f
              */
             id: string;
+            /** @description When it was sent, or its scheduled time came. */
             launchedAt: string | null;
             progress: components["schemas"]["CampaignProgress"] | null;
             /** @description The provider account that sends. */
             providerId: string | null;
             /** @description When sending begins. */
             scheduledSendTime: string | null;
+            /** @description When the last recipient had been tried. */
             sentAt: string | null;
             status: components["schemas"]["CampaignStatus"];
+            /** @description Why it is paused or failed. */
             statusReason: string | null;
             /**
              * Format: uuid
@@ -3113,11 +3299,20 @@ export interface components {
         };
         /** @description One person at one phone number in one campaign. Before the launch: those who were added, as far as is known. */
         SMSCampaignRecipient: {
-            /** @default null */
+            /**
+             * @description When the provider took it.
+             * @default null
+             */
             acceptedAt?: string | null;
-            /** @default null */
+            /**
+             * @description When the last attempt began.
+             * @default null
+             */
             attemptedAt?: string | null;
-            /** @default null */
+            /**
+             * @description How often it was tried; in a story, each try.
+             * @default null
+             */
             attempts?: number | null;
             /**
              * Format: uuid
@@ -3147,7 +3342,10 @@ export interface components {
              * @default null
              */
             errorClass?: string | null;
-            /** @default null */
+            /**
+             * @description What went wrong, or why nothing was sent.
+             * @default null
+             */
             failureReason?: string | null;
             /**
              * Format: uuid
@@ -3157,17 +3355,28 @@ export interface components {
             id: string;
             /** @description What became of the attempt; null before. */
             outcome: components["schemas"]["Outcome"] | null;
+            /** @description Values for the placeholders of the text, by name. */
             personalizationData: {
                 [key: string]: unknown;
             } | null;
             /** @description With country code, such as +14155550123. */
             phoneNumber: string | null;
-            /** @default null */
+            /**
+             * @description By which the provider knows it.
+             * @default null
+             */
             providerMessageId?: string | null;
-            /** @default null */
+            /**
+             * @description When it was read.
+             * @default null
+             */
             readAt?: string | null;
+            /** @description For your team. */
             recipientName: string | null;
-            /** @default null */
+            /**
+             * @description Parts that are charged.
+             * @default null
+             */
             segments?: number | null;
             status: components["schemas"]["NotificationStatus"];
             /**
@@ -3320,13 +3529,19 @@ export interface components {
              * @default null
              */
             customerId?: string | null;
-            /** @default null */
+            /**
+             * @description Values for the placeholders of the text, by name.
+             * @default null
+             */
             personalizationData?: {
                 [key: string]: unknown;
             } | null;
             /** @default null */
             phoneNumber?: string | null;
-            /** @default null */
+            /**
+             * @description For your team.
+             * @default null
+             */
             recipientName?: string | null;
         };
         /** @description Up to 10,000 recipients of a campaign that was not launched. */
@@ -3336,6 +3551,7 @@ export interface components {
         };
         /** @description A text message with placeholders. */
         SMSTemplate: {
+            /** @description Characters of the text, placeholders as they are written. */
             characterCount: number;
             /** @description The text, with placeholders such as `{{firstName|there}}`. */
             content: string;
@@ -3347,6 +3563,7 @@ export interface components {
             createdAt: string;
             /** @description For your team. */
             description: string | null;
+            /** @description Of the text: 160 characters of GSM-7 are a segment, or 70 of UCS-2. */
             encoding: string;
             /**
              * Format: uuid
@@ -3375,8 +3592,11 @@ export interface components {
         };
         /** @description What became of a list. */
         Saved: {
+            /** @description What is wrong, each with its place. */
             errors: components["schemas"]["ListError"][];
+            /** @description Rows that are in. */
             imported: number;
+            /** @description Rows that were left out, because something in them is wrong. */
             rejected: number;
             /** @description What was taken for granted. */
             warnings: components["schemas"]["Finding"][];
@@ -3387,6 +3607,7 @@ export interface components {
             histogram: {
                 [key: string]: number;
             };
+            /** @description All together. */
             total: number;
         };
         /** @description A request that was taken up; it does not say that a message will be sent. */
@@ -3443,7 +3664,10 @@ export interface components {
              * @default transactional
              */
             category?: string;
-            /** @enum {string} */
+            /**
+             * @description `sms` or `push`.
+             * @enum {string}
+             */
             channel: "sms" | "push";
             /** @default null */
             content?: components["schemas"]["SendContent"] | null;
@@ -3489,7 +3713,9 @@ export interface components {
         Session: {
             /** @description For the browser that holds the session. */
             csrfToken: string | null;
+            /** @description How the key begins; null for a person. */
             keyPrefix: string | null;
+            /** @description Who is signed in; null for a program. */
             person: {
                 [key: string]: unknown;
             } | null;
@@ -3515,8 +3741,11 @@ export interface components {
          *     `businessName`: as customers read it on the page with their own preferences; by default the user id.
          */
         SettingsChange: {
+            /** @description Campaigns to more recipients need a second person; null for none. */
             approvalAbove?: number | null;
+            /** @description As customers read it on their own page; null for the user id. */
             businessName?: string | null;
+            /** @description Of each key and each session; null for the operator's limit. */
             requestsPerMinute?: number | null;
         };
         /** @description Who wants to sign in. */
@@ -3588,17 +3817,28 @@ export interface components {
         TemplatePreviewed: {
             /** @description Opened by a tap on the notification. */
             actionUrl: string | null;
+            /** @description Characters of the text as it would be sent. */
             characters: number;
-            /** @default null */
+            /**
+             * @description Of the text: 160 characters of GSM-7 are a segment, or 70 of UCS-2.
+             * @default null
+             */
             encoding?: string | null;
             /** @description Shown in the notification. */
             imageUrl: string | null;
-            /** @default null */
+            /**
+             * @description Parts that are charged.
+             * @default null
+             */
             segments?: number | null;
+            /** @description As the recipient reads it. */
             text: string;
             /** @description The first line of the notification. */
             title: string | null;
-            /** @default null */
+            /**
+             * @description What could be better; nothing in it forbids sending.
+             * @default null
+             */
             warnings?: components["schemas"]["Finding"][] | null;
         };
         /** @description What one person of a test gets, or why not. */
@@ -3652,9 +3892,13 @@ export interface components {
         };
         /** @description A campaign's course in at most 200 points, its failures and its cost. */
         Timeline: {
+            /** @description How long a point lasts. */
             bucketSeconds: number;
+            /** @description What it has cost, by currency. */
             costs: components["schemas"]["Amount"][];
+            /** @description What failed, by reason, the most frequent first. */
             failures: components["schemas"]["Failures"][];
+            /** @description What happened, one after the other; without those in which nothing did. */
             points: components["schemas"]["TimelinePoint"][];
         };
         /** @description What happened in one bucket, which begins at `at`. */
@@ -3665,12 +3909,19 @@ export interface components {
              * @example 2026-01-31T09:00:00Z
              */
             at: string;
+            /** @description Messages to addresses that turned out to be dead. */
             bounced: number;
+            /** @description Visits to links. */
             clicked: number;
+            /** @description Messages that somebody has confirmed to have arrived. */
             delivered: number;
+            /** @description Messages that failed. */
             failed: number;
+            /** @description Messages that were opened. */
             opened: number;
+            /** @description People who opted out. */
             optedOut: number;
+            /** @description Messages that the provider accepted. */
             sent: number;
         };
         /** @description A person of the tenant. */
@@ -3683,6 +3934,7 @@ export interface components {
             createdAt: string;
             /** @description An e-mail address. */
             email: string;
+            /** @description Whether the person can sign in with one. */
             hasPassword: boolean;
             /**
              * Format: uuid
@@ -3692,6 +3944,7 @@ export interface components {
             id: string;
             /** @description Whether it can be used. */
             isActive: boolean;
+            /** @description When the person signed in last. */
             lastSignInAt: string | null;
             /** @description For people to recognise it by. */
             name: string;
@@ -3734,13 +3987,17 @@ export interface components {
         };
         /** @description Ledger, event log and aggregates, each counted by itself. */
         Verification: {
+            /** @description Events by type, as the dashboard counts them. */
             aggregates: {
                 [key: string]: number;
             };
+            /** @description What it costs, by currency, in millionths. */
             cost: components["schemas"]["Cost"][];
+            /** @description Messages by what became of them, according to the event log. */
             ends: {
                 [key: string]: number;
             };
+            /** @description What happened, in its order; in a verification, how often, by type. */
             events: {
                 [key: string]: number;
             };
@@ -3896,7 +4153,10 @@ export interface operations {
     createApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3929,6 +4189,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
@@ -3939,7 +4200,10 @@ export interface operations {
     revokeApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -3957,6 +4221,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3965,7 +4230,10 @@ export interface operations {
     rotateApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -4076,7 +4344,10 @@ export interface operations {
     approve: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -4108,7 +4379,10 @@ export interface operations {
     reject: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -4197,7 +4471,9 @@ export interface operations {
                 actorId?: string;
                 /** @description What was done or asked for. */
                 action?: string;
+                /** @description What it was done to, such as `sms/campaigns`. */
                 resourceType?: string;
+                /** @description Which one it was done to. */
                 resourceId?: string;
                 /** @description From this time on. */
                 from?: string;
@@ -4689,6 +4965,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
+                /** @description Where it stood. */
                 topic?: string;
                 service?: string;
                 /** @description Part of the reason. */
@@ -4757,7 +5034,10 @@ export interface operations {
     redriveDeadLetter: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -4779,6 +5059,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6602,7 +6883,10 @@ export interface operations {
     updateSettings: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6631,6 +6915,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
@@ -8122,7 +8407,10 @@ export interface operations {
     createUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8153,6 +8441,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["RequestEntityTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableEntity"];
@@ -8193,7 +8482,10 @@ export interface operations {
     deleteUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8220,7 +8512,10 @@ export interface operations {
     updateUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8263,7 +8558,10 @@ export interface operations {
     inviteUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A write that is repeated with the same key has one effect, and the same answer byte for byte. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8285,6 +8583,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["UnprocessableEntity"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["ServiceUnavailable"];

@@ -87,29 +87,6 @@ async def test_the_fleets_own_endpoints_want_the_fleets_token(fleet, make):
             assert answer.status in (401, 404)
 
 
-# --- once ------------------------------------------------------------------------------------------------------------
-
-
-async def test_a_write_with_the_same_idempotency_key_has_one_effect_and_one_answer(fleet, make):
-    client = await make()
-    first = await client("POST", "/sms/templates", SMS_TEMPLATE, Idempotency_Key="one")
-    assert await client("POST", "/sms/templates", SMS_TEMPLATE, Idempotency_Key="one") == first
-    status, listed = await client("GET", "/sms/templates")
-    assert (status, len(listed["data"])) == (200, 1)
-    other = SMS_TEMPLATE | {"templateName": "Other"}
-    status, _ = await client("POST", "/sms/templates", other, Idempotency_Key="one")
-    assert status == 422
-
-
-async def test_many_at_once_with_the_same_key_have_one_effect(fleet, make):
-    client = await make()
-    answers = await asyncio.gather(
-        *(client("POST", "/sms/templates", SMS_TEMPLATE, Idempotency_Key="same") for _ in range(10))
-    )
-    assert {status for status, _ in answers} <= {201, 409}
-    assert len((await client("GET", "/sms/templates"))[1]["data"]) == 1
-
-
 # --- bodies ----------------------------------------------------------------------------------------------------------
 
 

@@ -91,8 +91,8 @@ class AuditEntry(Shown):
     resource_type: str | None
     resource_id: str | None
     source: str
-    request_id: str
-    status: int | None
+    request_id: Annotated[str, Field(description="`X-Request-Id` of the answer.")]
+    status: Annotated[int | None, Field(description="Of the answer; null while it goes on, or after a crash.")]
 
 
 class RevealedPhoneNumber(Shown):

@@ -12,6 +12,7 @@ from contracts.http.endpoints import BASE
 from services.gateway.domain.approvals import Approval, State
 from services.gateway.handlers.approvals import Approvals, launch_of
 from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.repeating import repeating_router
 from services.gateway.store.answers import Answer
 from services.gateway.store.approvals import find_approvals
 from shared.database import TenantDatabase
@@ -20,7 +21,7 @@ from shared.http import Limit, page_by_id, read_cursor
 
 def approval_routes(database: TenantDatabase, entrance: Entrance, approvals: Approvals) -> APIRouter:
     """What waits, and the decision of somebody else than who asked."""
-    router = APIRouter(prefix=f"{BASE}/approvals", tags=["approvals"])
+    router = repeating_router(entrance, f"{BASE}/approvals", "approvals")
 
     @router.get("", summary="Campaigns that wait, or waited, for a second person")
     async def read_all(

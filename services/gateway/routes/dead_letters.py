@@ -11,6 +11,7 @@ from contracts.http.endpoints import BASE
 from services.gateway.domain.dead_letters import advice_for, contents_of
 from services.gateway.handlers.dead_letters import DeadLetterOffice, LetterFilter
 from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.repeating import repeating_router
 from shared.dead_letters import DeadLetter
 from shared.http import Limit, keyset_cursor, page, read_keyset
 
@@ -19,7 +20,7 @@ Text = Annotated[str | None, Query(max_length=300)]
 
 def dead_letter_routes(entrance: Entrance, office: DeadLetterOffice) -> APIRouter:
     """What waits, for the tenant's admins, who can put it back."""
-    router = APIRouter(prefix=f"{BASE}/dead-letters", tags=["dead-letters"])
+    router = repeating_router(entrance, f"{BASE}/dead-letters", "dead-letters")
 
     @router.get("", summary="Requests that could not be processed, newest first")
     async def read_all(

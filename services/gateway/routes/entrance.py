@@ -58,6 +58,12 @@ class Entrance:
 
         A 401 problem for nobody, 403 for a form that is not ours, 429 beyond the limit.
         """
+        visit = visit_of(request)
+        if visit.caller is None:
+            visit.caller = await self._admit(request)
+        return visit.caller
+
+    async def _admit(self, request: Request) -> Caller:
         refuse_nul(request)
         caller, subject = await self._identify(request)
         ask_for(caller.user_id)

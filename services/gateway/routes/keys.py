@@ -12,6 +12,7 @@ from contracts.http.access import KeyRotation, KeyWrite
 from contracts.http.endpoints import BASE
 from services.gateway.domain.keys import ApiKey
 from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.repeating import repeating_router
 from services.gateway.routes.visits import visit_of
 from services.gateway.store.keys import find_keys
 from shared.codec import now
@@ -21,7 +22,7 @@ from shared.http import Limit, Problem, page_by_id, read_cursor
 
 def key_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     """List, make, rotate, revoke."""
-    router = APIRouter(prefix=f"{BASE}/api-keys", tags=["api-keys"])
+    router = repeating_router(entrance, f"{BASE}/api-keys", "api-keys")
 
     @router.get("", summary="API keys, without their secrets")
     async def read_all(request: Request, limit: Limit = 100, cursor: str | None = None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from services.gateway.handlers.people import (
     remove_person,
 )
 from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.repeating import repeating_router
 from services.gateway.routes.visits import visit_of
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.people import Account, find_accounts
@@ -29,7 +30,7 @@ INVITATION_PATH = "/notification/invitations"
 
 def people_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     """Create, read, change, invite, remove."""
-    router = APIRouter(prefix=f"{BASE}/users", tags=["users"])
+    router = repeating_router(entrance, f"{BASE}/users", "users")
     settings = entrance.settings
 
     @router.post("", status_code=201, summary="Add a person, by password or by invitation")

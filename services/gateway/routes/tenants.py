@@ -10,12 +10,13 @@ from contracts.http.access import SettingsChange
 from contracts.http.endpoints import BASE
 from services.gateway.domain.tenants import TenantSettings
 from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.repeating import repeating_router
 from shared.http import Problem
 
 
 def tenant_routes(entrance: Entrance) -> APIRouter:
     """Read by everybody, changed by admins."""
-    router = APIRouter(prefix=BASE, tags=["settings"])
+    router = repeating_router(entrance, BASE, "settings")
     most = entrance.settings.requests_per_minute
 
     @router.get("/settings", summary="The tenant's settings")

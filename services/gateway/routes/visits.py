@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import Request
 
+from services.gateway.domain.access import Caller
 from services.gateway.domain.limits import Standing
 from shared.probes import Scope
 
@@ -17,6 +18,9 @@ class Visit:
     """One request. `request_id` is also told in the answer."""
 
     request_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    caller: Caller | None = None
+    """Who asks, once that is known."""
+
     entry_id: UUID | None = None
     """The entry in the audit log that waits for the outcome."""
 
