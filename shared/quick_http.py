@@ -1,7 +1,7 @@
 """For requests that are so many that each is dealt with in the step that reads it, without a task of its own.
 
-The protocol is uvicorn's, with httptools as its parser. A POST below one prefix is first offered, whole, to a plain
-function; what that declines goes the usual way, to the ASGI app.
+The protocol is that of `bounded_http`. A POST below one prefix is first offered, whole, to a plain function; what that
+declines goes the usual way, to the ASGI app.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from shared.bounded_http import BoundedProtocol
 
 
 @dataclass(slots=True, eq=False)
@@ -36,7 +36,7 @@ class QuickPath:
     take: Callable[[QuickRequest], bool]
 
 
-class QuickProtocol(HttpToolsProtocol):
+class QuickProtocol(BoundedProtocol):
     """One connection. Subclasses name the path."""
 
     quick: QuickPath
@@ -48,6 +48,7 @@ class QuickProtocol(HttpToolsProtocol):
     _leaving = False
 
     def on_headers_complete(self) -> None:
+        self.head_came()
         self._offered = (
             self.url.startswith(self.quick.prefix)
             and self.parser.get_method() == b"POST"
@@ -69,6 +70,7 @@ class QuickProtocol(HttpToolsProtocol):
             self._decline()
 
     def on_message_complete(self) -> None:
+        self.body_came()
         if self._offered and not self._leaving:
             keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
             self._unanswered += 1

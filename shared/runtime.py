@@ -25,6 +25,7 @@ from faststream.kafka import KafkaBroker
 from contracts.topics import DEAD_LETTERS, Topic
 from shared import kafka, logs, outbox
 from shared.backoff import Backoff, wait_unless
+from shared.bounded_http import BoundedProtocol
 from shared.consuming import Consumption, DeadLetters
 from shared.database import Database
 from shared.errors import Stopped, is_transient
@@ -145,7 +146,7 @@ class _Server(uvicorn.Server):
 def _uvicorn_config(app: AsgiApp, quick: QuickPath | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools" if quick is None else protocol_of(quick),
+        http=BoundedProtocol if quick is None else protocol_of(quick),
         ws="none",
         lifespan="off",
         log_config=None,

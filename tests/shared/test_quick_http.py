@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-import uvicorn
 
 from shared.probes import Receive, Scope, Send
 from shared.quick_http import QuickPath, QuickRequest, protocol_of
+from tests.shared.connecting import Connection, connected
 from tests.waiting import until
 
 BODY_MAX = 1000
@@ -53,22 +53,10 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def serving(taker: Taker) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def serving(taker: Taker) -> AsyncIterator[Connection]:
     """A connection to a server with the quick path /q/."""
-    protocol = protocol_of(QuickPath(b"/q/", BODY_MAX, taker.take))
-    config = uvicorn.Config(app, port=0, http=protocol, lifespan="off", log_config=None, ws="none")
-    server = uvicorn.Server(config)
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    port = server.servers[0].sockets[0].getsockname()[1]
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
-        server.should_exit = True
-        await server.shutdown()
+    async with connected(app, protocol_of(QuickPath(b"/q/", BODY_MAX, taker.take))) as connection:
+        yield connection
 
 
 def post(path: str, body: bytes, *lines: bytes) -> bytes:
