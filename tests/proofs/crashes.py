@@ -34,20 +34,21 @@ STALL_SECONDS = 120.0
 LAST_POINT = 0.85
 """Share of the recipients after which nobody is killed any more."""
 
-QUICK: Overrides = {
-    "dispatcher": {
-        "env": {
-            "DISPATCHER_LEASE_SECONDS": "8",
-            "DISPATCHER_PROVIDER_TIMEOUT_SECONDS": "3",
-            "DISPATCHER_MICRO_LOT_MAX": "50",
-        }
-    },
-    "audience": {"env": {"AUDIENCE_PAGE_CUSTOMERS": "100"}},
+CAMPAIGN_SECONDS = 10.0
+"""A campaign is paced to last so long at least, so that none is over before its last kill."""
+
+PAGES = 200
+"""Of an expansion, so that it has a middle."""
+
+DISPATCHER = {
+    "DISPATCHER_LEASE_SECONDS": "8",
+    "DISPATCHER_PROVIDER_TIMEOUT_SECONDS": "3",
+    "DISPATCHER_MICRO_LOT_MAX": "50",
 }
 """Short leases, so that the proof does not wait half a minute for each dead worker; few attempts at a time, so that
-enough is left for the next kill; small pages, so that there is a middle of an expansion."""
+enough is left for the next kill."""
 
-BROKEN: Overrides = {**QUICK, "dispatcher": {**QUICK["dispatcher"], "command": [sys.executable, "-m", "tests.proofs.broken_ledger"]}}  # fmt: skip # noqa: E501
+BROKEN_LEDGER = [sys.executable, "-m", "tests.proofs.broken_ledger"]
 
 Progress = Callable[[], Awaitable[int]]
 
@@ -104,6 +105,22 @@ async def run_campaign(
     )
 
 
+def overrides(size: int, command: list[str] | None = None) -> Overrides:
+    """The fleet's settings for so many customers, and perhaps another dispatcher."""
+    return {
+        "dispatcher": {"env": DISPATCHER} | ({} if command is None else {"command": command}),
+        "audience": {"env": {"AUDIENCE_PAGE_CUSTOMERS": str(max(size // PAGES, 10))}},
+    }
+
+
+async def paced_account(stage: Stage) -> str:
+    """An account for SMS at the simulator, by which a campaign takes its time; its id."""
+    account = (await create_accounts(stage.api, stage.simulator))["sms"]
+    config = {"baseUrl": stage.simulator, "ratePerSecond": stage.people.rows / CAMPAIGN_SECONDS}
+    await stage.api.data("PATCH", f"/sms/providers/{account}", {"config": config})
+    return account
+
+
 @asynccontextmanager
 async def measuring(stage: Stage, victim: str, campaign_id: str) -> AsyncIterator[Progress]:
     """How many people the victim has dealt with, told by somebody else."""
@@ -141,11 +158,12 @@ async def kill_at(stage: Stage, victim: str, progress: Progress, point: float) -
     at = await progress()
     assert at < stage.people.rows, f"the kill of {victim} at {point:.0%} came too late"
     stage.fleet.kill(victim)
+    dealt_with = await progress()
 
     async def works_again() -> bool:
-        return await progress() > at
+        return await progress() > dealt_with
 
-    await until(works_again, STALL_SECONDS)
+    await until(works_again, STALL_SECONDS, f"{victim} works again, killed at {dealt_with} of {stage.people.rows}")
     return at / stage.people.rows
 
 
@@ -153,18 +171,18 @@ async def prove(size: int, seed: int, kills: int, say: Callable[[str], None]) ->
     """One campaign per victim."""
     chance = random.Random(seed)
     outcomes = []
-    async with staged(size, seed, FAULTS, QUICK) as stage:
-        accounts = await create_accounts(stage.api, stage.simulator)
+    async with staged(size, seed, FAULTS, overrides(size)) as stage:
+        account = await paced_account(stage)
         for victim in ("dispatcher", "audience", "delivery_receipt"):
-            outcomes.append(await run_campaign(stage, accounts["sms"], victim, kills, chance))
+            outcomes.append(await run_campaign(stage, account, victim, kills, chance))
             say(_line(outcomes[-1]))
     return outcomes
 
 
 async def control(size: int, seed: int, kills: int, say: Callable[[str], None]) -> Outcome:
     """The same with a dispatcher that commits too late."""
-    async with staged(size, seed, FAULTS, BROKEN) as stage:
-        account = (await create_accounts(stage.api, stage.simulator))["sms"]
+    async with staged(size, seed, FAULTS, overrides(size, BROKEN_LEDGER)) as stage:
+        account = await paced_account(stage)
         outcome = await run_campaign(stage, account, "dispatcher", kills, random.Random(seed), CONTROL_SECONDS)
     say("control: " + _line(outcome))
     return outcome
@@ -208,8 +226,8 @@ def main() -> None:
 One SMS campaign of {size:,} customers for each victim, killed with SIGKILL while the simulator answers 0.5 % of the
 requests ambiguously. *Unknown* recipients are listed as such: a worker died between the call and its answer, and no
 receipt has told since. The control commits attempts after the call, and must be found out. Leases last 8 s here
-instead of 30, up to 300 attempts are under way instead of 1,500, and pages of an expansion have 100 customers instead
-of 2,000.
+instead of 30, up to 300 attempts are under way instead of 1,500, an expansion has {PAGES} pages, and the account is
+limited to {size / CAMPAIGN_SECONDS:,.0f} messages a second, so that no campaign is over before its last kill.
 
 {markdown_table(head, rows)}
 

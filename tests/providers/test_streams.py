@@ -192,9 +192,12 @@ async def faults_until_one(url: str) -> list[Fault]:
 
 
 async def test_a_silent_connection_is_left_while_another_answers() -> None:
+    """Nothing more is written on it, but what libcurl may begin in the very moment when the first one times out."""
     async with silent_at_first() as (url, heard):
-        assert await faults_until_one(url) == [Fault("timeout", maybe_written=True)]
-    assert heard[0] == 2
+        first, *others = await faults_until_one(url)
+    assert first == Fault("timeout", maybe_written=True)
+    assert others in ([], [Fault("connection_lost", maybe_written=True)])
+    assert heard[0] in (2, 2 + len(others))
 
 
 async def test_a_connection_that_answers_is_kept_whatever_stream_is_silent() -> None:
