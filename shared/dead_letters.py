@@ -16,7 +16,9 @@ from shared.consuming import PUT_BACK
 from shared.errors import Transient
 
 READ_MS = 1_000
-PARTITIONS_SECONDS = 20.0
+SILENT_SECONDS = 20.0
+"""How long Kafka may take to say something."""
+
 PUBLISH_MS = 20_000
 REDRIVEN = "redriven"
 """Header of a record that says of another one, by its id, that it was put back."""
@@ -46,7 +48,7 @@ async def find_dead_letters(
     """Those that wait and were not put back, the oldest first; of each partition the `newest` records, or all.
 
     `keep` says of each what is remembered of it, or None, before the next one is read. Raises `Transient` when Kafka
-    does not answer.
+    refuses, and `TimeoutError` when it is silent.
     """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka, group_id=None, auto_offset_reset="earliest", enable_auto_commit=False
@@ -54,10 +56,9 @@ async def find_dead_letters(
     found: dict[str, DeadLetter] = {}
     redriven: set[str] = set()
     with _telling_trouble():
-        async with consumer:
-            async with asyncio.timeout(PARTITIONS_SECONDS):
-                while not (numbers := consumer.partitions_for_topic(DEAD_LETTERS.name)):
-                    await consumer._client.force_metadata_update()
+        async with consumer, asyncio.timeout(SILENT_SECONDS) as silence:
+            while not (numbers := consumer.partitions_for_topic(DEAD_LETTERS.name)):
+                await consumer._client.force_metadata_update()
             partitions = [TopicPartition(DEAD_LETTERS.name, number) for number in sorted(numbers)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
@@ -66,6 +67,7 @@ async def find_dead_letters(
                     consumer.seek(partition, max(beginning, ends[partition] - newest))
             while any([await consumer.position(one) < ends[one] for one in partitions]):
                 for records in (await consumer.getmany(timeout_ms=READ_MS)).values():
+                    silence.reschedule(asyncio.get_running_loop().time() + SILENT_SECONDS)
                     for record in records:
                         headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
                         if REDRIVEN in headers:

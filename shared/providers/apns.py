@@ -214,6 +214,7 @@ def _token(private_key: str, key_id: str, team_id: str) -> _Token:
             _TOKENS[name] = _Token(key_id, team_id, private_key, _mint(private_key, key_id, team_id), boottime())
             if len(_TOKENS) > _TOKENS_MAX:
                 _TOKENS.popitem(last=False)
+        _TOKENS.move_to_end(name)
         return _TOKENS[name]
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic.alias_generators import to_camel
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,10 +16,11 @@ from contracts.events import OptOutChange
 from services.audience.domain.consent import ALL, MARKETING, TRANSACTIONAL, Consent
 from services.audience.tables import PREFERENCES, REACHES
 from shared.database import Connection
+from shared.names import camel
 
 FLAGS = ("sms_opted_in", "push_opted_in", "marketing_opted_in", "transactional_opted_in")
 LISTS = ("sms_categories", "push_categories")
-FIELDS = {to_camel(column): column for column in (*FLAGS, *LISTS)}
+FIELDS = {camel(column): column for column in (*FLAGS, *LISTS)}
 """Columns by their names in JSON."""
 
 NOTHING_CHOSEN = (None, True, True, True, True, None, None)
