@@ -8,7 +8,7 @@ import pytest
 
 from contracts.channels import CHANNELS
 from contracts.http.access import PasswordChange, SettingsChange
-from services.gateway.routes.pages.accounts import VENDOR_FORMS, _account_of, _by_labels
+from services.gateway.routes.pages.accounts import VENDOR_FORMS, _account_of, _by_labels, _values_of
 from services.gateway.routes.pages.desks import Form
 from services.gateway.routes.pages.filters import EXAMPLE, choice_of_form, filter_of
 from services.gateway.routes.pages.previews import preview_of
@@ -91,3 +91,11 @@ def test_accounts_can_be_made_in_the_ways_that_are_documented():
 def test_the_sandbox_is_ticked(ticked, sandbox):
     body = _account_of(Form((("providerName", "Apple"), *ticked)), VENDOR_FORMS["push"]["apns"])
     assert body["config"] == {"sandbox": sandbox}
+
+
+def test_an_account_is_shown_as_it_was_typed():
+    typed = {"config.topicArns": "arn:a, arn:b", "config.maxPrice": "0.5", "config.concurrentMax": "8"}
+    body = _account_of(Form((("providerName", "Amazon"), *typed.items())), VENDOR_FORMS["sms"]["aws_sns"])
+    assert body["config"] == {"topicArns": ["arn:a", "arn:b"], "maxPrice": 0.5, "concurrentMax": 8}
+    shown = _values_of({**body, "providerType": "aws_sns"}, VENDOR_FORMS["sms"])
+    assert {name: str(shown[name]) for name in typed} == typed

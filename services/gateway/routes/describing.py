@@ -36,6 +36,7 @@ SMS and push campaigns after which you know what happened to every recipient.
 
 Send `Authorization: Bearer <api key>`. Times are RFC 3339 in UTC, ids opaque strings. Lists answer `{"data": [...],
 "nextCursor": ...}`: pass `nextCursor` as `cursor` until it is null; a parameter that a list does not have is a 422.
+Writes take an `Idempotency-Key`, imports an `importId`: repeated, they are done once, and answered as the first time.
 Answers that are no success are `application/problem+json` and say what to change: 400 for a body that is no JSON, 422
 for JSON with something wrong in it, of which `errors` names every field at once. A 500 names the request, as
 `X-Request-Id` of every answer does, by which our log can be searched. Objects may get further fields."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -28,9 +28,9 @@ class Setting:
     name: str
     label: str
     hint: str = ""
+    kind: Literal["text", "number", "switch", "list"] = "text"
     is_secret: bool = False
     is_long: bool = False
-    is_switch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,14 @@ _AWS = (
 )
 _ELSEWHERE = "Only for rehearsals, at hosts that your operator allows; config.{} in the documentation."
 _SERVER = Setting("config.baseUrl", "Base URL of another server", _ELSEWHERE.format("baseUrl"))
-_SENDER = Setting("senderId", "Sender name", "Empty: the account's own.")
+_TOPICS = Setting("config.topicArns", "Topics of receipts", "Their ARNs, separated by commas.", "list")
 _APPLICATION = Setting("config.platformApplicationArn", "Platform application ARN", "For device tokens.")
 _LOG_SECRET = Setting("config.logSecret", "Log secret", "Of the delivery logs' subscription.", is_secret=True)
-_PACE = Setting("config.ratePerSecond", "Messages a second at most", "Empty: as fast as the vendor allows.")
-
-_NUMBERS = ("config.ratePerSecond", "config.port")
+_PACE = (
+    Setting("config.ratePerSecond", "Messages a second at most", "Empty: as fast as the vendor allows.", "number"),
+    Setting("config.concurrentMax", "Requests at a time at most", "Empty: as many as the vendor allows.", "number"),
+)
+_OF_INDIA = "For India, where texts and senders are registered."
 
 VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
     "sms": {
@@ -67,21 +69,36 @@ VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
                 Setting("config.messagingServiceSid", "Messaging service SID"),
                 Setting("config.authToken", "Auth token", "With an API key: verifies callbacks.", is_secret=True),
                 _SERVER,
-                _PACE,
+                *_PACE,
             ),
         ),
-        "aws_sns": VendorForm("Amazon SNS", (*_AWS, _SENDER, _LOG_SECRET, _SERVER, _PACE)),
+        "aws_sns": VendorForm(
+            "Amazon SNS",
+            (
+                *_AWS,
+                Setting("senderId", "Sender name", "Empty: the account's own."),
+                Setting("config.maxPrice", "Most to pay for a message", "In US dollars, such as 0.50.", "number"),
+                Setting("config.entityId", "Entity id", _OF_INDIA),
+                Setting("config.templateId", "Template id", _OF_INDIA),
+                _TOPICS,
+                _LOG_SECRET,
+                _SERVER,
+                *_PACE,
+            ),
+        ),
         "nexmo": VendorForm(
             "Vonage (Nexmo)",
             (
                 Setting("apiKey", "API key", is_secret=True),
                 Setting("apiSecret", "API secret", is_secret=True),
                 Setting("phoneNumber", "Sender number or name"),
-                Setting("config.signatureSecret", "Signature secret", "For the SMS API.", is_secret=True),
+                Setting("config.api", "API", "sms for the older SMS API; empty: the Messages API."),
+                Setting("config.signatureSecret", "Signature secret", "Verifies callbacks.", is_secret=True),
+                Setting("config.signatureMethod", "How it signs", "For the SMS API; md5hash, sha256 or the like."),
                 Setting("config.applicationId", "Application id", "For the Messages API."),
                 Setting("config.privateKey", "Private key", "For the Messages API.", is_secret=True, is_long=True),
                 _SERVER,
-                _PACE,
+                *_PACE,
             ),
         ),
         "sinch": VendorForm(
@@ -89,10 +106,11 @@ VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
             (
                 Setting("apiKey", "API token", is_secret=True),
                 Setting("config.servicePlanId", "Service plan id"),
+                Setting("config.region", "Region", "us, eu, au, br or ca; empty: us."),
                 Setting("config.webhookSecret", "Webhook secret", is_secret=True),
                 Setting("phoneNumber", "Sender number"),
                 _SERVER,
-                _PACE,
+                *_PACE,
             ),
         ),
     },
@@ -100,10 +118,12 @@ VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
         "firebase": VendorForm(
             "Firebase",
             (
-                Setting("config.serviceAccount", "Service account", "The JSON file, whole.", True, True),
+                Setting(
+                    "config.serviceAccount", "Service account", "The JSON file, whole.", is_secret=True, is_long=True
+                ),
                 Setting("config.projectId", "Project id", "Empty: the service account's own."),
                 _SERVER,
-                _PACE,
+                *_PACE,
             ),
         ),
         "onesignal": VendorForm(
@@ -113,23 +133,29 @@ VENDOR_FORMS: dict[str, dict[str, VendorForm]] = {
                 Setting("config.appId", "App id"),
                 Setting("config.webhookSecret", "Webhook secret", is_secret=True),
                 _SERVER,
-                _PACE,
+                *_PACE,
             ),
         ),
-        "aws_sns": VendorForm("Amazon SNS", (*_AWS, _APPLICATION, _LOG_SECRET, _SERVER, _PACE)),
+        "aws_sns": VendorForm("Amazon SNS", (*_AWS, _APPLICATION, _TOPICS, _LOG_SECRET, _SERVER, *_PACE)),
         "apns": VendorForm(
             "Apple (APNs)",
             (
                 Setting("config.keyId", "Key id"),
                 Setting("config.teamId", "Team id"),
                 Setting("config.topic", "Topic", "The bundle id of the app."),
-                Setting("config.privateKey", "Private key", "The .p8 file, whole.", True, True),
-                Setting("config.certificate", "Certificate", "PEM with its key, in place of all above.", True, True),
-                Setting("config.sandbox", "Sandbox, for builds from Xcode", is_switch=True),
+                Setting("config.privateKey", "Private key", "The .p8 file, whole.", is_secret=True, is_long=True),
+                Setting(
+                    "config.certificate",
+                    "Certificate",
+                    "PEM with its key, in place of all above.",
+                    is_secret=True,
+                    is_long=True,
+                ),
+                Setting("config.sandbox", "Sandbox, for builds from Xcode", kind="switch"),
                 Setting("config.host", "Host of another server", _ELSEWHERE.format("host")),
-                Setting("config.port", "Its port"),
+                Setting("config.port", "Its port", kind="number"),
                 _SERVER,
-                _PACE,
+                *_PACE,
             ),
         ),
     },
@@ -232,9 +258,7 @@ def _account_of(sent: Form, vendor: VendorForm, stored: Json | None = None) -> J
         if not value and setting.is_secret:
             continue
         if setting.name.startswith(PREFIX):
-            if setting.is_switch:
-                config[setting.name.removeprefix(PREFIX)] = value == "yes"
-            elif value:
+            if value or setting.kind == "switch":
                 config[setting.name.removeprefix(PREFIX)] = _typed(setting, value)
         else:
             body[setting.name] = value or None
@@ -249,7 +273,12 @@ def _by_labels(message: str, labels: Mapping[str, str]) -> str:
 
 
 def _typed(setting: Setting, value: str) -> Any:
-    if setting.name in _NUMBERS:
+    """The value for the API; what is no number stays as it is, for the API to say so."""
+    if setting.kind == "switch":
+        return value == "yes"
+    if setting.kind == "list":
+        return [one.strip() for one in value.split(",") if one.strip()]
+    if setting.kind == "number":
         try:
             return float(value) if "." in value else int(value)
         except ValueError:
@@ -259,7 +288,10 @@ def _typed(setting: Setting, value: str) -> Any:
 
 def _values_of(account: Json, vendors: dict[str, VendorForm]) -> Json:
     """The form's values of a stored account; secrets are not among them."""
-    config = {f"{PREFIX}{name}": value for name, value in (account["config"] or {}).items()}
+    config = {
+        f"{PREFIX}{name}": ", ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in (account["config"] or {}).items()
+    }
     stored = {**account, **config, "isActive": "yes" if account["isActive"] else "no"}
     secret = {setting.name for setting in vendors[account["providerType"]].settings if setting.is_secret}
     return {name: value for name, value in stored.items() if name not in secret}

@@ -86,7 +86,7 @@ def campaign_pages(channel: Channel) -> APIRouter:
 
 
 DONE: Mapping[str, str] = {
-    "pause": "The campaign is paused. Messages that were already handed to the provider cannot be taken back.",
+    "pause": "Done. Messages that were already handed to the provider cannot be taken back.",
     "resume": "The campaign goes on.",
     "cancel": "The campaign is cancelled. Nobody further is contacted.",
     "clone": "This is the copy. Nothing of it has been sent.",
