@@ -17,10 +17,14 @@ from starlette.exceptions import HTTPException
 from contracts.http.model import is_storable
 from shared.database import ask_for
 from shared.errors import is_transient
+from shared.ids import new_id
 from shared.logs import begin_request, current_request_id, logger
 from shared.probes import AsgiApp, Receive, Scope, Send
 
 RETRY_AFTER_SECONDS = 2
+
+EFFECT_ID = "X-Effect-Id"
+"""How the gateway tells a service by which id it is to make something, so that it is made once."""
 
 REQUEST_ID = b"x-request-id"
 """How the gateway tells a service, and whoever asked, what the log calls the request."""
@@ -206,6 +210,13 @@ async def _current_user(x_user_id: Annotated[str, Header(min_length=1, max_lengt
 CurrentUser = Annotated[str, Depends(_current_user)]
 """The tenant on whose behalf the gateway asks; a route that does not take it sees no rows."""
 
+
+def _effect_id(effect_id: Annotated[UUID | None, Header(alias=EFFECT_ID, include_in_schema=False)] = None) -> UUID:
+    return effect_id or new_id()
+
+
+EffectId = Annotated[UUID, Depends(_effect_id)]
+"""The id of what a route makes. Where it is there already, a request is repeated of which nobody knows the outcome."""
 
 LIMIT_MAX = 1_000
 """Of entries on a page of lists that are in order of their ids."""

@@ -32,7 +32,8 @@ class Endpoint:
     `owner` is the service that answers; where it is the gateway, `composed` names the function that asks several.
     `streams` says that the body is a file of any length, `downloads` that the answer is one. `of_campaign` has the
     campaign in the path looked for first, because the owner does not know those that were not launched. `launches` lets
-    it go, which may need a second person: the answer can be 202 with what waits.
+    it go, which may need a second person: the answer can be 202 with what waits. What `erases` a person makes the
+    gateway forget answers about them.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Endpoint:
     composed: str = ""
     of_campaign: bool = False
     launches: bool = False
+    erases: bool = False
 
     @property
     def shows_people(self) -> bool:
@@ -139,7 +141,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "GET", "/customers/imports/{id}/errors", "audience", "read", "The rows that were not imported", downloads=True
     ),
     Endpoint("GET", "/customers/{id}", "audience", "read", "One customer"),
-    Endpoint("DELETE", "/customers/{id}", "audience", "write", "Erase a customer", status=204),
+    Endpoint("DELETE", "/customers/{id}", "audience", "write", "Erase a customer", status=204, erases=True),
     Endpoint("POST", "/customers/{id}/devices", "audience", "write", "Add a device", status=201),
     Endpoint("GET", "/preferences", "audience", "read", "Preferences"),
     Endpoint("PUT", "/preferences/{id}", "audience", "write", "Change a customer's preferences"),

@@ -1738,7 +1738,10 @@ export interface components {
             resourceType: string | null;
             /** @description The network that the request came from. */
             source: string;
-            /** @description Of the answer; null while it goes on, or after a crash. */
+            /**
+             * @description Of the answer; null while it goes on, or after a crash. 208: nothing was done, because an earlier
+             *     answer was repeated.
+             */
             status: number | null;
         };
         /** @description What is to change in a campaign that has not been sent. */

@@ -1,6 +1,7 @@
 """PostgreSQL: one pool for the hot path, one SQLAlchemy engine for the rest, migrations and roles."""
 
 from shared.database.database import Connection, Database, SqlConnection, open_database, raw
+from shared.database.inserting import insert_once
 from shared.database.tenancy import TenantDatabase, Transactions, ask_for
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "TenantDatabase",
     "Transactions",
     "ask_for",
+    "insert_once",
     "open_database",
     "raw",
 ]

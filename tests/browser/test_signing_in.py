@@ -21,6 +21,7 @@ from services.gateway.handlers.oidc import NO_ACCOUNT, NOT_BELIEVED
 from services.gateway.handlers.people import create_person
 from services.gateway.settings import GatewaySettings
 from shared.database import open_database
+from shared.ids import new_id
 from shared.runtime import serving
 from tests.browser.windows import open_window
 from tests.gateway.conftest import settings_of
@@ -59,7 +60,7 @@ async def company(servers, topics, database_of) -> AsyncIterator[Company]:
 async def test_who_has_an_account_comes_in_and_goes_where_they_wanted(browser: Browser, company: Company) -> None:
     async with open_database(company.settings.database_url, 2, "test") as database:
         body = UserWrite(email=company.identity.email, name="Ada", role="viewer")
-        await create_person(database, uuid4().hex, body, 1)
+        await create_person(database, new_id(), uuid4().hex, body, 1)
     async with open_window(browser, company.url, None) as watched:
         await watched.go("/notification/account")
         await watched.press(BUTTON)

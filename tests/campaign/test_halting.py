@@ -18,7 +18,7 @@ from services.campaign.handlers.hearing import on_campaign_progressed
 from services.campaign.handlers.lifecycle import act
 from services.campaign.tables import CAMPAIGNS
 from shared.codec import now
-from shared.database import Database, open_database
+from shared.database import Database, insert_once, open_database
 from shared.ids import new_id
 
 
@@ -42,7 +42,7 @@ class Halted:
             "launched_at": now(),
         }
         async with self.database.begin() as connection:
-            await store.insert_row(connection, CAMPAIGNS[self.channel.name], values)
+            await insert_once(connection, CAMPAIGNS[self.channel.name], values)
 
     async def row(self) -> Mapping[Any, Any]:
         async with self.database.begin() as connection:

@@ -19,7 +19,9 @@ from services.dispatcher.jobs.pricing import Pricing
 from services.dispatcher.jobs.repairing import Resolved, resolve_once
 from services.dispatcher.jobs.sending import send_lots
 from services.dispatcher.settings import DispatcherSettings
-from services.dispatcher.store.providers import insert_provider, update_provider
+from services.dispatcher.store.providers import update_provider
+from services.dispatcher.tables import PROVIDERS
+from shared.database import insert_once
 from shared.links import link_codes
 from shared.probes import Heartbeat
 from shared.providers.wire import Wire
@@ -114,6 +116,6 @@ async def desk(scene: Scene, simulated: Simulated) -> AsyncIterator[Desk]:
         **account_columns(seal(KEY), scene.channel.name, values_of(kind, simulated.url)),
     }
     async with scene.database.engine.begin() as connection:
-        await insert_provider(connection, scene.channel.name, values)
+        await insert_once(connection, PROVIDERS[scene.channel.name], values)
     async with sending_of(scene) as sending:
         yield Desk(scene, simulated, sending)

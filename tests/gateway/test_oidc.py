@@ -32,6 +32,7 @@ from services.gateway.routes.oidc import oidc_routes
 from services.gateway.store.audit import find_deeds
 from shared.database import Database, open_database
 from shared.http import answer_problems
+from shared.ids import new_id
 from shared.security import seal
 from tests.asking import Answer, Client
 from tests.gateway.conftest import settings_of
@@ -106,7 +107,7 @@ async def visitor(database_of) -> AsyncIterator[Visitor]:
 
 async def account_of(visitor: Visitor):
     body = UserWrite(email=visitor.identity.email, name="Ada", role="viewer")
-    account, _ = await create_person(visitor.database, uuid4().hex, body, 1)
+    account, _ = await create_person(visitor.database, new_id(), uuid4().hex, body, 1)
     return account
 
 

@@ -25,6 +25,7 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.sessions import session_routes
 from shared.database import open_database
 from shared.http import answer_problems
+from shared.ids import new_id
 from tests.asking import Client
 from tests.gateway.browsing import PASSWORD, browser, operator, person_of, signed_in
 from tests.gateway.conftest import settings_of
@@ -257,7 +258,7 @@ async def strict(database_of) -> AsyncIterator[Client]:
         answer_problems(app)
         app.include_router(session_routes(database, entrance))
         body = UserWrite(email=f"{uuid4().hex}@example.com", name="Ada", role="viewer", password=PASSWORD)
-        account, _ = await create_person(database, uuid4().hex, body, 1)
+        account, _ = await create_person(database, new_id(), uuid4().hex, body, 1)
         async with database.transaction() as connection:
             signed_in = await begin_session(connection, account, settings.session_limits)
         headers = {"cookie": f"session={signed_in.cookie}", "x-csrf-token": signed_in.session.csrf_token}

@@ -175,7 +175,7 @@ async def repeated(database: Database, user_id: str) -> Answer | None:
     """What the gateway answers to this tenant's request with Ada's Idempotency-Key."""
     ask_for(user_id)
     async with TenantDatabase(database).transaction() as connection:
-        return (await gateway.claim_request(connection, user_id, "key", b"hash")).answer
+        return (await gateway.claim_request(connection, user_id, "key", "/path", b"hash", new_id())).answer
 
 
 @pytest.mark.parametrize("wall", [True, False], ids=["product", "mutant"])

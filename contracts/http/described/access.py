@@ -81,6 +81,10 @@ class Settings(Shown):
     business_name: Annotated[str | None, Field(description="As customers read it on their own page.")]
 
 
+AUDIT_STATUS = """Of the answer; null while it goes on, or after a crash. 208: nothing was done, because an earlier
+answer was repeated."""
+
+
 class AuditEntry(Shown):
     """Who did what. Without a status it still goes on, or a crash cut it off."""
 
@@ -92,7 +96,7 @@ class AuditEntry(Shown):
     resource_id: str | None
     source: str
     request_id: Annotated[str, Field(description="`X-Request-Id` of the answer.")]
-    status: Annotated[int | None, Field(description="Of the answer; null while it goes on, or after a crash.")]
+    status: Annotated[int | None, Field(description=AUDIT_STATUS)]
 
 
 class RevealedPhoneNumber(Shown):

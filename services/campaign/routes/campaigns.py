@@ -24,9 +24,8 @@ from services.campaign.routes.showing import refuse_nulls, show, show_campaign, 
 from services.campaign.store.lists import CAMPAIGN_ORDERS, Wanted, find_listed
 from services.campaign.tables import CAMPAIGNS, TEMPLATES
 from shared.codec import encode, now
-from shared.database import SqlConnection, TenantDatabase, raw
-from shared.http import CurrentUser, Problem, page
-from shared.ids import new_id
+from shared.database import SqlConnection, TenantDatabase, insert_once, raw
+from shared.http import CurrentUser, EffectId, Problem, page
 from shared.outbox import put
 
 AgreedPlan = Annotated[str | None, Header(description="`digest` of the only plan that may be sent; 412 for another.")]
@@ -64,12 +63,13 @@ def campaign_routes(channel: Channel, database: TenantDatabase, link_base_url: s
         return row
 
     @router.post("", status_code=201)
-    async def create_campaign(body: CampaignWrite, user_id: CurrentUser) -> dict[str, Any]:
-        values = body.model_dump()
+    async def create_campaign(body: CampaignWrite, user_id: CurrentUser, made_id: EffectId) -> dict[str, Any]:
+        values = body.model_dump() | {"id": made_id, "user_id": user_id}
         async with database.begin() as connection:
             await check(connection, user_id, values)
-            row = await store.insert_row(connection, table, values | {"id": new_id(), "user_id": user_id})
-            await put(await raw(connection), [campaign_changed(channel, row)])
+            row, is_new = await insert_once(connection, table, values)
+            if is_new:
+                await put(await raw(connection), [campaign_changed(channel, row)])
             return {"data": show_campaign(row, await plan_of(connection, channel, row, link_base_url))}
 
     @router.get("")
@@ -171,7 +171,7 @@ def campaign_routes(channel: Channel, database: TenantDatabase, link_base_url: s
         return await do(user_id, campaign_id, Action.CANCEL)
 
     @router.post("/{campaign_id}/clone", status_code=201)
-    async def clone(campaign_id: UUID, user_id: CurrentUser) -> dict[str, Any]:
+    async def clone(campaign_id: UUID, user_id: CurrentUser, made_id: EffectId) -> dict[str, Any]:
         copied = (
             "template_id",
             "provider_id",
@@ -184,9 +184,10 @@ def campaign_routes(channel: Channel, database: TenantDatabase, link_base_url: s
         async with database.begin() as connection:
             old = await found(connection, user_id, campaign_id, lock=True)
             values = {name: old[name] for name in copied}
-            values |= {"id": new_id(), "user_id": user_id, "campaign_name": f"{old['campaign_name'][:190]} (copy)"}
-            row = await store.insert_row(connection, table, values)
-            await put(await raw(connection), [campaign_changed(channel, row)])
+            values |= {"id": made_id, "user_id": user_id, "campaign_name": f"{old['campaign_name'][:190]} (copy)"}
+            row, is_new = await insert_once(connection, table, values)
+            if is_new:
+                await put(await raw(connection), [campaign_changed(channel, row)])
         return {"data": show(row)}
 
     return router

@@ -22,9 +22,8 @@ from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, r
 from services.campaign.routes.showing import refuse_nulls, show_findings, show_template
 from services.campaign.store.lists import TEMPLATE_ORDERS, Wanted, find_listed
 from services.campaign.tables import TEMPLATES
-from shared.database import TenantDatabase, raw
-from shared.http import CurrentUser, Problem, page
-from shared.ids import new_id
+from shared.database import TenantDatabase, insert_once, raw
+from shared.http import CurrentUser, EffectId, Problem, page
 from shared.outbox import put
 
 
@@ -48,12 +47,13 @@ def template_routes(channel: Channel, database: TenantDatabase, images: Images, 
         return {"image": asdict(await _look_at(images, url))}
 
     @router.post("", status_code=201)
-    async def create_template(body: write, user_id: CurrentUser) -> dict[str, Any]:  # type: ignore[valid-type]
+    async def create_template(body: write, user_id: CurrentUser, made_id: EffectId) -> dict[str, Any]:  # type: ignore[valid-type]
         given = Model.given(body)
-        values = given | derived(given) | await seen(given) | {"id": new_id(), "user_id": user_id}
+        values = given | derived(given) | await seen(given) | {"id": made_id, "user_id": user_id}
         async with database.begin() as connection:
-            row = await store.insert_row(connection, table, values)
-            await put(await raw(connection), [template_changed(channel, row)])
+            row, is_new = await insert_once(connection, table, values)
+            if is_new:
+                await put(await raw(connection), [template_changed(channel, row)])
         return {"data": show_template(channel, row, link_base_url)}
 
     @router.get("")

@@ -7,17 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Table, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import RowMapping, Table, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import CampaignProgressed, ProviderChanged
 from services.campaign.tables import CAMPAIGNS, PROVIDERS
-
-
-async def insert_row(connection: AsyncConnection, table: Table, values: dict[str, Any]) -> RowMapping:
-    """The new row as stored."""
-    return (await connection.execute(insert(table).values(values).returning(*table.c))).mappings().one()
 
 
 async def find_row(
@@ -89,7 +84,7 @@ async def mark_progress(connection: AsyncConnection, event: CampaignProgressed) 
 async def mark_providers(connection: AsyncConnection, changes: Sequence[ProviderChanged]) -> None:
     """Keeps the newest version of each provider account."""
     for change in changes:
-        statement = upsert(PROVIDERS).values(
+        statement = insert(PROVIDERS).values(
             id=change.provider_id,
             user_id=change.user_id,
             channel=change.channel,

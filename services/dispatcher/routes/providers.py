@@ -19,12 +19,12 @@ from services.dispatcher.store.providers import (
     delete_provider,
     find_provider,
     find_providers,
-    insert_provider,
     update_provider,
 )
+from services.dispatcher.tables import PROVIDERS
 from shared.codec import now
-from shared.database import TenantDatabase, raw
-from shared.http import CurrentUser, Limit, Problem, field_errors, page_by_id, read_cursor
+from shared.database import TenantDatabase, insert_once, raw
+from shared.http import CurrentUser, EffectId, Limit, Problem, field_errors, page_by_id, read_cursor
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
 from shared.providers.registry import validate_account
@@ -60,10 +60,10 @@ def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accoun
         return given
 
     @router.post("", status_code=201)
-    async def create_provider(body: dict[str, Any], user_id: CurrentUser) -> dict[str, Any]:
+    async def create_provider(body: dict[str, Any], user_id: CurrentUser, made_id: EffectId) -> dict[str, Any]:
         given = read(PROVIDER_WRITES[channel.name], body, {}, "")
         columns = account_columns(seal, channel.name, given) | {
-            "id": new_id(),
+            "id": made_id,
             "user_id": user_id,
             "provider_name": given["providerName"],
             "provider_type": given["providerType"],
@@ -72,8 +72,9 @@ def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accoun
             "created_at": now(),
         }
         async with database.begin() as connection:
-            row = await insert_provider(connection, channel.name, columns)
-            await put(await raw(connection), [_changed(seal, channel, row)])
+            row, is_new = await insert_once(connection, PROVIDERS[channel.name], columns)
+            if is_new:
+                await put(await raw(connection), [_changed(seal, channel, row)])
         return {"data": _shown(seal, channel, row)}
 
     @router.get("")

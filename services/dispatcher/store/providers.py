@@ -5,16 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.tables import PROVIDERS
-
-
-async def insert_provider(connection: AsyncConnection, channel: str, values: dict[str, Any]) -> RowMapping:
-    """The new account as stored."""
-    table = PROVIDERS[channel]
-    return (await connection.execute(insert(table).values(values).returning(*table.c))).mappings().one()
 
 
 async def find_providers(

@@ -31,6 +31,9 @@ class ApiKey:
     previous_until: datetime | None
     """Until when the secret from before the last rotation works, too."""
 
+    rotation_id: UUID | None
+    """Of the last rotation."""
+
     holders: list[UUID]
     """The persons who were shown a secret of it."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import msgspec
 
@@ -22,7 +23,8 @@ UNLAUNCHED = ("draft", "scheduled")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request about one campaign. `names` are the parts of its path, `query` as it was sent."""
+    """A request about one campaign. `names` are the parts of its path, `query` as it was sent,
+    `effect_id` what the effect is known by."""
 
     database: Transactions
     owners: Owners
@@ -31,6 +33,7 @@ class Asked:
     names: Mapping[str, str]
     query: str
     body: bytes
+    effect_id: UUID
 
     @property
     def channel(self) -> Channel:

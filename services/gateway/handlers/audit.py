@@ -9,8 +9,8 @@ from services.gateway.domain.sessions import SignInProblem
 from services.gateway.store import audit as store
 from shared.database import Database
 
-DONE, REFUSED = 200, 401
-"""The statuses of what is written down when it has been done, or was not."""
+DONE, REPEATED, REFUSED = 200, 208, 401
+"""The statuses of what is written down when it has been done, had been done before, or was not."""
 
 
 async def begin_deed(database: Database, actor: Actor, deed: Deed, origin: Origin) -> UUID:

@@ -12,7 +12,6 @@ from services.gateway.store import keys as store
 from shared.codec import now
 from shared.database import Connection, Database, TenantDatabase
 from shared.http import Problem
-from shared.ids import new_id
 
 
 @dataclass(slots=True)
@@ -42,12 +41,21 @@ class Keys:
         return parts is None or self._recent.has(parts[0])
 
     async def create(
-        self, user_id: str, people: frozenset[UUID], name: str, scopes: list[str], expires_at: datetime | None
+        self,
+        key_id: UUID,
+        user_id: str,
+        people: frozenset[UUID],
+        name: str,
+        scopes: list[str],
+        expires_at: datetime | None,
     ) -> tuple[ApiKey, str]:
-        """The new key, and what to hand out to these people, which cannot be read again."""
+        """The new key, and what to hand out to these people, which cannot be read again.
+
+        A key that is there already gets another secret: nobody was told of the first one.
+        """
         secret = make_secret()
         values = {
-            "id": new_id(),
+            "id": key_id,
             "user_id": user_id,
             "name": name,
             "prefix": make_prefix(),
@@ -57,26 +65,34 @@ class Keys:
             "holders": sorted(people),
         }
         async with TenantDatabase(self.database).transaction() as connection:
-            key = await store.insert_key(connection, values)
+            made = await store.lock_key(connection, user_id, key_id)
+            if made is None:
+                key = await store.insert_key(connection, values)
+            else:
+                key = await _renewed(connection, made, secret, people)
+        self._recent.forget(key.prefix)
         return key, join_key(key.prefix, secret)
 
     async def rotate(
-        self, user_id: str, people: frozenset[UUID], key_id: UUID, overlap: timedelta
+        self, rotation_id: UUID, user_id: str, people: frozenset[UUID], key_id: UUID, overlap: timedelta
     ) -> tuple[ApiKey, str]:
-        """The same key with a new secret. The secret of before works so long; the one before that works no more."""
+        """The same key with a new secret. The secret of before works so long; the one before that works no more.
+
+        The rotation that was its last is not done again, but for the secret that nobody was told.
+        """
         secret = make_secret()
         async with TenantDatabase(self.database).transaction() as connection:
             key = await _locked(connection, user_id, key_id)
             if not key.is_open(now()):
                 raise Problem(409, "Not possible", "a key that is revoked or expired cannot be rotated: make a new one")
-            values = {
-                "secret_hash": hash_secret(secret),
-                "previous_secret_hash": key.secret_hash,
-                "previous_until": now() + overlap,
-                "holders": sorted(people.union(key.holders)),
-            }
-            await store.update_key(connection, key_id, values)
-            rotated = await _locked(connection, user_id, key_id)
+            if key.rotation_id != rotation_id:
+                values = {
+                    "previous_secret_hash": key.secret_hash,
+                    "previous_until": now() + overlap,
+                    "rotation_id": rotation_id,
+                }
+                await store.update_key(connection, key_id, values)
+            rotated = await _renewed(connection, key, secret, people)
         self._recent.forget(key.prefix)
         return rotated, join_key(key.prefix, secret)
 
@@ -102,6 +118,12 @@ class Keys:
 def _parts(authorization: str | None) -> tuple[str, str] | None:
     kind, _, given = (authorization or "").partition(" ")
     return split_key(given.strip()) if kind.lower() == "bearer" else None
+
+
+async def _renewed(connection: Connection, key: ApiKey, secret: str, people: frozenset[UUID]) -> ApiKey:
+    values = {"secret_hash": hash_secret(secret), "holders": sorted(people.union(key.holders))}
+    await store.update_key(connection, key.id, values)
+    return await _locked(connection, key.user_id, key.id)
 
 
 async def _locked(connection: Connection, user_id: str, key_id: UUID) -> ApiKey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import aiohttp
 from yarl import URL
@@ -12,7 +13,7 @@ from yarl import URL
 from services.gateway import metrics
 from services.gateway.settings import GatewaySettings
 from services.gateway.store.answers import Answer
-from shared.http import REQUEST_ID, Problem
+from shared.http import EFFECT_ID, REQUEST_ID, Problem
 from shared.logs import current_request_id
 
 DOWNLOAD_PIECE_BYTES = 64 * 1024
@@ -38,10 +39,18 @@ class Owners:
     settings: GatewaySettings
 
     async def ask(
-        self, owner: str, method: str, target: str, user_id: str, headers: Mapping[str, str], body: bytes
+        self,
+        owner: str,
+        method: str,
+        target: str,
+        user_id: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        effect_id: UUID | None = None,
     ) -> Answer:
-        """The owner's answer; a 503 problem when it cannot be reached."""
-        async with self._request(owner, method, target, user_id, headers, body, self.settings.answer_seconds) as found:
+        """The owner's answer; a 503 problem when it cannot be reached. What it makes gets this id."""
+        seconds = self.settings.answer_seconds
+        async with self._request(owner, method, target, user_id, headers, body, seconds, effect_id) as found:
             return Answer(found.status, found.headers.get("Content-Type", ""), await found.read())
 
     async def stream(
@@ -96,6 +105,7 @@ class Owners:
         headers: Mapping[str, str],
         body: bytes | AsyncIterator[bytes],
         seconds: float,
+        effect_id: UUID | None = None,
     ) -> _Asking:
         passed = {name: headers[name] for name in _PASSED_ON if name in headers}
         passed |= {
@@ -104,6 +114,8 @@ class Owners:
         }
         if request_id := current_request_id():
             passed[REQUEST_ID.decode()] = request_id
+        if effect_id is not None:
+            passed[EFFECT_ID] = str(effect_id)
         timeout = aiohttp.ClientTimeout(total=seconds, connect=self.settings.connect_seconds)
         url = self.settings.owner_url(owner) + target
         return _Asking(owner, self.client.request(method, _exact(url), headers=passed, data=body, timeout=timeout))

@@ -17,7 +17,6 @@ from services.gateway.store.people import Account, EmailTaken
 from shared.codec import now
 from shared.database import Connection, Transactions
 from shared.http import Problem
-from shared.ids import new_id
 from shared.names import camel
 
 
@@ -30,16 +29,17 @@ class Invitation:
 
 
 async def create_person(
-    database: Transactions, user_id: str, body: UserWrite, invitation_hours: int
+    database: Transactions, person_id: UUID, user_id: str, body: UserWrite, invitation_hours: int
 ) -> tuple[Account, Invitation | None]:
-    """The new account, with an invitation when no password was given."""
-    values = {"id": new_id(), "user_id": user_id, "email": body.email, "name": body.name, "role": body.role}
+    """The new account, or the one that has this id already, with an invitation when no password was given."""
+    values = {"id": person_id, "user_id": user_id, "email": body.email, "name": body.name, "role": body.role}
     if body.password is not None:
         require_good_password("password", body.password.get_secret_value(), body.email)
         values["password_hash"] = await hash_of(body.password.get_secret_value())
     async with database.transaction() as connection:
         try:
-            account = await store.insert_account(connection, values)
+            made = await store.find_account(connection, user_id, person_id)
+            account = made or await store.insert_account(connection, values)
         except EmailTaken:
             errors = [{"field": "email", "message": "belongs to an account already"}]
             raise Problem(422, "Invalid input", errors=errors) from None

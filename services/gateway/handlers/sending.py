@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
@@ -19,14 +19,15 @@ from shared.outbox import Outgoing, put
 async def request_sends(
     connection: Connection, user_id: str, body: SendWrite, test_of: UUID | None = None
 ) -> list[dict[str, str]]:
-    """Publishes one `SendRequested` per message, of a test where it is one; returns their request ids in order.
+    """Publishes one `SendRequested` per message, each of which has its request id, of a test where it is one; returns
+    the ids in order.
 
     A 422 problem for different messages by one request id, of which only the first would be sent.
     """
     _refuse_shared_ids(body)
     records, shown = [], []
     for message in body.messages:
-        request_id = message.request_id or str(uuid4())
+        assert message.request_id is not None
         content = None
         if message.content is not None:
             content = msgspec.convert(message.content.model_dump(by_alias=True), Content)
@@ -34,7 +35,7 @@ async def request_sends(
             event_id=new_id(),
             occurred_at=now(),
             user_id=user_id,
-            request_id=request_id,
+            request_id=message.request_id,
             channel=message.channel,
             customer_id=message.customer_id,
             address=message.address,
@@ -47,7 +48,7 @@ async def request_sends(
             test_of=test_of,
         )
         records.append(Outgoing(topics.SEND_REQUESTS, user_id, event))
-        shown.append({"requestId": request_id, "status": "accepted"})
+        shown.append({"requestId": message.request_id, "status": "accepted"})
     await put(connection, records)
     return shown
 

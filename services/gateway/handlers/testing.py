@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import msgspec
 
 from contracts.http.campaigns import CampaignTest
@@ -31,7 +29,7 @@ async def test(asked: Asked) -> Answer:
     people = [Addressee(customer_id=p.customer_id, address=p.address, variables=p.variables) for p in wanted.recipients]
     trial = msgspec.json.encode(Trial(plan=plan, recipients=people))
     found = await asked.want("audience", "POST", asked.internal("test"), trial)
-    test_id = wanted.test_id or uuid4()
+    test_id = wanted.test_id or asked.effect_id
     content = SendContent.model_validate(msgspec.to_builtins(plan.content))
     shown, messages = [], []
     for number, one in enumerate(found):

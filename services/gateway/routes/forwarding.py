@@ -15,18 +15,18 @@ from contracts.http.endpoints import BASE, ENDPOINTS, Endpoint, has_text_id
 from services.gateway.domain.access import Caller
 from services.gateway.domain.audit import deed_of
 from services.gateway.domain.masking import without_addresses
-from services.gateway.domain.requests import request_hash
+from services.gateway.domain.requests import Sent
 from services.gateway.handlers.approvals import Approvals, Launch
 from services.gateway.handlers.asking import Asked
 from services.gateway.handlers.composing import compose, require_campaign
-from services.gateway.handlers.once import do_once
+from services.gateway.handlers.once import Once
 from services.gateway.handlers.owners import Owners
 from services.gateway.routes.approvals import answer_of
 from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import (
     WRITES,
     IdempotencyKey,
-    id_in,
+    answered,
     read_body,
     read_json_body,
     response_of,
@@ -36,6 +36,7 @@ from services.gateway.routes.visits import visit_of
 from services.gateway.store.answers import Answer
 from shared.database import TenantDatabase
 from shared.http import Problem
+from shared.ids import new_id
 
 IMPORT_BYTES_MAX = 4 << 30
 """Of a file, which is passed on as it comes: 1,000,000 rows of 4 KiB."""
@@ -45,9 +46,11 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
     """Every endpoint that another service answers."""
     router = APIRouter(prefix=BASE)
 
-    def asked(request: Request, user_id: str, body: bytes) -> Asked:
-        query = request.url.query
-        return Asked(database, owners, user_id, request.url.path, request.path_params, query, body)
+    once = Once(database, entrance.settings.secrets_key)
+
+    def asked(request: Request, user_id: str, body: bytes, effect_id: UUID | None = None) -> Asked:
+        path, query = request.url.path, request.url.query
+        return Asked(database, owners, user_id, path, request.path_params, query, body, effect_id or new_id())
 
     def route(endpoint: Endpoint) -> Callable[..., Awaitable[Response]]:
         read = read_json_body if takes_json(endpoint) else read_body
@@ -72,19 +75,24 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
                     await owners.stream(endpoint.owner, endpoint.method, target, caller.user_id, headers, pieces)
                 )
 
-            async def do() -> Answer:
+            async def do(effect_id: UUID) -> Answer:
                 if endpoint.launches:
                     action = endpoint.path.rpartition("/")[2]
                     return answer_of(await approvals.launch(caller, Launch(*campaign_of(request), action, body)))
                 if endpoint.composed:
-                    return await compose(endpoint.composed, asked(request, caller.user_id, body))
-                return await owners.ask(endpoint.owner, endpoint.method, target, caller.user_id, headers, body)
+                    return await compose(endpoint.composed, asked(request, caller.user_id, body, effect_id))
+                owner, method = endpoint.owner, endpoint.method
+                return await owners.ask(owner, method, target, caller.user_id, headers, body, effect_id)
 
-            once = idempotency_key if endpoint.method in WRITES else None
-            digest = request_hash(endpoint.method, target, body)
-            answer = await do_once(database, caller.user_id, once, digest, do)
-            visit_of(request).made_id = id_in(answer) if answer.status == 201 else None
-            return response_of(masked(answer) if caller.person and endpoint.shows_people else answer)
+            key = idempotency_key if endpoint.method in WRITES else None
+            sent = Sent(endpoint.method, request.url.path, target, body)
+            done = await once.do(caller.user_id, key, sent, do)
+            if endpoint.erases and done.answer.status < 400:
+                preferences = f"{BASE}/preferences/{request.path_params['id']}"
+                await once.forget(caller.user_id, f"{sent.path}/", preferences)
+            if caller.person and endpoint.shows_people:
+                done = replace(done, answer=masked(done.answer))
+            return answered(visit_of(request), done)
 
         return forward
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway.handlers.audit import end_deed
+from services.gateway.handlers.audit import REPEATED, end_deed
 from services.gateway.routes.visits import Visit, begin_visit
 from services.gateway.settings import GatewaySettings
 from shared.database import Database
@@ -74,7 +74,7 @@ class Front:
             return
         entry_id, visit.entry_id = visit.entry_id, None
         try:
-            await end_deed(self.database, entry_id, status, visit.made_id)
+            await end_deed(self.database, entry_id, REPEATED if visit.is_repeated else status, visit.made_id)
         except Exception as error:
             if not is_transient(error):
                 raise

@@ -36,17 +36,19 @@ def key_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
         caller = await entrance.enter(request, "admin")
         if body.expires_at is not None and body.expires_at <= now():
             raise Problem(422, "Invalid input", errors=[{"field": "expiresAt", "message": "must be in the future"}])
+        visit = visit_of(request)
         key, shown_once = await entrance.keys.create(
-            caller.user_id, caller.people, body.name, list(body.scopes), body.expires_at
+            visit.effect_id, caller.user_id, caller.people, body.name, list(body.scopes), body.expires_at
         )
-        visit_of(request).made_id = str(key.id)
+        visit.made_id = str(key.id)
         return {"data": show_key(key) | {"apiKey": shown_once}}
 
     @router.post("/{id}/rotate", summary="Give an API key a new secret; the old one works on for a while")
     async def rotate(id: UUID, body: KeyRotation, request: Request) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
         overlap = timedelta(hours=body.overlap_hours)
-        key, shown_once = await entrance.keys.rotate(caller.user_id, caller.people, id, overlap)
+        rotation_id = visit_of(request).effect_id
+        key, shown_once = await entrance.keys.rotate(rotation_id, caller.user_id, caller.people, id, overlap)
         return {"data": show_key(key) | {"apiKey": shown_once}}
 
     @router.delete("/{id}", status_code=204, summary="Revoke an API key")

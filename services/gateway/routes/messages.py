@@ -9,6 +9,8 @@ from fastapi import Header, Request, Response
 
 from contracts.http.described.operations import OPERATIONS
 from contracts.http.endpoints import BASE
+from services.gateway.handlers.once import Done
+from services.gateway.routes.visits import Visit
 from services.gateway.store.answers import Answer
 from shared.http import Problem, not_json_type
 
@@ -80,3 +82,11 @@ def id_in(answer: Answer) -> str | None:
     except (ValueError, TypeError, KeyError):
         return None
     return data.get("id") if isinstance(data, dict) else None
+
+
+def answered(visit: Visit, done: Done) -> Response:
+    """The answer; the audit log learns whether it is an earlier one."""
+    visit.is_repeated = done.is_repeated
+    if visit.made_id is None and done.answer.status == 201:
+        visit.made_id = id_in(done.answer)
+    return response_of(done.answer)

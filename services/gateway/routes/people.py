@@ -36,8 +36,11 @@ def people_routes(database: TenantDatabase, entrance: Entrance) -> APIRouter:
     @router.post("", status_code=201, summary="Add a person, by password or by invitation")
     async def add(body: UserWrite, request: Request) -> dict[str, Any]:
         caller = await entrance.enter(request, "admin")
-        account, invitation = await create_person(database, caller.user_id, body, settings.invitation_hours)
-        visit_of(request).made_id = str(account.id)
+        visit = visit_of(request)
+        account, invitation = await create_person(
+            database, visit.effect_id, caller.user_id, body, settings.invitation_hours
+        )
+        visit.made_id = str(account.id)
         shown = show_account(account)
         return {"data": shown | ({"invitation": show_invitation(settings, invitation)} if invitation else {})}
 

@@ -4,52 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from contracts.http.described.operations import OPERATIONS
 from contracts.http.endpoints import BASE
-from services.gateway.domain.requests import request_hash
-from services.gateway.handlers.once import do_once
+from services.gateway.domain.audit import actor_of
+from services.gateway.domain.requests import Sent
+from services.gateway.handlers.once import Once
 from services.gateway.routes.entrance import Entrance
-from services.gateway.routes.messages import WRITES, IdempotencyKey, target_of
+from services.gateway.routes.messages import WRITES, IdempotencyKey, answered, target_of
+from services.gateway.routes.visits import visit_of
 from services.gateway.store.answers import Answer
 from shared.database import TenantDatabase
-from shared.security import seal
 
 
 def repeating_router(entrance: Entrance, path: str, tag: str) -> APIRouter:
-    """A router for one kind of thing, whose writes may be sent again.
-
-    Answers are kept sealed, because there are links and keys in them that are stored nowhere else. A refusal is not
-    kept: it had no effect, and is decided anew.
-    """
-    database = TenantDatabase(entrance.database)
+    """A router for one kind of thing, whose writes may be sent again by whoever has sent them."""
+    once = Once(TenantDatabase(entrance.database), entrance.settings.secrets_key)
 
     class Repeating(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
 
-            async def once(request: Request) -> Response:
+            async def repeat(request: Request) -> Response:
                 key = request.headers.get("idempotency-key")
                 if key is None or request.method not in WRITES:
                     return await handle(request)
                 # Before the answer to somebody else's request is repeated.
                 caller = await entrance.enter(request, scope_of(request))
-                keeper = seal(entrance.settings.secrets_key.get_secret_value())
+                visit = visit_of(request)
 
-                async def do() -> Answer:
+                async def do(effect_id: UUID) -> Answer:
+                    visit.effect_id = effect_id
                     response = await handle(request)
-                    kept = keeper.close({"body": bytes(response.body).decode()})
-                    return Answer(response.status_code, response.headers.get("content-type", ""), kept)
+                    return Answer(response.status_code, response.headers.get("content-type", ""), bytes(response.body))
 
-                digest = request_hash(request.method, target_of(request), await request.body())
-                answer = await do_once(database, caller.user_id, key, digest, do)
-                body = str(keeper.open(answer.body)["body"])
-                return Response(body, answer.status, media_type=answer.content_type or None)
+                by = actor_of(caller)
+                path, target, body = request.url.path, target_of(request), await request.body()
+                sent = Sent(request.method, path, target, body, f"{by.kind} {by.id}")
+                return answered(visit, await once.do(caller.user_id, key, sent, do))
 
-            return once
+            return repeat
 
     return APIRouter(prefix=path, tags=[tag], route_class=Repeating, dependencies=[Depends(_takes_key)])
 

@@ -10,6 +10,7 @@ from fastapi import Request
 
 from services.gateway.domain.access import Caller
 from services.gateway.domain.limits import Standing
+from shared.ids import new_id
 from shared.probes import Scope
 
 
@@ -24,8 +25,14 @@ class Visit:
     entry_id: UUID | None = None
     """The entry in the audit log that waits for the outcome."""
 
+    effect_id: UUID = field(default_factory=new_id)
+    """By what the effect of the request is known."""
+
     made_id: str | None = None
     """What the request made."""
+
+    is_repeated: bool = False
+    """Whether it has the answer of an earlier one, and nothing was done."""
 
     standing: Standing | None = None
     """What the caller has left of the limit."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from shared.database import Connection
 
@@ -23,36 +25,55 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is known of an idempotency key: ours to do (`fresh`), answered, in flight, or used for something else."""
+    """What is known of an idempotency key: ours to do (then it has the id of the effect), answered, in flight for so
+    long, or used for something else."""
 
-    fresh: bool
+    effect_id: UUID | None = None
     same_request: bool = True
     answer: Answer | None = None
+    age_seconds: float = 0.0
 
 
-async def claim_request(connection: Connection, user_id: str, key: str, request_hash: bytes) -> Claim:
-    """Claims the key for this request, once."""
+async def claim_request(
+    connection: Connection, user_id: str, key: str, path: str, request_hash: bytes, effect_id: UUID
+) -> Claim:
+    """Claims the key for this request, once. What may have been done already keeps the id of its effect."""
     cursor = await connection.execute(
         """
-        INSERT INTO idempotency_keys (user_id, key, request_hash) VALUES (%(user)b, %(key)b, %(hash)b)
-        ON CONFLICT (user_id, key) DO UPDATE SET claimed_at = clock_timestamp()
+        INSERT INTO idempotency_keys (user_id, key, request_hash, path, effect_id)
+        VALUES (%(user)b, %(key)b, %(hash)b, %(path)b, %(effect)b)
+        ON CONFLICT (user_id, key) DO UPDATE SET
+            claimed_at = clock_timestamp(), is_free = false, is_unsure = true,
+            effect_id = coalesce(idempotency_keys.effect_id, excluded.effect_id)
         WHERE idempotency_keys.status IS NULL AND idempotency_keys.request_hash = %(hash)b
-          AND idempotency_keys.claimed_at < clock_timestamp() - %(abandoned)b * interval '1 second'
-        RETURNING 1
+          AND (idempotency_keys.is_free
+               OR idempotency_keys.claimed_at < clock_timestamp() - %(abandoned)b * interval '1 second')
+        RETURNING effect_id
         """,
-        {"user": user_id, "key": key, "hash": request_hash, "abandoned": ABANDONED_SECONDS},
+        {
+            "user": user_id,
+            "key": key,
+            "hash": request_hash,
+            "path": path,
+            "effect": effect_id,
+            "abandoned": ABANDONED_SECONDS,
+        },
     )
-    if await cursor.fetchone():
-        return Claim(fresh=True)
+    if claimed := await cursor.fetchone():
+        return Claim(claimed[0])
     cursor = await connection.execute(
-        "SELECT request_hash, status, content_type, body FROM idempotency_keys WHERE user_id = %b AND key = %b",
+        """
+        SELECT request_hash, status, content_type, body,
+               extract(epoch FROM clock_timestamp() - claimed_at)::float8
+        FROM idempotency_keys WHERE user_id = %b AND key = %b
+        """,
         (user_id, key),
     )
     row = await cursor.fetchone()
     if row is None:
-        return Claim(fresh=False)
+        return Claim()
     answer = None if row[1] is None else Answer(row[1], row[2], row[3])
-    return Claim(fresh=False, same_request=row[0] == request_hash, answer=answer)
+    return Claim(same_request=row[0] == request_hash, answer=answer, age_seconds=row[4])
 
 
 async def mark_answered(connection: Connection, user_id: str, key: str, answer: Answer) -> None:
@@ -63,10 +84,33 @@ async def mark_answered(connection: Connection, user_id: str, key: str, answer: 
     )
 
 
-async def delete_claim(connection: Connection, user_id: str, key: str) -> None:
-    """Lets the request be tried again, because it had no effect."""
+async def give_back(connection: Connection, user_id: str, key: str, is_sure: bool) -> None:
+    """Lets the request be tried again, because it surely had no effect, or because nobody knows whether it had one.
+
+    Once that was so, the id of the effect is kept whatever comes.
+    """
+    if is_sure:
+        await connection.execute(
+            "DELETE FROM idempotency_keys WHERE user_id = %b AND key = %b AND status IS NULL AND NOT is_unsure",
+            (user_id, key),
+        )
     await connection.execute(
-        "DELETE FROM idempotency_keys WHERE user_id = %b AND key = %b AND status IS NULL", (user_id, key)
+        """
+        UPDATE idempotency_keys SET is_free = true, is_unsure = true
+        WHERE user_id = %b AND key = %b AND status IS NULL
+        """,
+        (user_id, key),
+    )
+
+
+async def delete_about(connection: Connection, user_id: str, beginnings: Sequence[str]) -> None:
+    """Forgets the answers to requests whose paths begin so."""
+    await connection.execute(
+        """
+        DELETE FROM idempotency_keys
+        WHERE user_id = %b AND EXISTS (SELECT FROM unnest(%b::text[]) AS beginning WHERE starts_with(path, beginning))
+        """,
+        (user_id, list(beginnings)),
     )
 
 
