@@ -266,6 +266,7 @@ LINE = "customerId,phoneNumber\na,+4915112345678\n"
         (b'customerId,"phone\nNumber\0"\na,1\n', "unknown columns: phone\nNumber"),
         (b"customerId,phone\xed\xa0\x80\na,1\n", "not UTF-8"),
     ],
+    ids=["UTF-16, little end first", "UTF-16, big end first", "NUL", "NUL in a second line", "half a character"],
 )
 async def test_a_header_that_cannot_be_kept_is_refused_in_words(client, content, words):
     import_id = uuid4()
