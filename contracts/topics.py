@@ -151,7 +151,7 @@ INBOUND_MESSAGES = Topic(
 DEAD_LETTERS = Topic(
     "dead-letters",
     "every consumer",
-    "topic of origin",
+    "that of the record",
     (),
     "Records that a consumer could not take, with reason and original bytes.",
     retention_ms=90 * _DAY_MS,

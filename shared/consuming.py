@@ -45,24 +45,24 @@ PublishDeadLetter = Callable[[bytes, bytes, dict[str, str]], Awaitable[None]]
 
 @dataclass(slots=True)
 class DeadLetters:
-    """Where a service puts the records it cannot take; past the limit it stops, because then it is the service
-    that is wrong and not the records. What was put back and comes again does not count: nobody stops a service by
-    putting the same letter back many times."""
+    """Where a service puts the records it cannot take. Past the limit of those that show a fault of the service, or
+    of who writes to it, it stops: then it is not the records that are wrong. What was put back and comes again does
+    not count: nobody stops a service by putting the same letter back many times."""
 
     service: str
     limit: int
     publish: PublishDeadLetter
     count: int = 0
 
-    async def put(self, record: Record, reason: str) -> None:
-        """Keeps the record's bytes with their origin and the reason; raises `Stopped` past the limit."""
-        is_new = all(name != PUT_BACK for name, _ in record.headers)
-        if is_new and self.count >= self.limit:
+    async def put(self, record: Record, reason: str, *, is_fault: bool) -> None:
+        """Keeps the record's bytes with their origin and the reason; raises `Stopped` past the limit of faults."""
+        counts = is_fault and all(name != PUT_BACK for name, _ in record.headers)
+        if counts and self.count >= self.limit:
             raise Stopped(
-                f"more than {self.limit} dead letters since the start: find out what is wrong with {self.service} "
-                "(notify dead-letters list), or raise DEAD_LETTERS_MAX"
+                f"more than {self.limit} records since the start that could not be read or met a fault: find out what "
+                f"is wrong with {self.service} (notify dead-letters list), or raise DEAD_LETTERS_MAX"
             )
-        self.count += is_new
+        self.count += counts
         headers = {
             "origin-topic": record.topic,
             "origin-partition": str(record.partition),
@@ -110,8 +110,8 @@ class Consumption:
         for record in records:
             try:
                 good.append((record, self._decode(record.value or b"")))
-            except Rejected as rejection:
-                await self._reject(record, rejection)
+            except Rejected as unreadable:
+                await self._put_aside(record, str(unreadable), is_fault=True)
         if not good:
             return
         try:
@@ -132,15 +132,15 @@ class Consumption:
                 await self._handle([event])
             except Transient:
                 raise
-            except Rejected as rejection:
-                await self._reject(record, rejection)
+            except Rejected as refusal:
+                await self._put_aside(record, str(refusal), is_fault=False)
                 return
             except Exception as error:
                 if isinstance(error, Stopped):
                     raise
                 logger().error("record_failed", topic=self.topic.name, offset=record.offset, error=_name(error))
                 if attempt == BUG_ATTEMPTS_MAX:
-                    await self._reject(record, Rejected(f"unexpected {_name(error)}"))
+                    await self._put_aside(record, f"unexpected {_name(error)}", is_fault=True)
                     return
                 await wait_unless(self.stopping, self.backoff.delay(attempt))
             else:
@@ -167,8 +167,8 @@ class Consumption:
             else:
                 return
 
-    async def _reject(self, record: Record, rejection: Rejected) -> None:
-        await self.dead_letters.put(record, str(rejection))
+    async def _put_aside(self, record: Record, reason: str, *, is_fault: bool) -> None:
+        await self.dead_letters.put(record, reason, is_fault=is_fault)
         metrics.KAFKA_RECORDS.labels(self.topic.name, "rejected").inc()
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
 
 from contracts.topics import DEAD_LETTERS
 from shared.consuming import PUT_BACK
@@ -38,14 +39,30 @@ class DeadLetter:
     value: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Letters that wait and were not put back, the oldest first. `is_cut` says that there are older records, unread."""
+
+    letters: list[DeadLetter]
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The newest records of the one partition where the producers put what has this key."""
+
+    key: bytes
+    newest: int
+
+
 def _keep(letter: DeadLetter) -> DeadLetter | None:
     return letter
 
 
 async def find_dead_letters(
-    kafka: str, keep: Callable[[DeadLetter], DeadLetter | None] = _keep, newest: int | None = None
-) -> list[DeadLetter]:
-    """Those that wait and were not put back, the oldest first; of each partition the `newest` records, or all.
+    kafka: str, keep: Callable[[DeadLetter], DeadLetter | None] = _keep, part: Part | None = None
+) -> Found:
+    """All letters, or those of a part.
 
     `keep` says of each what is remembered of it, or None, before the next one is read. Raises `Transient` when Kafka
     refuses, and `TimeoutError` when it is silent.
@@ -57,15 +74,8 @@ async def find_dead_letters(
     redriven: set[str] = set()
     with _telling_trouble():
         async with consumer, asyncio.timeout(SILENT_SECONDS) as silence:
-            while not (numbers := consumer.partitions_for_topic(DEAD_LETTERS.name)):
-                await consumer._client.force_metadata_update()
-            partitions = [TopicPartition(DEAD_LETTERS.name, number) for number in sorted(numbers)]
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            if newest is not None:
-                for partition, beginning in (await consumer.beginning_offsets(partitions)).items():
-                    consumer.seek(partition, max(beginning, ends[partition] - newest))
-            while any([await consumer.position(one) < ends[one] for one in partitions]):
+            ends, is_cut = await _assign(consumer, part)
+            while any([await consumer.position(one) < end for one, end in ends.items()]):
                 for records in (await consumer.getmany(timeout_ms=READ_MS)).values():
                     silence.reschedule(asyncio.get_running_loop().time() + SILENT_SECONDS)
                     for record in records:
@@ -74,7 +84,25 @@ async def find_dead_letters(
                             redriven.add(headers[REDRIVEN])
                         elif letter := keep(_letter_of(record, headers)):
                             found[letter.id] = letter
-    return sorted((one for key, one in found.items() if key not in redriven), key=lambda one: one.at)
+    letters = sorted((one for key, one in found.items() if key not in redriven), key=lambda one: one.at)
+    return Found(letters, is_cut)
+
+
+async def _assign(consumer: AIOKafkaConsumer, part: Part | None) -> tuple[dict[TopicPartition, int], bool]:
+    """Where to read to, and whether the reading begins behind the beginning."""
+    while not (numbers := sorted(consumer.partitions_for_topic(DEAD_LETTERS.name) or ())):
+        await consumer._client.force_metadata_update()
+    if part is not None:
+        numbers = [DefaultPartitioner()(part.key, numbers, numbers)]
+    partitions = [TopicPartition(DEAD_LETTERS.name, number) for number in numbers]
+    consumer.assign(partitions)
+    ends = await consumer.end_offsets(partitions)
+    if part is None:
+        return ends, False
+    (only,) = partitions
+    beginning, newest = (await consumer.beginning_offsets(partitions))[only], ends[only] - part.newest
+    consumer.seek(only, max(beginning, newest))
+    return ends, newest > beginning
 
 
 def _letter_of(record: ConsumerRecord, headers: dict[str, str]) -> DeadLetter:

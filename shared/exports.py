@@ -16,6 +16,7 @@ from uuid import uuid4
 import msgspec
 from fastapi.responses import StreamingResponse
 
+from shared.bounded_http import UNREAD_SECONDS
 from shared.database import Connection, Transactions
 from shared.http import Problem
 
@@ -25,9 +26,6 @@ EXPORTS_AT_ONCE_MAX = 3
 
 TURN_SECONDS = 10.0
 """How long somebody waits for their turn before they are told to come again."""
-
-PATIENCE_SECONDS = 600
-"""How long a reader may stand still before its snapshot is given up."""
 
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")
 _NUMBER = re.compile(r"[+-]?[0-9.]+")
@@ -118,7 +116,7 @@ class Exports:
             await opening.enter_async_context(self._turn_of(user_id))
             connection = await opening.enter_async_context(self.database.transaction())
             await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{PATIENCE_SECONDS}s'")
+            await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{UNREAD_SECONDS}s'")
             query = await ask(connection)
             held = opening.pop_all()
         headers = {"Content-Disposition": f'attachment; filename="{name}.{file_format}"'}

@@ -81,6 +81,9 @@ class QuickProtocol(BoundedProtocol):
         if not self._leaving:
             super().on_message_complete()
 
+    def is_answering(self) -> bool:
+        return self._unanswered > 0 or super().is_answering()
+
     def _decline(self) -> None:
         """The usual way for the message. Behind unanswered ones it is dropped, and its client has to come again."""
         self._offered = False

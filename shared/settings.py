@@ -33,6 +33,8 @@ class ServiceSettings(HttpSettings):
     secrets_key: SecretStr = Field(validation_alias="SECRETS_KEY")
     internal_token: SecretStr = Field(validation_alias="INTERNAL_TOKEN")
     dead_letters_max: int = Field(100, validation_alias="DEAD_LETTERS_MAX", ge=0, le=100_000)
+    """Records since the start that could not be read or met a fault, after which the service stops. Requests that were
+    refused do not count: anybody who may send can make as many of them as they like."""
 
 
 class LinkSettings(ServiceSettings):

@@ -23,7 +23,9 @@ async def waiting_letter(kafka: str, value: bytes, other_than: str = "") -> str:
     found: list[DeadLetter] = []
 
     async def is_there() -> bool:
-        found[:] = [one for one in await find_dead_letters(kafka) if one.value == value and one.id != other_than]
+        found[:] = [
+            one for one in (await find_dead_letters(kafka)).letters if one.value == value and one.id != other_than
+        ]
         return bool(found)
 
     await until(is_there, WAIT_SECONDS)

@@ -365,7 +365,7 @@ export interface paths {
         };
         /**
          * Requests that could not be processed, newest first
-         * @description Of the newest thousands, those whose key is your user id. Others belong to the operators.
+         * @description Those whose key is your user id. Others belong to the operators.
          */
         get: operations["getDeadLetters"];
         put?: never;
@@ -4994,6 +4994,8 @@ export interface operations {
                         data: components["schemas"]["DeadLetter"][];
                         /** @description Null on the last page. */
                         nextCursor: string | null;
+                        /** @description Whether there are older ones than were looked at; your operator sees them all. */
+                        olderLeftOut: boolean;
                     };
                 };
             };

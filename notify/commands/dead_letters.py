@@ -20,7 +20,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_letters(as_json: AsJson = False) -> None:
     """What waits, with the reason; the newest hundred."""
-    letters = run(find_dead_letters(find_settings().kafka))
+    letters = run(find_dead_letters(find_settings().kafka)).letters
     if as_json:
         print_json([_described(one) for one in letters])
         return
@@ -34,7 +34,7 @@ def list_letters(as_json: AsJson = False) -> None:
 @app.command()
 def show(letter_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
     """One record with its original bytes, which may hold personal data."""
-    (letter,) = _chosen(run(find_dead_letters(find_settings().kafka)), [letter_id])
+    (letter,) = _chosen(run(find_dead_letters(find_settings().kafka)).letters, [letter_id])
     described = _described(letter) | {"key": _text(letter.key), "value": _text(letter.value)}
     if as_json:
         print_json(described)
@@ -53,7 +53,7 @@ def redrive_letters(
     if bool(letter_ids) == everything:
         raise typer.BadParameter("give ids, or --all")
     kafka = find_settings().kafka
-    letters = run(find_dead_letters(kafka))
+    letters = run(find_dead_letters(kafka)).letters
     chosen = (
         [one for one in letters if topic in (None, one.topic)] if everything else _chosen(letters, letter_ids or [])
     )

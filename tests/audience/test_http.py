@@ -254,6 +254,36 @@ async def test_a_file_in_another_encoding_is_refused_in_words(client):
         assert answer.json()["detail"].startswith("the file is not UTF-8: save it with that encoding")
 
 
+LINE = "customerId,phoneNumber\na,+4915112345678\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (LINE.encode("utf-16-le"), "not UTF-8"),
+        (LINE.encode("utf-16-be"), "not UTF-8"),
+        (b'"customerId\0",phoneNumber\na,1\n', "header holds bytes"),
+        (b'customerId,"phone\nNumber\0"\na,1\n', "unknown columns: phone\nNumber"),
+        (b"customerId,phone\xed\xa0\x80\na,1\n", "not UTF-8"),
+    ],
+    ids=["UTF-16, little end first", "UTF-16, big end first", "NUL", "NUL in a second line", "half a character"],
+)
+async def test_a_header_that_cannot_be_kept_is_refused_in_words(client, content, words):
+    import_id = uuid4()
+    answer = await client.post(f"/customers/import?format=csv&importId={import_id}", content=content)
+    assert (answer.status_code, words in answer.json()["detail"]) == (422, True), answer.text
+    shown = (await client.get(f"/customers/imports/{import_id}")).json()["data"]
+    assert (shown["state"], words in shown["problem"]) == ("failed", True)
+
+
+async def test_a_field_whose_name_cannot_be_kept_is_refused_with_its_row(client):
+    content = json.dumps({"customerId": "a", "plan\0": "pro"}).encode()
+    data = (await client.post("/customers/import?format=jsonl", content=content)).json()["data"]
+    assert (data["imported"], data["rejected"]) == (0, 1)
+    kept = (await client.get(f"/customers/imports/{data['importId']}/errors?format=jsonl")).text
+    assert json.loads(kept.splitlines()[0])["field"] == "plan\N{REPLACEMENT CHARACTER}"
+
+
 async def test_an_import_has_the_id_that_was_chosen_for_it_once(client):
     import_id = uuid4()
     path = f"/customers/import?format=csv&importId={import_id}"

@@ -211,10 +211,23 @@ async def test_a_new_name_changes_nothing_that_was_approved(fleet, team):
     assert (await team.ada("POST", f"/approvals/{approval_id}/approve"))[0] == 200
 
 
-async def test_asking_again_takes_the_place_of_what_waits(fleet, team):
+async def test_asking_for_something_else_takes_the_place_of_what_waits(fleet, team):
     campaign_id = await team.campaign(3)
-    first, second = await team.ask(campaign_id), await team.ask(campaign_id)
-    assert (await team.state_of(first), await team.state_of(second)) == ("void", "pending")
+    asked = [await team.ask(campaign_id)]
+    await team.add(campaign_id, 1, first=300)
+    asked.append(await team.ask(campaign_id))
+    at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    _, answer = await team.mia("POST", f"/sms/campaigns/{campaign_id}/schedule", {"scheduledSendTime": at})
+    asked.append(answer["data"]["approval"]["id"])
+    assert [await team.state_of(one) for one in asked] == ["void", "void", "pending"]
+
+
+async def test_asking_for_the_same_many_times_at_once_makes_one_approval(fleet, team):
+    campaign_id = await team.campaign(3)
+    asked = await asyncio.gather(*[team.ask(campaign_id, who) for who in (team.mia, team.bob) for _ in range(10)])
+    _, found = await team.ada("GET", f"/approvals?campaignId={campaign_id}")
+    assert [(one["id"], one["state"]) for one in found["data"]] == [(one, "pending") for one in set(asked)]
+    assert (await team.ada("POST", f"/approvals/{asked[0]}/approve"))[0] == 200
 
 
 async def test_what_cannot_be_sent_is_refused_at_once(fleet, team):

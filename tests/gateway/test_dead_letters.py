@@ -8,16 +8,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from contracts.events import SendRequested
-from contracts.topics import LOTS, SEND_REQUESTS
+from contracts.topics import DEAD_LETTERS, LOTS, SEND_REQUESTS
 from services.gateway.domain.dead_letters import CONTENTS_BYTES_MAX, contents_of, tenant_of
+from services.gateway.handlers import dead_letters
 from shared.codec import encode, now
+from shared.http import Problem
 from shared.ids import new_id
 from tests.dead_letters import put_aside, waiting_letter
 from tests.waiting import until
 
 WAIT_SECONDS = 30.0
+FLOOD = 1_500
 NUMBER, TEXT = "+4915112345678", "Your code is 246810."
 
 
@@ -73,6 +77,36 @@ async def test_the_list_is_filtered_and_has_pages(fleet, make):
     for wrong in ("cursor=nonsense", "from=yesterday", "limit=0"):
         status, problem = await admin("GET", f"/dead-letters?{wrong}")
         assert (status, problem["errors"][0]["field"]) == (422, wrong.partition("=")[0])
+
+
+async def flood(kafka: str, user_id: str, letters: int) -> None:
+    """So many letters of the tenant, as the audience service puts them aside."""
+    headers = [("origin-topic", SEND_REQUESTS.name.encode()), ("reason", b"customerId: there is no such customer")]
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for _ in range(letters):
+            await producer.send(DEAD_LETTERS.name, b"{}", key=user_id.encode(), headers=headers)
+
+
+async def test_a_flood_hides_nothing(fleet, make):
+    admin = await make("admin")
+    first = await put_aside(fleet.kafka, admin.user_id, f"{{ {uuid4().hex}".encode())
+    await flood(fleet.kafka, admin.user_id, FLOOD)
+    _, listed = await admin("GET", "/dead-letters?reason=not%20a%20record")
+    assert ([one["id"] for one in listed["data"]], listed["olderLeftOut"]) == ([first], False)
+    assert (await admin("GET", f"/dead-letters/{first}"))[0] == 200
+
+
+async def test_who_reads_but_the_newest_is_told_so(fleet, make, monkeypatch):
+    monkeypatch.setattr(dead_letters, "NEWEST", 2)
+    user_id = (await make("admin")).user_id
+    await flood(fleet.kafka, user_id, 3)
+    office = dead_letters.DeadLetterOffice(fleet.kafka)
+    found = await office.find(user_id, dead_letters.LetterFilter())
+    assert (len(found.letters), found.is_cut) == (2, True)
+    partition, offset = found.letters[0].id.split(":")
+    with pytest.raises(Problem) as refused:
+        await office.read(user_id, f"{partition}:{int(offset) - 1}")
+    assert "too old" in (refused.value.detail or "")
 
 
 async def test_what_was_mended_is_sent_once_it_is_put_back(fleet, make):

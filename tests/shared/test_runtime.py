@@ -162,18 +162,34 @@ async def test_a_batch_is_tried_until_the_world_is_well(servers, new_topic, grou
     assert await committed(servers.kafka, group, topic) == 1
 
 
-async def test_past_the_limit_of_dead_letters_the_service_stops(servers, topics, new_topic, group):
+@pytest.mark.parametrize("value", [b"rubbish", encode(resumed(1))], ids=["unreadable", "fault"])
+async def test_past_the_limit_of_faults_the_service_stops(servers, topics, new_topic, group, value):
     topic = await new_topic(CampaignResumed)
 
     async def handle(_events: list[Any]) -> None:
-        return None
+        raise KeyError
 
-    await produce(servers.kafka, topic, *([b"rubbish"] * 5))
-    with pytest.raises(Stopped, match="more than 2 dead letters"):
+    await produce(servers.kafka, topic, *([value] * 5))
+    with pytest.raises(Stopped, match="more than 2 records"):
         async with consuming(servers.kafka, group, topic, handle, dead_letters_max=2) as stopping:
             await asyncio.wait_for(stopping.wait(), 30)
     assert len(await dead_letters_of(servers.kafka, topic)) == 2
     assert await committed(servers.kafka, group, topic) is None
+
+
+async def test_requests_that_are_refused_stop_nobody(servers, topics, new_topic, group):
+    topic = await new_topic(CampaignResumed)
+    seen: list[int] = []
+
+    async def handle(events: list[Any]) -> None:
+        if any(event.version == 0 for event in events):
+            raise Rejected("customerId: there is no such customer")
+        seen.extend(event.version for event in events)
+
+    await produce(servers.kafka, topic, *([encode(resumed(0))] * 5), encode(resumed(1)))
+    async with consuming(servers.kafka, group, topic, handle, dead_letters_max=2):
+        await until(lambda: seen == [1], 30)
+    assert len(await dead_letters_of(servers.kafka, topic)) == 5
 
 
 async def test_what_was_put_back_and_comes_again_stops_nobody(servers, topics, new_topic, group):

@@ -4,7 +4,7 @@ path. The specification's functions give the names."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.channels import CHANNELS
@@ -29,6 +29,8 @@ class Described:
     answer: type[Shown] | None = None
     listed: bool = False
     many: bool = False
+    beside: Mapping[str, str] = field(default_factory=dict)
+    """What a page says of itself beside its cursor, yes or no, with the meaning."""
     query: type[Query] | None = None
     body: type[Model] | None = None
     example: Any = None
@@ -298,7 +300,8 @@ OPERATIONS: Mapping[str, Described] = {
         listed=True,
         query=queries.DeadLetters,
         scope="admin",
-        text="Of the newest thousands, those whose key is your user id. Others belong to the operators.",
+        text="Those whose key is your user id. Others belong to the operators.",
+        beside={"olderLeftOut": "Whether there are older ones than were looked at; your operator sees them all."},
     ),
     "GET /dead-letters/{id}": Described("getDeadLetter", access.DeadLetterRead, scope="admin"),
     "POST /dead-letters/{id}/redrive": Described(

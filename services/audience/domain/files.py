@@ -14,6 +14,7 @@ import msgspec
 QUOTED_BYTES_MAX = 1 << 20
 """A quote that nobody closes is given up after so many bytes."""
 
+_NOT_UTF8 = "the file is not UTF-8: save it with that encoding; its header holds bytes that no such text has"
 _BAD_QUOTE = "has a quote that is not closed, or text behind a closing quote"
 
 
@@ -94,6 +95,8 @@ class CsvRows:
         if not self.header:
             text = text.removeprefix("\ufeff")
             first = text.partition("\n")[0]
+            if "\0" in first:
+                raise BadFile(_NOT_UTF8)
             self.delimiter = ";" if ";" in first and "," not in first else ","
         lines, start = list(StringIO(text, newline="")), 0
         while start < len(lines):
@@ -120,7 +123,7 @@ class CsvRows:
             self.number += 1
             if not self.header:
                 if not (is_utf8 or _are_utf8(cells)):
-                    raise BadFile("the file is not UTF-8: save it with that encoding")
+                    raise BadFile(_NOT_UTF8)
                 self._take_header(cells)
             elif reader.line_num - taken > 1 and len(cells) != len(self.header):
                 yield self.number, Malformed(_BAD_QUOTE, lines[start + taken])

@@ -32,8 +32,8 @@ from shared.codec import now
 from shared.database import Connection, Transactions
 
 ERRORS_SHOWN_MAX = 100
-ORIGINAL_LENGTH_MAX = 1_000
-"""Characters of a refused row that the error file shows."""
+STORED_LENGTH_MAX = 1_000
+"""Characters that are kept of a refused row, and of what is wrong with it or with the file."""
 ANALYZE_FROM_ROWS = 5_000
 
 ALIVE_SECONDS = imports.SILENT_SECONDS_MAX / 6
@@ -97,18 +97,17 @@ class Batch(Generic[Read]):
 
     def stored_errors(self) -> list[tuple[int, str, str, str | None]]:
         """(row, field, reason, the beginning of the row) of every error."""
-        return [(row, one.field, one.reason, _storable(self.originals.get(row))) for row, one in self.errors]
+        originals = {row: _storable(text) for row, text in self.originals.items()}
+        return [(row, _storable(one.field), _storable(one.reason), originals.get(row)) for row, one in self.errors]
 
     @property
     def rows(self) -> int:
         return len(self.good) + self.rejected
 
 
-def _storable(text: str | None) -> str | None:
-    """The beginning of a row as PostgreSQL can hold it; it has no NUL, and no halves of characters."""
-    if text is None:
-        return None
-    return text[:ORIGINAL_LENGTH_MAX].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+def _storable(text: str) -> str:
+    """The beginning of a text as PostgreSQL can hold it; it has no NUL, and no halves of characters."""
+    return text[:STORED_LENGTH_MAX].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +238,7 @@ async def import_file(
     finally:
         alive.cancel()
         async with database.transaction() as connection:
-            await imports.mark_finished(connection, import_id, state, problem)
+            await imports.mark_finished(connection, import_id, state, problem and _storable(problem))
     if result.imported >= ANALYZE_FROM_ROWS:
         async with database.whole_fleet.transaction() as connection:
             await customers.analyze(connection)

@@ -33,6 +33,7 @@ UNPERFORMED_MAX = 50
 REASON_CHARACTERS_MAX = 500
 
 VOID_REASON = "the campaign was changed since it was asked for: ask again"
+REPLACED_REASON = "asked for again"
 
 GROWING = "a file of recipients is still coming in: wait until it has ended; one that was cut off ends in a minute"
 
@@ -79,6 +80,7 @@ class Approvals:
         return await self._request(caller, launch, plan, size)
 
     async def _request(self, caller: Caller, launch: Launch, plan: CampaignPlan, size: Size) -> Approval:
+        """The approval that waits for the very same already, or a new one in the place of what waits."""
         actor = actor_of(caller)
         values = {
             "id": new_id(),
@@ -96,9 +98,14 @@ class Approvals:
             "requesters": sorted(caller.people),
         }
         async with self.database.transaction() as connection:
-            open_one = await store.find_open(connection, caller.user_id, launch.campaign_id)
-            if open_one is not None and open_one.state is State.APPROVED:
-                raise Problem(409, "Not possible", "somebody has approved it, and it is being sent")
+            await store.lock_campaign(connection, launch.campaign_id)
+            open_one = await store.claim_open(connection, caller.user_id, launch.campaign_id)
+            if open_one is not None:
+                if open_one.state is State.APPROVED:
+                    raise Problem(409, "Not possible", "somebody has approved it, and it is being sent")
+                if launch_of(open_one) == launch and open_one.size == size.total and open_one.covers(plan, size):
+                    return open_one
+                await store.mark_state(connection, open_one.id, State.PENDING, State.VOID, {"reason": REPLACED_REASON})
             return await store.insert_approval(connection, values)
 
     async def find(self, user_id: str, approval_id: UUID) -> Approval:

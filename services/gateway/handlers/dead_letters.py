@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.gateway.domain.dead_letters import tenant_of
-from shared.dead_letters import DeadLetter, find_dead_letters, redrive
+from shared.dead_letters import DeadLetter, Found, Part, find_dead_letters, redrive
 from shared.http import Problem
 
-NEWEST_PER_PARTITION = 1_000
-"""Older letters are left to `notify dead-letters`."""
+NEWEST = 10_000
+"""Of the records among which a tenant's are; older ones are left to `notify dead-letters`."""
 
 READERS_MAX = 2
 """So many read at once; others wait for their turn."""
@@ -49,14 +49,13 @@ class DeadLetterOffice:
     kafka: str
     _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READERS_MAX))
 
-    async def find(self, user_id: str, wanted: LetterFilter) -> list[DeadLetter]:
+    async def find(self, user_id: str, wanted: LetterFilter) -> Found:
         """The tenant's letters, without their contents."""
 
         def keep(letter: DeadLetter) -> DeadLetter | None:
             return replace(letter, value=b"") if _is_of(letter, user_id) and wanted.takes(letter) else None
 
-        async with self._look():
-            return await find_dead_letters(self.kafka, keep, NEWEST_PER_PARTITION)
+        return await self._find(user_id, keep)
 
     async def read(self, user_id: str, letter_id: str) -> DeadLetter:
         """One of the tenant's letters; a 404 problem for what does not wait or is not theirs."""
@@ -64,11 +63,11 @@ class DeadLetterOffice:
         def keep(letter: DeadLetter) -> DeadLetter | None:
             return letter if letter.id == letter_id and _is_of(letter, user_id) else None
 
-        async with self._look():
-            found = await find_dead_letters(self.kafka, keep, NEWEST_PER_PARTITION)
-        if not found:
-            raise Problem(404, "Not found", "no dead letter waits under this id; it may have been put back")
-        return found[0]
+        found = await self._find(user_id, keep)
+        if not found.letters:
+            older = ", or is too old to be found by others than operators" if found.is_cut else ""
+            raise Problem(404, "Not found", f"no dead letter waits under this id; it may have been put back{older}")
+        return found.letters[0]
 
     async def redrive(self, user_id: str, letter_id: str) -> DeadLetter:
         """Puts one of the tenant's letters back where it came from."""
@@ -76,6 +75,10 @@ class DeadLetterOffice:
         async with self._look():
             await redrive(self.kafka, [letter])
         return letter
+
+    async def _find(self, user_id: str, keep: Callable[[DeadLetter], DeadLetter | None]) -> Found:
+        async with self._look():
+            return await find_dead_letters(self.kafka, keep, Part(user_id.encode(), NEWEST))
 
     @asynccontextmanager
     async def _look(self) -> AsyncIterator[None]:
@@ -85,4 +88,4 @@ class DeadLetterOffice:
 
 
 def _is_of(letter: DeadLetter, user_id: str) -> bool:
-    return tenant_of(letter.topic, letter.key, letter.value) == user_id
+    return letter.key == user_id.encode() and tenant_of(letter.topic, letter.key, letter.value) == user_id

@@ -36,9 +36,12 @@ def dead_letter_routes(entrance: Entrance, office: DeadLetterOffice) -> APIRoute
         caller = await entrance.enter(request, "admin")
         before = read_keyset(cursor, int, str) if cursor else None
         found = await office.find(caller.user_id, LetterFilter(topic, service, reason, since, until))
-        rest = [one for one in sorted(found, key=_place, reverse=True) if before is None or _place(one) < before]
+        rest = [
+            one for one in sorted(found.letters, key=_place, reverse=True) if before is None or _place(one) < before
+        ]
         shown = [show_letter(one) for one in rest[:limit]]
-        return page(shown, keyset_cursor(*map(str, _place(rest[limit - 1]))) if len(rest) > limit else None)
+        next_cursor = keyset_cursor(*map(str, _place(rest[limit - 1]))) if len(rest) > limit else None
+        return page(shown, next_cursor) | {"olderLeftOut": found.is_cut}
 
     @router.get("/{id}", summary="One of them, and what to do about it")
     async def read(id: str, request: Request) -> dict[str, Any]:

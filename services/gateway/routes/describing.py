@@ -163,6 +163,7 @@ def _success(status: str, summary: str, described: Described, answer: type[BaseM
     properties: dict[str, Any] = {"data": data}
     if described.listed:
         properties["nextCursor"] = {"type": ["string", "null"], "description": "Null on the last page."}
+    properties |= {name: {"type": "boolean", "description": text} for name, text in described.beside.items()}
     schema = {"type": "object", "required": list(properties), "properties": properties}
     return {"description": summary, "content": {"application/json": {"schema": schema}}}
 

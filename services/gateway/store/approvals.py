@@ -17,13 +17,13 @@ _COLUMNS = columns_of(Approval)
 ENDED = frozenset({State.PERFORMED, State.FAILED, State.REJECTED, State.VOID})
 
 
+async def lock_campaign(connection: Connection, campaign_id: UUID) -> None:
+    """Lets nobody else ask for the campaign until the end of the transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", (str(campaign_id),))
+
+
 async def insert_approval(connection: Connection, values: dict[str, Any]) -> Approval:
-    """The new approval. One that was open for the campaign is void from now on."""
-    await connection.execute(
-        "UPDATE approvals SET state = 'void', ended_at = now(), reason = 'asked for again'"
-        " WHERE campaign_id = %s AND user_id = %s AND state = 'pending'",
-        (values["campaign_id"], values["user_id"]),
-    )
+    """The new approval, of a campaign of which none is open."""
     (made,) = await _found(connection, insertion("approvals", values) + sql.SQL(" RETURNING ") + _COLUMNS, values)
     return made
 
@@ -35,10 +35,11 @@ async def find_approval(connection: Connection, user_id: str, approval_id: UUID)
     return found[0] if found else None
 
 
-async def find_open(connection: Connection, user_id: str, campaign_id: UUID) -> Approval | None:
-    """What waits for the campaign."""
+async def claim_open(connection: Connection, user_id: str, campaign_id: UUID) -> Approval | None:
+    """What waits for the campaign; nobody decides about it until the end of the transaction."""
     statement = sql.SQL(
         "SELECT {} FROM approvals WHERE campaign_id = %(campaign)s AND user_id = %(user)s AND ended_at IS NULL"
+        " FOR UPDATE"
     ).format(_COLUMNS)
     found = await _found(connection, statement, {"campaign": campaign_id, "user": user_id})
     return found[0] if found else None

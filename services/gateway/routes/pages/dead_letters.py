@@ -35,6 +35,7 @@ async def list_letters(
         errors=errors,
         cursor=cursor,
         next_cursor=found.body["nextCursor"],
+        older_left_out=found.body["olderLeftOut"],
     )
 
 
