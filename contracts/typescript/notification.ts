@@ -3428,6 +3428,11 @@ export interface components {
             /** @description For your team. */
             providerName: string;
             providerType: components["schemas"]["SMSProviderType"];
+            /**
+             * @description The name that recipients see as the sender, where their country allows one.
+             * @default null
+             */
+            senderId?: string | null;
             /** @description The tenant. */
             userId: string;
         };
@@ -3475,6 +3480,11 @@ export interface components {
              * @default null
              */
             providerType?: string | null;
+            /**
+             * @description The name that recipients see as the sender, where their country allows one.
+             * @default null
+             */
+            senderId?: string | null;
         };
         /** @enum {string} */
         SMSProviderType: "twilio" | "aws_sns" | "nexmo" | "sinch";
@@ -3516,6 +3526,11 @@ export interface components {
             providerName: string;
             /** @description The vendor. */
             providerType: string;
+            /**
+             * @description The name that recipients see as the sender, where their country allows one.
+             * @default null
+             */
+            senderId?: string | null;
         };
         /** @description A person by customer or by phone number. */
         SMSRecipientWrite: {
