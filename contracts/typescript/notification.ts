@@ -2235,6 +2235,10 @@ export interface components {
             };
             /** @description One after the other, in the order in which they decide. */
             rules: components["schemas"]["Rule"][] | null;
+            /** @description Why a queued message does not go, for programs. */
+            waitingReason: string | null;
+            /** @description The same in words. */
+            waitingText: string | null;
         };
         /** @description Messages that failed or bounced for one reason. */
         Failures: {
@@ -3190,6 +3194,10 @@ export interface components {
             recipient: {
                 [key: string]: unknown;
             };
+            /** @description Why a queued message does not go, for programs. */
+            waitingReason: string | null;
+            /** @description The same in words. */
+            waitingText: string | null;
         };
         /** @description A device in full. */
         RevealedDeviceToken: {

@@ -26,6 +26,10 @@ PRICE_AFTER_SECONDS = 30.0
 URGENT_LANE = "transactional"
 """The lane of what somebody waits for; vendors with priorities are told."""
 
+PROVIDER_MISSING = "provider_missing"
+TEMPLATE_UNKNOWN = "template_unknown"
+"""Why a lot waits whose account or template is not there."""
+
 _DEFERRAL = Backoff(first_seconds=0.5, most_seconds=300.0)
 
 

@@ -246,6 +246,8 @@ class RecipientStory(Shown):
     """One recipient with every attempt, and everything that was heard since."""
 
     recipient: dict[str, Any]
+    waiting_reason: Annotated[str | None, Field(description="Why a queued message does not go, for programs.")]
+    waiting_text: Annotated[str | None, Field(description="The same in words.")]
     attempts: list[dict[str, Any]]
     events: list[dict[str, Any]]
 

@@ -94,7 +94,8 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     cursor = await connection.execute(
         """
-        SELECT c.state, c.reason, a.audience, a.recipients, a.excluded,
+        SELECT c.state, c.reason, coalesce(a.audience, sum(l.size) FILTER (WHERE l.lane <> 'bulk'))::bigint,
+               a.recipients, a.excluded,
                coalesce(sum(l.duplicates), 0)::bigint, coalesce(sum(l.size), 0)::bigint,
                min(l.reason) FILTER (WHERE l.state IN ('held', 'waiting')),
                min(l.due_at) FILTER (WHERE l.state = 'waiting' AND l.due_at > now()),
