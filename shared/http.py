@@ -207,6 +207,16 @@ CurrentUser = Annotated[str, Depends(_current_user)]
 """The tenant on whose behalf the gateway asks; a route that does not take it sees no rows."""
 
 
+NAMED_MAX = 10
+"""Of ids in the text of a problem."""
+
+
+def name_some(ids: Sequence[UUID]) -> str:
+    """The ids as words, of which one more than `NAMED_MAX` was looked for."""
+    named = ", ".join(map(str, ids[:NAMED_MAX]))
+    return f"{named} and others" if len(ids) > NAMED_MAX else named
+
+
 LIMIT_MAX = 1_000
 """Of entries on a page of lists that are in order of their ids."""
 

@@ -243,9 +243,16 @@ def _fact(
     )
 
 
-def estimate_finish(now: datetime, waiting: int, per_second: float) -> datetime | None:
-    """When the waiting recipients will have been tried at the present rate."""
-    return now + timedelta(seconds=waiting / per_second) if waiting and per_second > 0 else None
+def estimate_eta(
+    reason: str | None, now: datetime, waiting: int, per_second: float, due_at: datetime | None
+) -> datetime | None:
+    """When the waiting recipients will have been tried at the present rate; where nobody is tried, when it goes on.
+
+    None where nobody can say, as without an account.
+    """
+    if reason == PROVIDER_MISSING:
+        return None
+    return now + timedelta(seconds=waiting / per_second) if waiting and per_second > 0 else due_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,13 @@ from services.dispatcher.store.providers import (
     delete_provider,
     find_provider,
     find_providers,
+    find_waiting_campaigns,
     insert_provider,
     update_provider,
 )
 from shared.codec import now
 from shared.database import TenantDatabase, raw
-from shared.http import CurrentUser, Limit, Problem, field_errors, page_by_id, read_cursor
+from shared.http import NAMED_MAX, CurrentUser, Limit, Problem, field_errors, name_some, page_by_id, read_cursor
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
 from shared.providers.registry import validate_account
@@ -111,6 +112,10 @@ def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accoun
     @router.delete("/{provider_id}", status_code=204)
     async def remove_provider(provider_id: UUID, user_id: CurrentUser) -> Response:
         async with database.begin() as connection:
+            waiting = await find_waiting_campaigns(connection, channel.name, user_id, provider_id, NAMED_MAX + 1)
+            if waiting:
+                detail = f"campaigns are being sent with it: {name_some(waiting)}; cancel them, or wait until they end"
+                raise Problem(409, "Not possible", detail)
             row = await delete_provider(connection, channel.name, user_id, provider_id)
             if row is None:
                 raise Problem(404, "No such provider")
