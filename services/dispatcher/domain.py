@@ -26,9 +26,10 @@ PRICE_AFTER_SECONDS = 30.0
 URGENT_LANE = "transactional"
 """The lane of what somebody waits for; vendors with priorities are told."""
 
+NO_PROVIDER = "no_provider"
 PROVIDER_MISSING = "provider_missing"
 TEMPLATE_UNKNOWN = "template_unknown"
-"""Why a lot waits whose account or template is not there."""
+"""Why a lot waits that names no account where none is active, or an account or template that is not there."""
 
 _DEFERRAL = Backoff(first_seconds=0.5, most_seconds=300.0)
 

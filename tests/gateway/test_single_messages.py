@@ -72,4 +72,4 @@ async def test_what_waits_says_why(fleet, make, named):
         return None
 
     await until(reason, WAIT_SECONDS)
-    assert await reason() == ("provider_inactive" if named else "provider_missing")
+    assert await reason() == ("provider_inactive" if named else "no_provider")

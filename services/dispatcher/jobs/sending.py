@@ -138,7 +138,7 @@ def _is_hopeless(lot: Lot, reason: str) -> bool:
         return False
     if reason == TEMPLATE_UNKNOWN:
         return lot.deferrals * UNUSABLE_SECONDS >= NEWS_SECONDS
-    return reason == PROVIDER_MISSING and lot.provider_id is not None
+    return reason == PROVIDER_MISSING
 
 
 async def _release(sending: Sending, lot: Lot, seconds: float | None, reason: str | None) -> None:
