@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 VARIABLES_MAX = 50
 LINK_VARIABLES = frozenset({"unsubscribeUrl", "preferencesUrl"})
@@ -36,8 +37,22 @@ class ContentError(ValueError):
     """A text that cannot become a template; the message names what to change."""
 
 
-class MissingVariable(ValueError):
+class Unsendable(ValueError):
+    """A text cannot be sent to a recipient, for the reason `code`."""
+
+    code: ClassVar[str]
+
+
+class EmptyText(Unsendable):
+    """Nothing is left of a text when the recipient's values are filled in."""
+
+    code = "empty_text"
+
+
+class MissingVariable(Unsendable):
     """A recipient has no value for a placeholder that has no fallback."""
+
+    code = "missing_variable"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"no value for {{{{{name}}}}}")

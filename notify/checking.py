@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -18,24 +19,61 @@ from notify.verification import (
     compare_books,
     compare_provider,
     compare_recipients,
+    mark_moving,
 )
 
 LOG_SECONDS = 300.0
 
+READINGS_MAX = 6
+READ_AGAIN_SECONDS = 2.0
+"""Sources are read one after the other, so they agree only when nothing happens: what differs is read again."""
+
+UNMOVED_READINGS = 3
+"""What differs in the same way in so many readings is a difference."""
+
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """All checks of one campaign. Without the provider's log, sends are not judged (None)."""
+class Compared:
+    """What several sources say, compared."""
 
-    ledger: dict[str, Any]
     checks: list[Check]
-    double_sends: int | None
-    opted_out_sends: int | None
 
     @property
     def balanced(self) -> bool:
         """Whether every check holds."""
         return all(check.ok for check in self.checks)
+
+    @property
+    def moves(self) -> bool:
+        """Whether nothing but what still moves keeps them from holding."""
+        return not self.balanced and all(check.ok or check.moves for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified(Compared):
+    """All checks of one campaign. Without the provider's log, sends are not judged (None)."""
+
+    ledger: dict[str, Any]
+    double_sends: int | None
+    opted_out_sends: int | None
+
+
+Comparison = TypeVar("Comparison", bound=Compared)
+
+
+async def compare_at_rest(
+    read: Callable[[], Awaitable[Comparison]], again_seconds: float = READ_AGAIN_SECONDS
+) -> Comparison:
+    """The first reading that holds, or the last one, in which what moved lately is marked."""
+    readings: list[Comparison] = []
+    while True:
+        readings.append(await read())
+        last = readings[-1]
+        marked = replace(last, checks=mark_moving([one.checks for one in readings[-UNMOVED_READINGS:]]))
+        is_known = len(readings) >= UNMOVED_READINGS and not any(check.moves for check in marked.checks)
+        if last.balanced or is_known or len(readings) == READINGS_MAX:
+            return marked
+        await asyncio.sleep(again_seconds)
 
 
 class _Entry(msgspec.Struct):
@@ -64,11 +102,11 @@ async def verify_campaign(
     ]
     checks += compare_recipients(ledger, recipients)
     if simulator_url is None:
-        return Verified(ledger, checks, None, None)
+        return Verified(checks, ledger, None, None)
     provider_type = await _provider_type(api, channel, campaign_id)
     sent = [one async for one in read_log(api.session, simulator_url, provider_type)]
     view = compare_provider(recipients, sent, opted_out)
-    return Verified(ledger, checks + view.checks, view.double_sends, view.opted_out_sends)
+    return Verified(checks + view.checks, ledger, view.double_sends, view.opted_out_sends)
 
 
 async def _provider_type(api: Api, channel: str, campaign_id: str) -> str | None:

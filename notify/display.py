@@ -67,14 +67,21 @@ def checks_table(checks: Sequence[Check]) -> Table:
     table.add_column("right", justify="right")
     table.add_column("")
     for check in checks:
-        held = Text("holds", style="green") if check.ok else Text("differs", style="bold red")
-        table.add_row(check.name, _shown(check.left), _shown(check.right), held)
+        table.add_row(check.name, _shown(check.left), _shown(check.right), _state_of(check))
     return table
+
+
+def _state_of(check: Check) -> Text:
+    if check.ok:
+        return Text("holds", style="green")
+    return Text("still moving", style="yellow") if check.moves else Text("differs", style="bold red")
 
 
 def shown_checks(checks: Sequence[Check]) -> list[dict[str, Any]]:
     """The same for machines."""
-    return [{"name": one.name, "left": one.left, "right": one.right, "ok": one.ok} for one in checks]
+    return [
+        {"name": one.name, "left": one.left, "right": one.right, "ok": one.ok, "moves": one.moves} for one in checks
+    ]
 
 
 def _shown(value: Any) -> str:
@@ -84,10 +91,10 @@ def _shown(value: Any) -> str:
 def verdict(verified: Verified) -> Text:
     """The verification in one line."""
     held = sum(check.ok for check in verified.checks)
-    text = f"{held} of {len(verified.checks)} checks hold"
+    text = f"{held} of {len(verified.checks)} checks hold" + ("; the others still move" if verified.moves else "")
     if verified.double_sends is not None:
         text += f"; sent twice: {verified.double_sends}; sent to opted-out people: {verified.opted_out_sends}"
-    return Text(text, style="green" if verified.balanced else "bold red")
+    return Text(text, style="green" if verified.balanced else "yellow" if verified.moves else "bold red")
 
 
 class RateColumn(ProgressColumn):

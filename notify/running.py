@@ -11,6 +11,7 @@ import aiohttp
 import typer
 from aiokafka.errors import KafkaError
 
+from notify.checking import Compared
 from notify.client import ApiError
 from notify.settings import SettingsMissing
 from shared.errors import Transient
@@ -24,7 +25,16 @@ WRONG_USE = 2
 NOBODY_ANSWERS = 3
 """The gateway, Kafka or the simulator cannot be reached."""
 
+STILL_MOVING = 4
+"""What was compared changed from one reading to the next; ask again when it rests."""
+
 Result = TypeVar("Result")
+
+
+def end_compared(compared: Compared) -> None:
+    """Ends the process with the code for what a comparison came to, unless it holds."""
+    if not compared.balanced:
+        raise typer.Exit(STILL_MOVING if compared.moves else FELL_SHORT)
 
 
 def run(work: Coroutine[None, None, Result]) -> Result:

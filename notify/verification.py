@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,16 +22,29 @@ NOT_SENT_OUTCOMES = (None, "refused", "skipped")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One comparison; `left` and `right` are what two sources say."""
+    """One comparison; `left` and `right` are what two sources say.
+
+    `moves`: they say something else from one reading to the next, so that nobody can tell yet.
+    """
 
     name: str
     left: Any
     right: Any
+    moves: bool = False
 
     @property
     def ok(self) -> bool:
         """Whether they agree."""
         return bool(self.left == self.right)
+
+
+def mark_moving(readings: Sequence[Sequence[Check]]) -> list[Check]:
+    """The last of several readings; what differs in it and was otherwise in one before is marked as moving."""
+    earlier = [{check.name: check for check in checks} for checks in readings[:-1]]
+    return [
+        replace(check, moves=not check.ok and any(one.get(check.name) != check for one in earlier))
+        for check in readings[-1]
+    ]
 
 
 @dataclass(frozen=True, slots=True)

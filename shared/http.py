@@ -218,6 +218,16 @@ def _effect_id(effect_id: Annotated[UUID | None, Header(alias=EFFECT_ID, include
 EffectId = Annotated[UUID, Depends(_effect_id)]
 """The id of what a route makes. Where it is there already, a request is repeated of which nobody knows the outcome."""
 
+NAMED_MAX = 10
+"""Of ids in the text of a problem."""
+
+
+def name_some(ids: Sequence[UUID]) -> str:
+    """The ids as words, of which one more than `NAMED_MAX` was looked for."""
+    named = ", ".join(map(str, ids[:NAMED_MAX]))
+    return f"{named} and others" if len(ids) > NAMED_MAX else named
+
+
 LIMIT_MAX = 1_000
 """Of entries on a page of lists that are in order of their ids."""
 

@@ -25,7 +25,8 @@ class LotResolved(Event, frozen=True, kw_only=True):
 
     `lot_id` identifies it for ever. Recipient ids rise strictly within a lot and no other lot's ids lie between
     its first and last. In the bulk lane `campaign_id` is a campaign; in the transactional lane it is the id
-    given to the send request, and `content` or `template_id` says what to send.
+    given to the send request, and `content` or `template_id` says what to send. Where `skip_reason` says why nobody
+    in it is sent to, it has neither, and an address may be empty.
     """
 
     lot_id: UUID
@@ -40,6 +41,7 @@ class LotResolved(Event, frozen=True, kw_only=True):
     provider_id: UUID | None = None
     template_id: UUID | None = None
     content: Content | None = None
+    skip_reason: str | None = None
 
 
 class AudienceResolved(Event, frozen=True, kw_only=True):

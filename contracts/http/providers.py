@@ -21,6 +21,7 @@ class ProviderChange(Model):
     provider_type: Annotated[str, Field(max_length=40)] | None = None
     api_key: Credential | None = None
     api_secret: Credential | None = None
+    sender_id: Identifier | None = None
     is_active: bool | None = None
     config: dict[str, Any] | None = None
 
@@ -40,7 +41,6 @@ class PushProviderChange(ProviderChange):
     """What is to change in a push account."""
 
     server_key: Credential | None = None
-    sender_id: Identifier | None = None
 
 
 class SMSProviderWrite(SMSProviderChange):

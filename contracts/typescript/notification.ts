@@ -2238,6 +2238,10 @@ export interface components {
             };
             /** @description One after the other, in the order in which they decide. */
             rules: components["schemas"]["Rule"][] | null;
+            /** @description Why a queued message does not go, for programs. */
+            waitingReason: string | null;
+            /** @description The same in words. */
+            waitingText: string | null;
         };
         /** @description Messages that failed or bounced for one reason. */
         Failures: {
@@ -3193,6 +3197,10 @@ export interface components {
             recipient: {
                 [key: string]: unknown;
             };
+            /** @description Why a queued message does not go, for programs. */
+            waitingReason: string | null;
+            /** @description The same in words. */
+            waitingText: string | null;
         };
         /** @description A device in full. */
         RevealedDeviceToken: {
@@ -3431,6 +3439,11 @@ export interface components {
             /** @description For your team. */
             providerName: string;
             providerType: components["schemas"]["SMSProviderType"];
+            /**
+             * @description The name that recipients see as the sender, where their country allows one.
+             * @default null
+             */
+            senderId?: string | null;
             /** @description The tenant. */
             userId: string;
         };
@@ -3478,6 +3491,11 @@ export interface components {
              * @default null
              */
             providerType?: string | null;
+            /**
+             * @description The name that recipients see as the sender, where their country allows one.
+             * @default null
+             */
+            senderId?: string | null;
         };
         /** @enum {string} */
         SMSProviderType: "twilio" | "aws_sns" | "nexmo" | "sinch";
@@ -3519,6 +3537,11 @@ export interface components {
             providerName: string;
             /** @description The vendor. */
             providerType: string;
+            /**
+             * @description The name that recipients see as the sender, where their country allows one.
+             * @default null
+             */
+            senderId?: string | null;
         };
         /** @description A person by customer or by phone number. */
         SMSRecipientWrite: {

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from contracts.waiting import describe_waiting
-from services.dispatcher.domain import estimate_finish
+from services.dispatcher.domain import estimate_eta
 from services.dispatcher.store.campaigns import Ledger
 
 _OWN_TERM = ("expired", "cancelled")
@@ -83,7 +83,7 @@ def account_for(ledger: Ledger) -> dict[str, Any]:
         "waitingReason": reason,
         "waitingText": describe_waiting(reason),
         "ratePerSecond": round(ledger.per_second, 1) if is_moving else None,
-        "eta": estimate_finish(ledger.at, waiting, ledger.per_second) if is_moving else ledger.due_at,
+        "eta": estimate_eta(reason, ledger.at, waiting, ledger.per_second if is_moving else 0.0, ledger.due_at),
         "cost": [
             {"costMicros": micros, "currency": currency} for currency, micros in sorted(ledger.cost_micros.items())
         ],

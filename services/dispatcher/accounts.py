@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from services.dispatcher.domain import NO_PROVIDER, PROVIDER_MISSING
 from services.dispatcher.store.providers import find_provider, find_providers
 from services.dispatcher.tables import PROVIDERS, SEALED_COLUMNS
 from shared.database import Database
@@ -66,7 +67,7 @@ class Accounts:
                 rows = await find_providers(connection, channel, user_id, None, 100)
                 row = next((one for one in rows if one["is_active"]), None)
         if row is None:
-            return Unusable("provider_missing")
+            return Unusable(NO_PROVIDER if provider_id is None else PROVIDER_MISSING)
         if not row["is_active"]:
             return Unusable("provider_inactive")
         known = self._open.get(row["id"])

@@ -26,6 +26,11 @@ PRICE_AFTER_SECONDS = 30.0
 URGENT_LANE = "transactional"
 """The lane of what somebody waits for; vendors with priorities are told."""
 
+NO_PROVIDER = "no_provider"
+PROVIDER_MISSING = "provider_missing"
+TEMPLATE_UNKNOWN = "template_unknown"
+"""Why a lot waits that names no account where none is active, or an account or template that is not there."""
+
 _DEFERRAL = Backoff(first_seconds=0.5, most_seconds=300.0)
 
 
@@ -239,9 +244,16 @@ def _fact(
     )
 
 
-def estimate_finish(now: datetime, waiting: int, per_second: float) -> datetime | None:
-    """When the waiting recipients will have been tried at the present rate."""
-    return now + timedelta(seconds=waiting / per_second) if waiting and per_second > 0 else None
+def estimate_eta(
+    reason: str | None, now: datetime, waiting: int, per_second: float, due_at: datetime | None
+) -> datetime | None:
+    """When the waiting recipients will have been tried at the present rate; where nobody is tried, when it goes on.
+
+    None where nobody can say, as without an account.
+    """
+    if reason == PROVIDER_MISSING:
+        return None
+    return now + timedelta(seconds=waiting / per_second) if waiting and per_second > 0 else due_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.channels import Channel
-from contracts.content import LINK_VARIABLES, Template, parse
+from contracts.content import LINK_VARIABLES, EmptyText, Template, parse
 from contracts.events import Content
 from contracts.links import link_values
 from contracts.masked import DeviceToken, PhoneNumber
@@ -60,15 +60,18 @@ class Rendering:
     urgent: bool
 
     def message(self, claimed: Claimed, ttl_seconds: int | None) -> Message:
-        """The message for one recipient; raises `contracts.content.MissingVariable`."""
+        """The message for one recipient; raises `contracts.content.Unsendable`."""
         values = claimed.variables or {}
         if self.links is not None:
             values = values | self.links.values(self.channel.name, claimed.id)
+        text = self.body.render(values)
+        if not text.strip():
+            raise EmptyText
         reference = self.references.sign(self.channel.name, claimed.id)
         return Message(
             recipient_id=claimed.id,
             address=_ADDRESSES[self.channel.address_column](claimed.address),
-            text=self.body.render(values),
+            text=text,
             reference=reference,
             title=None if self.title is None else self.title.render(values),
             image_url=None if self.image_url is None else self.image_url.render(values),

@@ -20,7 +20,7 @@ from contracts.channels import CHANNELS, Channel
 
 metadata = MetaData()
 
-_PROVIDER_COLUMNS = {"sms": ("account_sid", "phone_number"), "push": ("server_key", "sender_id")}
+_PROVIDER_COLUMNS = {"sms": ("account_sid", "phone_number"), "push": ("server_key",)}
 SEALED_COLUMNS = frozenset({"api_key", "api_secret", "server_key"})
 
 
@@ -35,6 +35,7 @@ def _providers(channel: Channel) -> Table:
         Column("api_key", LargeBinary),
         Column("api_secret", LargeBinary),
         *(Column(name, LargeBinary if name in SEALED_COLUMNS else String) for name in _PROVIDER_COLUMNS[channel.name]),
+        Column("sender_id", String),
         Column("is_active", Boolean),
         Column("config", LargeBinary),
         Column("version", BigInteger),

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from contracts.events import Content
-from contracts.topics import AUDIENCE_RESOLVED, PREFERENCE_CHANGES
+from contracts.topics import PREFERENCE_CHANGES
 from services.audience.domain.customers import Customer, Device
 from services.audience.handlers import consent
 from services.audience.handlers.importing import add_device
@@ -197,7 +197,7 @@ async def test_inline_content_gets_only_what_it_names(tenant):
     assert lot.recipients[0].variables == {"firstName": "Ada1", "code": "1"}
 
 
-async def test_requests_that_may_not_be_sent_are_answered(tenant):
+async def test_requests_that_may_not_be_sent_become_lots_that_are_skipped(tenant):
     await tenant.save(
         person(1, smsOptedIn=False), person(2, phoneNumber=None), person(3, marketingOptedIn=False), person(4)
     )
@@ -210,11 +210,20 @@ async def test_requests_that_may_not_be_sent_are_answered(tenant):
         tenant.request(customer_id="c0003", category="marketing"),
         tenant.request(customer_id="c0004"),
         tenant.request(customer_id="c0003", content=Content(body="{{code}}")),
+        tenant.request(address=phone(7), content=Content(body="{{firstName}}")),
     )
-    assert addresses(await tenant.transactional()) == [phone(3)]
-    reasons = [next(iter(e.excluded)) for e in await tenant.said(AUDIENCE_RESOLVED)]
-    assert reasons == ["opted_out", "opted_out", "no_phone", "opted_out", "suppressed", "missing_variable"]
-    assert all((e.audience, e.recipients, e.lots) == (1, 0, 0) for e in await tenant.said(AUDIENCE_RESOLVED))
+    lots = await tenant.transactional()
+    assert [(lot.skip_reason, addresses([lot])) for lot in lots] == [
+        ("opted_out", [phone(1)]),
+        ("opted_out", [phone(1)]),
+        ("no_phone", [""]),
+        (None, [phone(3)]),
+        ("opted_out", [phone(3)]),
+        ("suppressed", [phone(4)]),
+        ("missing_variable", [phone(3)]),
+        ("missing_variable", [phone(7)]),
+    ]
+    assert [lot.content is None for lot in lots] == [lot.skip_reason is not None for lot in lots]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ async def test_send_requests(tenant, monkeypatch):
     await run()
     await run()
     expected = without_ids(await undisturbed.transactional())
-    assert len(expected) == 2
+    assert len(expected) == 3
     async for crashing in every_step(monkeypatch, at_least=5):
         disturbed, run = await prepare()
         await crashing(run)

@@ -12,11 +12,13 @@ import pytest
 from playwright.async_api import expect
 
 from deploy.local.fleet import Fleet
+from deploy.rehearsal import create_campaign
 from tests.browser.conftest import Window
 from tests.browser.looking import PAGE_BYTES_MAX
 from tests.browser.tenants import Tenant, add_person
 from tests.browser.windows import PASSWORD
 from tests.dead_letters import put_aside
+from tests.waiting import until
 
 
 async def deeds(tenant: Tenant) -> list[dict[str, Any]]:
@@ -107,6 +109,32 @@ async def test_settings_are_saved_or_say_what_is_wrong(window: Window, tenant: T
         await expect(page.get_by_label("Requests a minute")).not_to_have_value("")
     settings = await tenant.api.data("GET", "/settings")
     assert (settings["businessName"], settings["approvalAbove"]) == (name, None)
+
+
+async def test_an_account_that_is_being_sent_with_is_kept(window: Window, tenant: Tenant) -> None:
+    account = {
+        "providerName": "Silent",
+        "providerType": "twilio",
+        "accountSid": f"AC{uuid4().hex}",
+        "apiSecret": "secret",
+        "phoneNumber": "+15005550006",
+        "config": {"baseUrl": "http://127.0.0.1:9"},
+    }
+    account_id = (await tenant.api.data("POST", "/sms/providers", account))["id"]
+    campaign_id = await create_campaign(tenant.api, "sms", account_id)
+    await tenant.api.data("POST", f"/sms/campaigns/{campaign_id}/send")
+
+    async def is_under_way() -> bool:
+        shown = await tenant.api.data("GET", f"/sms/campaigns/{campaign_id}")
+        return shown["waitingReason"] not in (None, "expanding")
+
+    await until(is_under_way)
+    async with window() as watched:
+        await watched.go(f"/notification/sms/providers/{account_id}/delete")
+        await watched.press("Delete for good")
+        await expect(watched.page.get_by_role("alert")).to_contain_text(campaign_id)
+        watched.complaints.clear()
+    await tenant.api.data("POST", f"/sms/campaigns/{campaign_id}/cancel")
 
 
 async def test_the_audit_log_speaks_in_words(window: Window, tenant: Tenant) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from services.campaign.store import delete_row
+from services.campaign.tables import TEMPLATES
 from shared.codec import now
 from tests.campaign.conftest import TEXTS, Marketer
 
@@ -135,10 +137,21 @@ async def test_what_keeps_a_campaign_from_being_sent_is_said_before_and_when_it_
         assert codes(changed.json()["data"]["blockers"]) == [code]
     await marketer.add_provider()
     await marketer.ask("PATCH", f"/campaigns/{made['id']}", {"providerId": None})
-    assert (await marketer.ask("DELETE", f"/templates/{made['templateId']}")).status_code == 204
+    async with marketer.database.begin() as connection:
+        await delete_row(connection, TEMPLATES[marketer.channel.name], UUID(made["templateId"]))
     shown = (await marketer.ask("GET", f"/campaigns/{made['id']}")).json()["data"]
     assert codes(shown["blockers"]) == ["no_template"]
     assert fields(await marketer.ask("POST", f"/campaigns/{made['id']}/send")) == ["templateId"]
+
+
+async def test_a_template_that_is_still_to_be_sent_is_kept(marketer):
+    await marketer.add_provider()
+    made = await marketer.make_campaign()
+    template, campaign = f"/templates/{made['templateId']}", f"/campaigns/{made['id']}"
+    answer = await marketer.ask("DELETE", template)
+    assert (answer.status_code, made["id"] in answer.json()["detail"]) == (409, True)
+    assert (await marketer.ask("POST", f"{campaign}/send")).status_code == 200
+    assert (await marketer.ask("DELETE", template)).status_code == 204
 
 
 async def test_a_transactional_campaign_needs_no_word_on_unsubscribing(marketer):

@@ -52,10 +52,10 @@ class Desk:
         await self.scene.launch(**content)
         await self.work(len(lots))
 
-    async def work(self, lots: int, *states: str) -> None:
+    async def work(self, lots: int, *states: str, lane: str = "bulk") -> None:
         """Sends until so many lots are in these states: by default done or held."""
         context = JobContext(asyncio.Event(), Heartbeat("sender", 60))
-        sender = asyncio.create_task(send_lots(self.sending, "bulk", context))
+        sender = asyncio.create_task(send_lots(self.sending, lane, context))
         await until(partial(self._are_in, lots, states or ("done", "held")))
         context.stopping.set()
         await sender

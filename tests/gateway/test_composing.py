@@ -108,8 +108,49 @@ async def test_a_forecast_of_nobody_is_a_warning(fleet, make):
     campaign_id = await campaign_of(client, audienceFilter=None)
     data = await forecast_of(client, f"/sms/campaigns/{campaign_id}", {"restart": False})
     assert "no_recipients" in [one["code"] for one in data["warnings"]]
+    assert [one["code"] for one in data["blockers"]] == ["no_provider", "no_audience"]
     status, problem = await client("POST", f"/sms/campaigns/{campaign_id}/forecast", {"restart": "perhaps"})
     assert (status, fields(problem)) == (422, {"restart"})
+
+
+@pytest.mark.parametrize("above", [None, 10])
+@pytest.mark.parametrize("audience_filter", [None, {}])
+async def test_a_campaign_without_an_audience_is_not_sent(fleet, make, above, audience_filter):
+    client = await make()
+    assert (await client("PATCH", "/settings", {"approvalAbove": above}))[0] == 200
+    path = f"/sms/campaigns/{await campaign_of(client, audienceFilter=audience_filter)}"
+    await add_provider(client, fleet)
+    await ready(client, path)
+    for action, body in (("send", None), ("schedule", {"scheduledSendTime": "2100-01-01T00:00:00Z"})):
+        status, problem = await client("POST", f"{path}/{action}", body)
+        assert (status, fields(problem), problem["errors"][0]["code"]) == (422, {"audienceFilter"}, "no_audience")
+    assert (await client("POST", f"{path}/recipients", {"recipients": [{"phoneNumber": phone(1)}]}))[0] == 200
+    status, answer = await client("POST", f"{path}/send")
+    assert (status, answer["data"]["status"]) == (200, "sending")
+
+
+async def test_an_account_is_kept_while_a_campaign_waits_for_it(fleet, make):
+    client = await make()
+    await add_customers(client)
+    campaign_id = await campaign_of(client)
+    path = f"/sms/campaigns/{campaign_id}"
+    account = f"/sms/providers/{await add_provider(client, fleet)}"
+    await client("PATCH", account, {"config": {"baseUrl": "http://127.0.0.1:9"}})
+    await ready(client, path)
+    assert (await client("POST", f"{path}/send"))[0] == 200
+
+    async def is_launched() -> bool:
+        return (await client("GET", f"{path}/accounting"))[1].get("data", {}).get("waiting", 0) > 0
+
+    await until(is_launched, WAIT_SECONDS)
+    status, problem = await client("DELETE", account)
+    assert (status, campaign_id in problem["detail"]) == (409, True)
+    assert (await client("POST", f"{path}/cancel"))[0] == 200
+
+    async def is_deleted() -> bool:
+        return (await client("DELETE", account))[0] == 204
+
+    await until(is_deleted, WAIT_SECONDS)
 
 
 async def test_a_test_goes_to_few_and_is_not_counted(fleet, make):

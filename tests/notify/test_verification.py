@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 from copy import deepcopy
 from dataclasses import replace
+from itertools import chain, repeat
 from uuid import UUID, uuid4
 
 import pytest
 
+from notify.checking import READINGS_MAX, UNMOVED_READINGS, Compared, compare_at_rest
 from notify.verification import (
+    Check,
     Recipient,
     Sent,
     compare_books,
@@ -85,6 +88,38 @@ def test_lots_that_disagree_with_their_recipients_are_found():
 def test_a_dashboard_that_differs_from_the_ledger_is_found(cost, by_currency, holds):
     dashboard = {"smsSendCost": cost, "smsSendCostByCurrency": by_currency}
     assert [check.ok for check in compare_costs({"sms": {"USD": 12_500_000}, "push": {}}, dashboard)] == holds
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [
+        ([1], (1, True, False)),
+        ([2, 3, 1], (3, True, False)),
+        ([2], (UNMOVED_READINGS, False, False)),
+        ([2, 3, 3], (4, False, False)),
+        (range(2, 99), (READINGS_MAX, False, True)),
+    ],
+)
+async def test_what_differs_is_read_again_until_it_holds_or_does_not_move(rights, expected):
+    coming, read = chain(rights, repeat([*rights][-1])), 0
+
+    async def compare() -> Compared:
+        nonlocal read
+        read += 1
+        return Compared([Check("cost", 1, next(coming)), Check("sent", 5, 5)])
+
+    found = await compare_at_rest(compare, again_seconds=0.0)
+    assert (read, found.balanced, found.moves) == expected
+
+
+async def test_what_moves_does_not_hide_a_difference():
+    rights = iter(range(READINGS_MAX))
+
+    async def compare() -> Compared:
+        return Compared([Check("cost", -1, next(rights)), Check("sent", 5, 6)])
+
+    found = await compare_at_rest(compare, again_seconds=0.0)
+    assert ([check.moves for check in found.checks], found.moves) == ([True, False], False)
 
 
 def test_the_sum_of_several_currencies_depends_on_rates():

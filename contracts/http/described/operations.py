@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.channels import CHANNELS
-from contracts.http.described import access, examples, people, queries, reports, resources
+from contracts.http.described import access, examples, explanations, people, queries, reports, resources
 from contracts.http.described.queries import Query
 from contracts.http.described.words import Shown
 from contracts.http.endpoints import REVEAL
@@ -98,7 +98,7 @@ def _of_channel(channel: str) -> Iterator[tuple[str, Described]]:
             f"update{word}Provider", shown, body=PROVIDER_CHANGES[channel], example={"providerName": "Second account"}
         ),
     )
-    yield f"DELETE {at}/{{id}}", Described(f"delete{word}Provider")
+    yield f"DELETE {at}/{{id}}", Described(f"delete{word}Provider", problems=(409,))
     yield f"POST {at}/{{id}}/verify", Described(f"verify{word}Provider", reports.ProviderVerification)
     shown = resources.TEMPLATES[channel]
     at = f"/{channel}/templates"
@@ -106,7 +106,7 @@ def _of_channel(channel: str) -> Iterator[tuple[str, Described]]:
     yield f"POST {at}", Described(f"create{word}Template", shown, example=examples.TEMPLATES[channel])
     yield f"GET {at}/{{id}}", Described(f"get{word}Template", shown)
     yield f"PATCH {at}/{{id}}", Described(f"update{word}Template", shown, example={"templateName": "Spring sale"})
-    yield f"DELETE {at}/{{id}}", Described(f"delete{word}Template")
+    yield f"DELETE {at}/{{id}}", Described(f"delete{word}Template", problems=(409,))
     yield (
         f"POST {at}/{{id}}/preview",
         Described(
@@ -169,7 +169,7 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
     )
     yield (
         f"GET {at}/{{id}}/explain",
-        Described(f"explain{word}Customer", reports.CustomerExplanation, query=queries.OneCustomer),
+        Described(f"explain{word}Customer", explanations.CustomerExplanation, query=queries.OneCustomer),
     )
     yield f"GET {at}/{{id}}/timeline", Described(f"get{word}Timeline", reports.Timeline)
     recipients = f"{at}/{{id}}/recipients"
@@ -200,7 +200,7 @@ def _of_campaigns(channel: str, word: str) -> Iterator[tuple[str, Described]]:
     )
     files = (CSV, JSON_LINES)
     yield f"GET {recipients}/export", Described(f"export{word}Recipients", query=queries.Export, files=files)
-    yield f"GET {recipients}/{{recipientId}}/explain", Described(f"explain{word}Recipient", reports.Explanation)
+    yield f"GET {recipients}/{{recipientId}}/explain", Described(f"explain{word}Recipient", explanations.Explanation)
     yield (
         f"POST {recipients}/{{recipientId}}/{REVEAL}",
         Described(f"reveal{word}Recipient", access.REVEALED[channel], text=REVEALING, scope="write"),

@@ -1,4 +1,4 @@
-"""What is counted, rendered and explained."""
+"""What is counted and rendered."""
 
 from __future__ import annotations
 
@@ -231,43 +231,6 @@ class Tested(Shown):
 
     test_id: Id
     messages: list[TestMessage]
-
-
-class Rule(Shown):
-    """One rule; `met` says that it lets the customer in."""
-
-    rule: str
-    met: bool
-    message: str
-    details: dict[str, Any]
-
-
-class RecipientStory(Shown):
-    """One recipient with every attempt, and everything that was heard since."""
-
-    recipient: dict[str, Any]
-    attempts: list[dict[str, Any]]
-    events: list[dict[str, Any]]
-
-
-class Explanation(RecipientStory):
-    """A recipient's story, and the rules that let them in."""
-
-    rules: list[Rule] | None
-    audience: dict[str, Any] | None
-
-
-class CustomerExplanation(Shown):
-    """Why a customer is in or out, rule by rule; `certain` is false where something was changed since the launch."""
-
-    customer_id: str
-    decision: Annotated[str, Field(description="`recipient`, or the reason of the exclusion.")]
-    certain: bool
-    launched_at: Time | None
-    evaluated_at: Time
-    rules: list[Rule]
-    consent_changes: list[dict[str, Any]]
-    recipients: list[RecipientStory]
 
 
 class ProviderVerification(Shown):

@@ -33,6 +33,7 @@ class _Provider(Shown):
     provider_name: str
     api_key: Secret = None
     api_secret: Secret = None
+    sender_id: str | None = None
     is_active: bool
     config: Annotated[Attributes, Field(description="What the provider needs besides; secrets in it are masked.")]
     created_at: Time
@@ -51,7 +52,6 @@ class PushProvider(_Provider):
 
     provider_type: PushProviderType
     server_key: Secret = None
-    sender_id: str | None = None
 
 
 class _Template(Shown):

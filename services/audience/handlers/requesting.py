@@ -11,7 +11,7 @@ from uuid import UUID
 from contracts import topics
 from contracts.channels import CHANNELS, Channel
 from contracts.content import ContentError
-from contracts.events import AudienceResolved, LotResolved, Recipient, SendRequested
+from contracts.events import LotResolved, Recipient, SendRequested
 from services.audience import metrics
 from services.audience.domain.additions import read_address
 from services.audience.domain.consent import ALL
@@ -25,6 +25,9 @@ from shared.ids import new_id, new_ids
 from shared.outbox import Outgoing, put
 
 LANE = "transactional"
+
+NOWHERE: dict[str, str | None] = {"": None}
+"""The address of somebody who has none."""
 
 
 @dataclass(slots=True)
@@ -44,7 +47,7 @@ async def on_send_requested(database: Database, events: Sequence[SendRequested])
     """Resolves who is meant and whether they may be written to.
 
     Unusable requests (unknown channel or customer, invalid address, nothing to send) are rejected. A request that
-    may not be sent is answered by `AudienceResolved` with the reason and no lot.
+    may not be sent becomes a lot that is skipped for the reason.
     """
     wanted = [read_request(event) for event in events]
     async with database.transaction() as connection:
@@ -53,7 +56,7 @@ async def on_send_requested(database: Database, events: Sequence[SendRequested])
         )
         fresh = [request for request in wanted if request.campaign_id in fresh_ids]
         await judge_requests(connection, fresh)
-        await put(connection, [outgoing for request in fresh for outgoing in _answers(request)])
+        await put(connection, [_outgoing(request) for request in fresh])
         excluded = {r.campaign_id: r.excluded for r in fresh if r.excluded is not None}
         if excluded:
             await requests.mark_excluded(connection, excluded)
@@ -140,34 +143,23 @@ async def _judge(connection: Connection, user_id: str, channel: str, group: Sequ
             a for a in request.addresses if all(c.allows(ALL) and c.allows(category) for c in consents.get(a, ()))
         ]
         usable = {address: request.addresses[address] for address in allowed if address not in dead}
-        request.addresses = usable
         if not usable:
             request.excluded = "suppressed" if allowed else "opted_out"
-        elif request.event.content is not None:
+            continue
+        request.addresses = usable
+        if request.event.content is not None:
             named_variables, required = variables_of(request.event.content, is_known=lambda _name: True)
             if not required <= request.values.keys():
                 request.excluded = "missing_variable"
             request.values = {name: request.values[name] for name in named_variables if name in request.values}
 
 
-def _answers(request: Request) -> list[Outgoing]:
-    event, at = request.event, now()
-    if request.excluded is not None:
-        nobody = AudienceResolved(
-            event_id=new_id(),
-            occurred_at=at,
-            campaign_id=request.campaign_id,
-            user_id=event.user_id,
-            channel=event.channel,
-            audience=1,
-            recipients=0,
-            lots=0,
-            excluded={request.excluded: 1},
-        )
-        return [Outgoing(topics.AUDIENCE_RESOLVED, str(request.campaign_id), nobody)]
+def _outgoing(request: Request) -> Outgoing:
+    event, is_sent = request.event, request.excluded is None
+    addresses = request.addresses or NOWHERE
     lot = LotResolved(
         event_id=new_id(),
-        occurred_at=at,
+        occurred_at=now(),
         lot_id=new_id(),
         campaign_id=request.campaign_id,
         user_id=event.user_id,
@@ -180,16 +172,15 @@ def _answers(request: Request) -> list[Outgoing]:
                 customer_id=event.customer_id,
                 name=request.name,
                 device_type=device_type,
-                variables=dict(request.values) or None,
+                variables=(dict(request.values) or None) if is_sent else None,
             )
-            for recipient_id, (address, device_type) in zip(
-                new_ids(len(request.addresses)), request.addresses.items(), strict=True
-            )
+            for recipient_id, (address, device_type) in zip(new_ids(len(addresses)), addresses.items(), strict=True)
         ],
         expires_at=event.expires_at,
         category=event.category,
         provider_id=event.provider_id,
-        template_id=event.template_id,
-        content=event.content,
+        template_id=event.template_id if is_sent else None,
+        content=event.content if is_sent else None,
+        skip_reason=request.excluded,
     )
-    return [Outgoing(topics.TRANSACTIONAL_LOTS, str(lot.lot_id), lot)]
+    return Outgoing(topics.TRANSACTIONAL_LOTS, str(lot.lot_id), lot)

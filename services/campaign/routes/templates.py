@@ -21,9 +21,9 @@ from services.campaign.images import Images
 from services.campaign.routes.lists import LIMIT_MAX, SEARCH_MAX, next_cursor, read_sort
 from services.campaign.routes.showing import refuse_nulls, show_findings, show_template
 from services.campaign.store.lists import TEMPLATE_ORDERS, Wanted, find_listed
-from services.campaign.tables import TEMPLATES
+from services.campaign.tables import CAMPAIGNS, TEMPLATES
 from shared.database import TenantDatabase, insert_once, raw
-from shared.http import CurrentUser, EffectId, Problem, page
+from shared.http import NAMED_MAX, CurrentUser, EffectId, Problem, name_some, page
 from shared.outbox import put
 
 
@@ -96,6 +96,12 @@ def template_routes(channel: Channel, database: TenantDatabase, images: Images, 
             row = await store.find_row(connection, table, user_id, template_id, lock=True)
             if row is None:
                 raise Problem(404, "No such template")
+            using = await store.find_unlaunched(
+                connection, CAMPAIGNS[channel.name], user_id, template_id, NAMED_MAX + 1
+            )
+            if using:
+                detail = f"campaigns will be sent with it: {name_some(using)}; give them another, or delete them"
+                raise Problem(409, "Not possible", detail)
             await store.delete_row(connection, table, template_id)
             await put(await raw(connection), [template_changed(channel, row, deleted=True)])
         return Response(status_code=204)

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.events import CampaignProgressed, ProviderChanged
+from services.campaign.domain.states import EDITABLE
 from services.campaign.tables import CAMPAIGNS, PROVIDERS
 
 
@@ -37,6 +38,19 @@ async def update_row(connection: AsyncConnection, table: Table, row_id: UUID, va
 async def delete_row(connection: AsyncConnection, table: Table, row_id: UUID) -> None:
     """Deletes it."""
     await connection.execute(delete(table).where(table.c.id == row_id))
+
+
+async def find_unlaunched(
+    connection: AsyncConnection, table: Table, user_id: str, template_id: UUID, rows_max: int
+) -> list[UUID]:
+    """The tenant's campaigns that are still to be sent with the template."""
+    query = (
+        select(table.c.id)
+        .where(table.c.user_id == user_id, table.c.status.in_(EDITABLE), table.c.template_id == template_id)
+        .order_by(table.c.id)
+        .limit(rows_max)
+    )
+    return list((await connection.execute(query)).scalars())
 
 
 async def claim_due(connection: AsyncConnection, channel: str, now: datetime) -> RowMapping | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from contracts.channels import Channel
-from contracts.content import MissingVariable, count_segments
+from contracts.content import Unsendable, count_segments
 from contracts.events import AddressVerdict, NotificationEvent
 from contracts.events.delivery import notification_event_id
 from services.dispatcher import metrics
@@ -120,8 +120,8 @@ class Part:
             try:
                 self.messages.append(self.texts.message(one, ttl))
                 self.claimed.append(one)
-            except MissingVariable:
-                unsendable.append(Recorded(one.id, one.attempts, "refused", "content", "missing_variable"))
+            except Unsendable as error:
+                unsendable.append(Recorded(one.id, one.attempts, "refused", "content", error.code))
         self.outcomes = [None] * len(self.messages)
         await self._note_segments()
         await self.sending.pace.settle(self.usable, self.messages)

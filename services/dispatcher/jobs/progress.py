@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts import topics
 from contracts.events import CampaignProgressed
 from services.dispatcher import metrics
-from services.dispatcher.domain import estimate_finish
+from services.dispatcher.domain import estimate_eta
 from services.dispatcher.settings import DispatcherSettings
 from services.dispatcher.store.campaigns import Progress, mark_progress
 from services.dispatcher.store.lots import count_waiting
@@ -44,6 +44,7 @@ def _rate(seen: dict[UUID, tuple[float, int]], progress: Progress) -> float:
 
 
 def _outgoing(progress: Progress, per_second: float) -> Outgoing:
+    waiting, reason = progress.terms["waiting"], progress.reason
     event = CampaignProgressed(
         event_id=new_id(),
         occurred_at=now(),
@@ -53,8 +54,8 @@ def _outgoing(progress: Progress, per_second: float) -> Outgoing:
         version=progress.version,
         terms=progress.terms,
         final=progress.final,
-        waiting_reason=progress.reason if progress.terms["waiting"] else None,
-        eta=estimate_finish(now(), progress.terms["waiting"], per_second) or progress.due_at,
+        waiting_reason=reason if waiting else None,
+        eta=estimate_eta(reason, now(), waiting, per_second, progress.due_at),
     )
     return Outgoing(topics.CAMPAIGN_PROGRESS, str(progress.campaign_id), event)
 

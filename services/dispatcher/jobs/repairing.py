@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.channels import CHANNELS, Channel
-from contracts.content import MissingVariable
+from contracts.content import Unsendable
 from contracts.events import NotificationEvent
 from contracts.events.delivery import notification_event_id
 from services.dispatcher import metrics
@@ -146,7 +146,7 @@ async def _resolve(sending: Sending, channel: Channel, attempt: UnknownAttempt) 
     one = Claimed(attempt.id, attempt.address, attempt.name, attempt.customer_id, attempt.attempts, attempt.variables)
     try:
         message = texts.message(one, None)
-    except MissingVariable:
+    except Unsendable:
         return None
     others = await _others(sending, channel, attempt)
     if others is None:

@@ -10,7 +10,7 @@ from contracts.events import NotificationEvent
 from contracts.events.delivery import notification_event_id
 from services.dispatcher import metrics
 from services.dispatcher.accounts import Unusable, Usable
-from services.dispatcher.domain import LEASE_MARGIN_SECONDS, URGENT_LANE
+from services.dispatcher.domain import LEASE_MARGIN_SECONDS, PROVIDER_MISSING, TEMPLATE_UNKNOWN, URGENT_LANE
 from services.dispatcher.guard import HALTED
 from services.dispatcher.handlers import recorded
 from services.dispatcher.jobs.parts import Part, Sending
@@ -18,7 +18,7 @@ from services.dispatcher.jobs.texts import prepare_texts
 from services.dispatcher.pacing import RATE_LIMITED
 from services.dispatcher.rendering import Rendering
 from services.dispatcher.store.campaigns import find_template
-from services.dispatcher.store.claims import Lot, MicroLot, claim_lot, claim_recipients, release_lot
+from services.dispatcher.store.claims import Lot, MicroLot, claim_lot, claim_recipients, mark_skipped, release_lot
 from shared.backoff import wait_for_any
 from shared.codec import now
 from shared.database import Connection
@@ -31,6 +31,9 @@ LOT_RECIPIENTS_MAX = 500
 
 UNUSABLE_SECONDS = 15.0
 """How long a lot waits whose account or template is not usable."""
+
+NEWS_SECONDS = 60.0
+"""How long a single message waits for news of its template, which come by Kafka."""
 
 
 async def send_lots(sending: Sending, lane: str, context: JobContext) -> None:
@@ -60,8 +63,12 @@ async def _send_lot(sending: Sending, lot: Lot, context: JobContext) -> None:
     channel = CHANNELS[lot.channel]
     ready = await _prepare(sending, lot, channel)
     if isinstance(ready, Unusable):
-        await _release(sending, lot, UNUSABLE_SECONDS, ready.reason)
-        return
+        if not _is_hopeless(lot, ready.reason):
+            await _release(sending, lot, UNUSABLE_SECONDS, ready.reason)
+            return
+        async with sending.database.transaction() as connection:
+            await mark_skipped(connection, lot, sending.worker, ready.reason)
+        ready = None, None
     usable, texts = ready
     parts: list[Part] = []
     slow_down: tuple[float, str] | None = None
@@ -110,7 +117,7 @@ async def _finish_lot(sending: Sending, lot: Lot, parts: Sequence[Part], slow_do
 
 
 async def _prepare(sending: Sending, lot: Lot, channel: Channel) -> tuple[Usable | None, Rendering | None] | Unusable:
-    if lot.campaign_state == "cancelled":
+    if lot.skip_reason is not None:
         return None, None
     usable = await sending.accounts.find(lot.channel, lot.user_id, lot.provider_id)
     if isinstance(usable, Unusable):
@@ -120,9 +127,18 @@ async def _prepare(sending: Sending, lot: Lot, channel: Channel) -> tuple[Usable
         async with sending.database.pool.connection() as connection:
             content = await find_template(connection, lot.user_id, lot.channel, lot.template_id)
     if content is None:
-        return Unusable("template_unknown")
+        return Unusable(TEMPLATE_UNKNOWN)
     texts = await prepare_texts(sending, channel, usable, lot.user_id, lot.campaign_id, lot.lane, content)
     return usable, texts
+
+
+def _is_hopeless(lot: Lot, reason: str) -> bool:
+    """Whether a single message can never be sent. A campaign waits for the person who will cancel it."""
+    if lot.lane != URGENT_LANE:
+        return False
+    if reason == TEMPLATE_UNKNOWN:
+        return lot.deferrals * UNUSABLE_SECONDS >= NEWS_SECONDS
+    return reason == PROVIDER_MISSING
 
 
 async def _release(sending: Sending, lot: Lot, seconds: float | None, reason: str | None) -> None:

@@ -12,6 +12,7 @@ from fastapi import Query as Parameter
 from fastapi.responses import StreamingResponse
 
 from contracts.channels import Channel
+from contracts.waiting import describe_waiting
 from services.dispatcher.accounting import account_for
 from services.dispatcher.store.campaigns import find_ledger
 from services.dispatcher.store.recipients import (
@@ -21,6 +22,7 @@ from services.dispatcher.store.recipients import (
     find_attempts,
     find_recipient,
     find_recipients,
+    find_waiting_reason,
     recipients_query,
 )
 from shared.database import Connection, TenantDatabase
@@ -85,9 +87,12 @@ def ledger_routes(channel: Channel, database: TenantDatabase, exports: Exports) 
             if row is None:
                 raise Problem(404, "No such recipient")
             attempts = await find_attempts(connection, row["lot_id"], recipient_id)
+            reason = await find_waiting_reason(connection, row["lot_id"]) if row["status"] == "queued" else None
         return {
             "data": {
                 "recipient": _shown(row),
+                "waitingReason": reason,
+                "waitingText": describe_waiting(reason),
                 "attempts": [{camel(name): value for name, value in one.items()} for one in attempts],
             }
         }

@@ -19,12 +19,23 @@ from services.dispatcher.store.providers import (
     delete_provider,
     find_provider,
     find_providers,
+    find_waiting_campaigns,
     update_provider,
 )
 from services.dispatcher.tables import PROVIDERS
 from shared.codec import now
 from shared.database import TenantDatabase, insert_once, raw
-from shared.http import CurrentUser, EffectId, Limit, Problem, field_errors, page_by_id, read_cursor
+from shared.http import (
+    NAMED_MAX,
+    CurrentUser,
+    EffectId,
+    Limit,
+    Problem,
+    field_errors,
+    name_some,
+    page_by_id,
+    read_cursor,
+)
 from shared.ids import new_id
 from shared.outbox import Outgoing, put
 from shared.providers.registry import validate_account
@@ -112,6 +123,10 @@ def provider_routes(channel: Channel, database: TenantDatabase, accounts: Accoun
     @router.delete("/{provider_id}", status_code=204)
     async def remove_provider(provider_id: UUID, user_id: CurrentUser) -> Response:
         async with database.begin() as connection:
+            waiting = await find_waiting_campaigns(connection, channel.name, user_id, provider_id, NAMED_MAX + 1)
+            if waiting:
+                detail = f"campaigns are being sent with it: {name_some(waiting)}; cancel them, or wait until they end"
+                raise Problem(409, "Not possible", detail)
             row = await delete_provider(connection, channel.name, user_id, provider_id)
             if row is None:
                 raise Problem(404, "No such provider")

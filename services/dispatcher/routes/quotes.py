@@ -13,7 +13,7 @@ from pydantic import Field
 from contracts.channels import CHANNELS
 from contracts.http.model import Model
 from services.dispatcher.accounts import Accounts, Unusable, Usable
-from services.dispatcher.domain import Portion, PricedPortion, Tariffs, estimate_drain, price_portions
+from services.dispatcher.domain import PROVIDER_MISSING, Portion, PricedPortion, Tariffs, estimate_drain, price_portions
 from services.dispatcher.store.lots import count_ahead
 from services.dispatcher.store.rates import find_speed
 from shared.http import CurrentUser, Problem
@@ -52,7 +52,7 @@ def quote_routes(accounts: Accounts, tariffs: Tariffs) -> APIRouter:
         channel = CHANNELS[body.channel]
         usable = await accounts.find(channel.name, user_id, body.provider_id)
         if isinstance(usable, Unusable):
-            if usable.reason == "provider_missing":
+            if usable.reason == PROVIDER_MISSING:
                 raise Problem(404, "No such provider")
             raise Problem(409, "Not possible", f"the account cannot send: {usable.reason}")
         default = usable if body.provider_id is None else await accounts.find(channel.name, user_id, None)

@@ -35,14 +35,15 @@ class Progress:
 
 
 async def mark_progress(connection: Connection) -> list[Progress]:
-    """Sums the lots of all campaigns that are not final, and returns those that have moved, with a new version."""
+    """Sums the lots of all campaigns that are not final, and returns those that have moved, or that wait for something
+    else or until another time, with a new version."""
     sums = ", ".join(
         f"coalesce(sum(l.{column}), 0)"
         for column in ("queued", "sending", "accepted", "refused", "unknown", "skipped", "duplicates")
     )
     cursor = await connection.execute(
         f"""
-        WITH summed AS (
+        WITH by_lots AS (
             SELECT c.id, jsonb_build_array({sums}) AS terms,
                    coalesce(bool_and(l.state = 'done' AND l.sending = 0), true)
                      AND count(l.id) = (SELECT a.lots FROM audiences a WHERE a.campaign_id = c.id) AS final,
@@ -50,12 +51,14 @@ async def mark_progress(connection: Connection) -> list[Progress]:
                    min(l.due_at) FILTER (WHERE l.state = 'waiting' AND l.due_at > now()) AS due_at
             FROM campaigns c LEFT JOIN lots l ON l.campaign_id = c.id
             WHERE NOT c.final AND c.content IS NOT NULL GROUP BY c.id
+        ), summed AS (
+            SELECT id, terms, final, reason, due_at, jsonb_build_array(terms, reason, due_at) AS progress FROM by_lots
         ), locked AS MATERIALIZED (
             SELECT c.id FROM campaigns c JOIN summed s USING (id)
-            WHERE c.progress IS DISTINCT FROM s.terms OR coalesce(s.final, false)
+            WHERE c.progress IS DISTINCT FROM s.progress OR coalesce(s.final, false)
             ORDER BY c.id FOR UPDATE OF c SKIP LOCKED
         )
-        UPDATE campaigns c SET progress = s.terms, final = coalesce(s.final, false),
+        UPDATE campaigns c SET progress = s.progress, final = coalesce(s.final, false),
                                progress_version = c.progress_version + 1
         FROM summed s, locked WHERE c.id = s.id AND c.id = locked.id
         RETURNING c.id, c.user_id, c.channel, c.progress_version, s.terms, c.final,
@@ -94,7 +97,8 @@ async def find_ledger(connection: Connection, channel: Channel, user_id: str, ca
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     cursor = await connection.execute(
         """
-        SELECT c.state, c.reason, a.audience, a.recipients, a.excluded,
+        SELECT c.state, c.reason, coalesce(a.audience, sum(l.size) FILTER (WHERE l.lane <> 'bulk'))::bigint,
+               a.recipients, a.excluded,
                coalesce(sum(l.duplicates), 0)::bigint, coalesce(sum(l.size), 0)::bigint,
                min(l.reason) FILTER (WHERE l.state IN ('held', 'waiting')),
                min(l.due_at) FILTER (WHERE l.state = 'waiting' AND l.due_at > now()),

@@ -16,6 +16,7 @@ from shared.ids import new_id
 class Lot:
     """A leased lot with what is needed to send it. `content` is the campaign's, or the lot's own.
 
+    `skip_reason` is why nobody of it is sent to any more.
     `was_halted`: the guard halted the campaign, and somebody has resumed it since.
     """
 
@@ -28,16 +29,21 @@ class Lot:
     category: str
     template_id: UUID | None
     content: dict[str, Any] | None
-    campaign_state: str | None
+    skip_reason: str | None
     expires_at: datetime | None
     deferrals: int
     was_halted: bool
 
 
+_SKIP_REASON = """CASE WHEN c.state = 'cancelled' THEN 'cancelled' WHEN l.skip_reason IS NOT NULL THEN l.skip_reason
+                       WHEN l.expires_at <= now() THEN 'expired' END"""
+"""Of a lot `l` whose campaign is `c`."""
+
+
 async def claim_lot(connection: Connection, lane: str, worker: UUID, lease_seconds: float) -> Lot | None:
     """Leases the due lot of the tenant that has the fewest leased; skips lots that others are claiming."""
     cursor = await connection.execute(
-        """
+        f"""
         WITH tenant AS (
             SELECT w.user_id FROM (
                 SELECT DISTINCT user_id FROM lots WHERE state = 'waiting' AND lane = %(lane)b AND due_at <= now()
@@ -55,9 +61,9 @@ async def claim_lot(connection: Connection, lane: str, worker: UUID, lease_secon
         WHERE lots.id = chosen.id AND l.id = chosen.id
         RETURNING lots.id, lots.campaign_id, lots.user_id, lots.channel, lots.lane,
                   coalesce(lots.provider_id, c.provider_id), lots.category, lots.template_id,
-                  coalesce(lots.content, c.content), c.state, lots.expires_at, lots.deferrals,
+                  coalesce(lots.content, c.content), {_SKIP_REASON}, lots.expires_at, lots.deferrals,
                   c.halted_at IS NOT NULL
-        """,
+        """,  # noqa: S608
         {"lane": lane, "worker": worker, "lease": lease_seconds},
     )
     row = await cursor.fetchone()
@@ -137,8 +143,7 @@ def _claim_statement(channel: Channel) -> str:
     table, address = f"{channel.name}_campaign_recipients", channel.address_column
     return f"""
         WITH lot AS (
-            SELECT l.*, CASE WHEN c.state = 'cancelled' THEN 'cancelled'
-                             WHEN l.expires_at <= now() THEN 'expired' END AS skip,
+            SELECT l.*, {_SKIP_REASON} AS skip,
                    ARRAY[l.category, CASE WHEN l.category = 'transactional' THEN l.category ELSE '*' END] AS scopes
             FROM lots l LEFT JOIN campaigns c ON c.id = l.campaign_id
             WHERE l.id = %(lot)b AND l.state = 'leased' AND l.worker = %(worker)b
@@ -182,6 +187,14 @@ def _claim_statement(channel: Channel) -> str:
         )
         SELECT * FROM moved
         """  # noqa: S608
+
+
+async def mark_skipped(connection: Connection, lot: Lot, worker: UUID, reason: str) -> None:
+    """Lets whoever is still queued in a leased lot be skipped."""
+    await connection.execute(
+        "UPDATE lots SET skip_reason = %b WHERE id = %b AND state = 'leased' AND worker = %b",
+        (reason, lot.id, worker),
+    )
 
 
 async def release_lot(

@@ -30,16 +30,18 @@ async def insert_lots(connection: Connection, lots: Sequence[LotResolved], now: 
     cursor = await connection.execute(
         """
         INSERT INTO lots (id, campaign_id, user_id, channel, lane, first_id, last_id, state, reason, due_at,
-                          expires_at, provider_id, category, template_id, content, size)
+                          expires_at, provider_id, category, template_id, content, size, skip_reason)
         SELECT i.id, i.campaign_id, i.user_id, i.channel, i.lane, i.first_id, i.last_id,
                CASE WHEN i.lane <> 'bulk' OR c.state IN ('sending', 'cancelled') THEN 'waiting' ELSE 'held' END,
                CASE WHEN i.lane <> 'bulk' THEN NULL WHEN c.state IS NULL THEN 'not_launched'
                     WHEN c.state = 'paused' THEN c.reason END,
-               i.due_at, i.expires_at, i.provider_id, i.category, i.template_id, i.content, i.size
+               i.due_at, i.expires_at, i.provider_id, i.category, i.template_id, i.content, i.size,
+               i.skip_reason
         FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::text[], %b::uuid[], %b::uuid[],
-                    %b::timestamptz[], %b::timestamptz[], %b::uuid[], %b::text[], %b::uuid[], %b::jsonb[], %b::int[])
+                    %b::timestamptz[], %b::timestamptz[], %b::uuid[], %b::text[], %b::uuid[], %b::jsonb[], %b::int[],
+                    %b::text[])
              AS i (id, campaign_id, user_id, channel, lane, first_id, last_id,
-                   due_at, expires_at, provider_id, category, template_id, content, size)
+                   due_at, expires_at, provider_id, category, template_id, content, size, skip_reason)
         LEFT JOIN campaigns c ON c.id = i.campaign_id AND c.content IS NOT NULL
         ON CONFLICT (id) DO NOTHING
         RETURNING id
@@ -59,6 +61,7 @@ async def insert_lots(connection: Connection, lots: Sequence[LotResolved], now: 
             [lot.template_id for lot in lots],
             [None if lot.content is None else msgspec.json.encode(lot.content).decode() for lot in lots],
             [len(lot.recipients) for lot in lots],
+            [lot.skip_reason for lot in lots],
         ),
     )
     fresh_ids = {row[0] for row in await cursor.fetchall()}

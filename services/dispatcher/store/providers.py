@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, select, update
+from sqlalchemy import RowMapping, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.dispatcher.tables import PROVIDERS
@@ -45,6 +45,18 @@ async def update_provider(
         .returning(*table.c)
     )
     return (await connection.execute(statement)).mappings().one_or_none()
+
+
+async def find_waiting_campaigns(
+    connection: AsyncConnection, channel: str, user_id: str, provider_id: UUID, rows_max: int
+) -> list[UUID]:
+    """The tenant's campaigns that were launched with the account, and have people left to send to."""
+    query = text(
+        "SELECT id FROM campaigns WHERE user_id = :user AND channel = :channel AND provider_id = :provider"
+        " AND NOT final AND state <> 'cancelled' ORDER BY id LIMIT :rows_max"
+    )
+    given = {"user": user_id, "channel": channel, "provider": provider_id, "rows_max": rows_max}
+    return list((await connection.execute(query, given)).scalars())
 
 
 async def delete_provider(

@@ -233,6 +233,12 @@ async def find_recipient(
     return (await connection.execute(query)).mappings().one_or_none()
 
 
+async def find_waiting_reason(connection: AsyncConnection, lot_id: UUID) -> str | None:
+    """Why a lot waits, None where it is its turn."""
+    found: str | None = await connection.scalar(text("SELECT reason FROM lots WHERE id = :lot"), {"lot": lot_id})
+    return found
+
+
 async def find_attempts(connection: AsyncConnection, lot_id: UUID, recipient_id: UUID) -> list[RowMapping]:
     """The attempts whose micro-lots span the recipient, and the lot that they belong to."""
     query = text(

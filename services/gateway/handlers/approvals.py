@@ -16,6 +16,7 @@ from contracts.http.plans import CampaignPlan
 from services.gateway.domain.access import Caller
 from services.gateway.domain.approvals import SENDABLE, Approval, Size, State, is_done, why_not_decide
 from services.gateway.domain.audit import actor_of
+from services.gateway.handlers.asking import NO_AUDIENCE, shown_finding
 from services.gateway.handlers.owners import Owners
 from services.gateway.handlers.tenants import Tenants
 from services.gateway.store import approvals as store
@@ -68,14 +69,20 @@ class Approvals:
         """The owner's answer, or what waits for a second person now.
 
         Where a tenant asks for approvals, the owner does nothing but the very plan whose size was looked at. What it
-        would refuse goes there at once, so that it says why. A 409 problem while a file of people is coming in.
+        would refuse goes there at once, so that it says why. A 409 problem while a file of people is coming in, a 422
+        problem where there is nobody to send to.
         """
         above = (await self.tenants.read(caller.user_id)).approval_above
+        plan = await self._plan_of(caller.user_id, launch.channel, launch.campaign_id)
+        if above is None and plan.audience_filter:
+            return await self._ask_owner(caller.user_id, launch, None)
+        size = await self._size_of(caller.user_id, launch, plan)
+        is_refused = plan.blockers or plan.status not in SENDABLE or not _is_possible(launch)
+        if not is_refused and not plan.audience_filter and size.added == 0:
+            raise Problem(422, "Not ready", errors=[shown_finding(NO_AUDIENCE)])
         if above is None:
             return await self._ask_owner(caller.user_id, launch, None)
-        plan = await self._plan_of(caller.user_id, launch.channel, launch.campaign_id)
-        size = await self._size_of(caller.user_id, launch, plan)
-        if size.total <= above or plan.blockers or plan.status not in SENDABLE or not _is_possible(launch):
+        if is_refused or size.total <= above:
             return await self._ask_owner(caller.user_id, launch, plan.digest)
         return await self._request(caller, launch, plan, size)
 

@@ -20,6 +20,11 @@ from shared.database import Transactions
 
 UNLAUNCHED = ("draft", "scheduled")
 
+NO_AUDIENCE = Finding(
+    code="no_audience", field="audienceFilter", message="finds nobody, and nobody was added: set it, or add recipients"
+)
+"""The blocker of a campaign that only those services together know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

@@ -45,14 +45,14 @@ async def explain(asked: Asked) -> Answer:
 
 
 async def explain_recipient(asked: Asked) -> Answer:
-    """One recipient: the rules that let them in, each attempt, each thing that was heard since."""
-    plan = await asked.plan()
+    """One recipient, of a campaign or of a single message: the rules that let them in, each attempt, each thing that
+    was heard since."""
     story = await _story(asked, quote(asked.names["recipientId"], safe=""))
     customer_id = story["recipient"]["customerId"]
     rules: dict[str, Any] | None = None
     if customer_id is not None:
         try:
-            rules = await _rules(asked, plan, customer_id)
+            rules = await _rules(asked, await asked.plan(), customer_id)
             del rules["addresses"]
         except Unwanted as problem:
             if problem.answer.status != 404:

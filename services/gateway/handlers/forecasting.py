@@ -11,7 +11,7 @@ import msgspec
 from contracts.http.campaigns import CampaignForecast
 from contracts.http.plans import CampaignPlan
 from contracts.waiting import describe_waiting
-from services.gateway.handlers.asking import UNLAUNCHED, Asked, Unwanted, answer_with, shown_finding
+from services.gateway.handlers.asking import NO_AUDIENCE, UNLAUNCHED, Asked, Unwanted, answer_with, shown_finding
 from services.gateway.store.answers import Answer
 from shared.http import Problem, read_shape
 
@@ -32,7 +32,8 @@ async def forecast(asked: Asked) -> Answer:
     data = json.loads(answer.body)["data"]
     _add_prices(data, await _quote(asked, plan, data))
     data["providerId"] = plan.provider_id and str(plan.provider_id)
-    data["blockers"] = [shown_finding(one) for one in plan.blockers]
+    blockers = plan.blockers + [NO_AUDIENCE] * (data["audience"] == 0 and not plan.audience_filter)
+    data["blockers"] = [shown_finding(one) for one in blockers]
     data["warnings"] = [*(shown_finding(one) for one in plan.warnings), *_outlook(data)]
     return answer_with(data, answer.status)
 

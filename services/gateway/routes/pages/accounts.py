@@ -238,11 +238,17 @@ def account_pages(channel: Channel) -> APIRouter:
     @pages.get("/{account_id}/delete")
     async def ask_before(desk: AtDesk, account_id: UUID) -> Response:
         account = (await desk.get(f"{at}/{account_id}")).data
-        return desk.show("providers/delete.html", words=words, account=account)
+        return desk.show("providers/delete.html", words=words, account=account, problem=None)
 
     @pages.post("/{account_id}/delete")
     async def delete(desk: AtDesk, account_id: UUID) -> Response:
-        await desk.do("DELETE", f"{at}/{account_id}")
+        account = (await desk.get(f"{at}/{account_id}")).data
+        try:
+            await desk.do("DELETE", f"{at}/{account_id}")
+        except Problem as problem:
+            if problem.status != 409:
+                raise
+            return desk.show("providers/delete.html", 409, words=words, account=account, problem=problem)
         return desk.go("/notification/providers", "The account is deleted.")
 
     return pages
