@@ -4540,6 +4540,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
+                /** @description The beginning of an id, e-mail address, name or phone number; people find whole numbers only. */
                 search?: string;
             };
             header?: never;

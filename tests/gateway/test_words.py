@@ -26,7 +26,7 @@ WRITTEN_DOWN = [
 ]
 
 
-@pytest.mark.parametrize("action", [*WRITTEN_DOWN, "sign in", "show address"])
+@pytest.mark.parametrize("action", [*WRITTEN_DOWN, "sign in", "show address", "find by address"])
 def test_every_deed_has_words(action: str) -> None:
     words = deed_words(action)
     assert words != action

@@ -83,6 +83,7 @@ _WHOLE: Mapping[str, str] = MappingProxyType(
         "sign in, refused": "tried to sign in with a wrong password",
         "sign in, refused and locked": "tried to sign in with a wrong password, and now has to wait",
         "show address": "looked at the address in full of",
+        "find by address": "counted people by parts of their phone numbers, or by several numbers",
         "DELETE /session": "signed out",
         "POST /session/password": "changed their own password",
         "POST /send": "sent single messages",
