@@ -12,10 +12,17 @@ from contracts.http.endpoints import BASE, QUESTIONS
 from deploy import openapi
 from services.gateway.domain.approvals import State
 from services.gateway.routes.pages.deeds import KINDS, deed_words
-from services.gateway.routes.pages.recipients import estimate_of, rule_of, scope_words, story_of
+from services.gateway.routes.pages.recipients import WILL_BE_SKIPPED, estimate_of, rule_of, scope_words, story_of
 from services.gateway.routes.pages.rendering import make_environment, percent
 from services.gateway.routes.pages.statics import read_statics
-from services.gateway.routes.pages.words import APPROVAL_STATES, CHANNEL_WORDS, reason_words
+from services.gateway.routes.pages.words import (
+    APPROVAL_STATES,
+    CHANNEL_WORDS,
+    UNTRIED,
+    event_words,
+    reason_words,
+    recipient_badges,
+)
 
 DOCUMENT = json.loads(openapi.PATH.read_text())
 WRITTEN_DOWN = [
@@ -102,6 +109,28 @@ def test_within_a_second_things_stand_as_they_can_only_have_been() -> None:
 def test_an_estimate_is_told_where_the_provider_has_its_own_price(price: Any, estimate: Any) -> None:
     assert estimate_of(told(("sent", "2026-01-31T09:00:01Z"), price=price)) == estimate
     assert estimate_of(told()) is None
+
+
+@pytest.mark.parametrize("reason", UNTRIED)
+def test_who_was_never_tried_is_no_failure(reason: str) -> None:
+    recipient = {"status": "failed", "outcome": "skipped", "failureReason": reason}
+    event = {"eventType": "failed", "eventTimestamp": "2026-01-31T09:00:01Z", "metadata": {"error_class": reason}}
+    assert [one.look for one in recipient_badges(recipient)] == ["draft", "draft"]
+    assert event_words(event) == (f"Not tried: {reason_words(reason)}", "skipped")
+    story = story_of({"recipient": recipient, "attempts": [], "events": [event]})
+    assert [one["words"] for one in story] == [f"Not tried: {reason_words(reason)}"]
+    assert event_words(event | {"metadata": {"error_class": "content"}})[0] == "Failed: this message was refused"
+
+
+def test_who_opted_out_before_their_turn_will_be_skipped() -> None:
+    waiting = {"status": "queued", "outcome": None, "failureReason": None}
+    refused = {"rule": "consent", "met": False, "message": "", "details": {"refusedScopes": ["all"]}}
+    story = story_of({"recipient": waiting, "attempts": [], "events": [], "rules": [refused]})
+    assert [one["words"] for one in story] == [WILL_BE_SKIPPED]
+    sms = CHANNEL_WORDS["sms"]
+    assert rule_of(refused, sms, [waiting])["verdict"] == WILL_BE_SKIPPED
+    assert rule_of(refused, sms, [waiting | {"status": "delivered"}])["verdict"] == "Does not hold now"
+    assert rule_of(refused, sms)["verdict"] == "Stopped here"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.gateway.routes.pages.words import reason_words
+from services.gateway.routes.pages.words import UNTRIED, reason_words
 
 PART_MIN_PERCENT = 0.8
 """Of the bar's width: what is there can be seen."""
@@ -34,7 +34,7 @@ class Part:
 
 def parts_of(accounting: Mapping[str, Any]) -> list[Part]:
     """Where every recipient is. The counts add up to the audience, as the accounting does."""
-    accepted, skipped = accounting["accepted"], sum(accounting["skipped"].values())
+    accepted = accounting["accepted"]
     counted = [
         Part("delivered", "delivered", accepted["delivered"]),
         Part("accepted", "accepted, not yet confirmed", accepted["unconfirmed"]),
@@ -44,7 +44,8 @@ def parts_of(accounting: Mapping[str, Any]) -> list[Part]:
             sum(accounting["refused"].values()) + accepted["bounced"] + accepted["failedLater"],
         ),
         Part("unknown", "unknown", accounting["unknown"]),
-        Part("skipped", "skipped at send time", skipped + accounting["expired"] + accounting["cancelled"]),
+        Part("skipped", "skipped at send time", sum(accounting["skipped"].values())),
+        *(Part(reason, reason_words(reason), accounting[reason]) for reason in UNTRIED if accounting[reason]),
         Part("excluded", "excluded beforehand", sum(accounting["excluded"].values())),
         Part("waiting", "waiting or under way", accounting["waiting"] + accounting["inFlight"]),
     ]
@@ -100,8 +101,8 @@ def steps_of(accounting: Mapping[str, Any]) -> list[Step]:
     total("Planned")
     for reason, count in _biggest_first(accounting["skipped"]):
         lose(f"skipped: {reason_words(reason)}", count, "skipped")
-    lose(reason_words("expired"), accounting["expired"], "skipped")
-    lose(reason_words("cancelled"), accounting["cancelled"], "skipped")
+    for reason in UNTRIED:
+        lose(reason_words(reason), accounting[reason], reason)
     lose("waiting", accounting["waiting"], "waiting")
     total("Attempted")
     lose("under way", accounting["inFlight"], "waiting")

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,12 +22,13 @@ from services.gateway.routes.pages.words import (
     CHANNEL_WORDS,
     CURVES,
     NAVIGATION,
-    OUTCOMES,
-    RECIPIENT_STATUSES,
     STATUSES,
     UNKNOWN_COUNTRIES,
     Badge,
+    badge_of,
+    event_words,
     reason_words,
+    recipient_badges,
     waiting_words,
 )
 
@@ -73,17 +75,12 @@ def make_environment(statics: Statics) -> Environment:
         "unknown_countries": UNKNOWN_COUNTRIES,
         "curve_words": {name: words for name, (words, _) in CURVES.items()},
         "curve_kinds": {name: kind for name, (_, kind) in CURVES.items()},
-        "status_badge": badge_of(STATUSES),
-        "recipient_badge": badge_of(RECIPIENT_STATUSES),
-        "approval_badge": badge_of(APPROVAL_STATES),
-        "outcome_badge": badge_of(OUTCOMES),
+        "status_badge": partial(badge_of, STATUSES),
+        "approval_badge": partial(badge_of, APPROVAL_STATES),
+        "recipient_badges": recipient_badges,
+        "event_words": event_words,
     }
     return environment
-
-
-def badge_of(table: Mapping[str, Badge]) -> Callable[[str], Badge]:
-    """The badge of a code; a code that is new to us is shown as it is."""
-    return lambda code: table.get(code) or Badge(code.replace("_", " ").capitalize(), "draft")
 
 
 def options(table: Mapping[str, Badge]) -> list[tuple[str, str]]:
