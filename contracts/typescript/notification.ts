@@ -1840,7 +1840,7 @@ export interface components {
             deliveredCount: number;
             /** @description Per cent, with one decimal. */
             deliveryRate: number;
-            /** @description Messages that failed. */
+            /** @description Messages that failed, and people who were not tried: cancelled, or too late. */
             failedCount: number;
             /**
              * Format: uuid
@@ -2527,10 +2527,7 @@ export interface components {
             /** @description The tenant. */
             userId: string;
         };
-        /**
-         * @description The numbers of the dashboard. Rates are of messages that the provider accepted; the cost is in the dashboard's
-         *     currency.
-         */
+        /** @description The numbers of the dashboard. Rates are of messages that the provider accepted; the cost names its currency. */
         NotificationDashboardData: {
             /** @description Push campaigns that are being sent. */
             activePushCampaigns: number;
@@ -2556,10 +2553,16 @@ export interface components {
             smsAverageDeliveryRate: number;
             /** @description Accounts for SMS. */
             smsProviderCount: number;
-            /** @description What all text messages have cost, in the dashboard's currency. */
+            /** @description What all text messages have cost, in smsSendCostCurrency; of several currencies at smsSendCostRates. */
             smsSendCost: number;
             /** @description The same, each currency by itself. */
             smsSendCostByCurrency: {
+                [key: string]: number;
+            };
+            /** @description Of the sum: the only one that was charged, or else the one at the rate 1 in the operator's ANALYTICS_EXCHANGE_RATES. */
+            smsSendCostCurrency: string;
+            /** @description What one unit of each currency counted for in the sum; none where there is one currency only. A currency without a rate is not in the sum. */
+            smsSendCostRates: {
                 [key: string]: number;
             };
             /** @description SMS templates. */
@@ -3915,7 +3918,7 @@ export interface components {
             clicked: number;
             /** @description Messages that somebody has confirmed to have arrived. */
             delivered: number;
-            /** @description Messages that failed. */
+            /** @description Messages that failed, and people who were not tried: cancelled, or too late. */
             failed: number;
             /** @description Messages that were opened. */
             opened: number;

@@ -189,7 +189,7 @@ FIELDS: Mapping[str, str] = {
     "smsCategories": "The kinds of text messages that are welcome.",
     "smsOptedIn": "Whether text messages are welcome.",
     "smsProviderCount": "Accounts for SMS.",
-    "smsSendCost": "What all text messages have cost, in the dashboard's currency.",
+    "smsSendCost": "What all text messages have cost, in smsSendCostCurrency; of several at smsSendCostRates.",
     "smsTemplateCount": "SMS templates.",
     "source": "The network that the request came from.",
     "startedAt": "When it began.",

@@ -103,11 +103,9 @@ def micros(value: int, currency: str) -> str:
     return amount(value / MICROS, currency)
 
 
-def amount(value: float, currency: str | None) -> str:
+def amount(value: float, currency: str) -> str:
     """Two decimals, four where the amount would otherwise vanish."""
     shown = f"{value:,.4f}" if 0 < abs(value) < 1 else f"{value:,.2f}"
-    if currency is None:
-        return shown
     symbol = SYMBOLS.get(currency)
     return f"{symbol}{shown}" if symbol else f"{currency} {shown}"
 
