@@ -9,6 +9,7 @@ import pytest
 from contracts.channels import CHANNELS
 from contracts.http.access import PasswordChange, SettingsChange
 from services.gateway.routes.pages.accounts import VENDOR_FORMS, _account_of, _by_labels, _values_of
+from services.gateway.routes.pages.dead_letters import reason_said
 from services.gateway.routes.pages.desks import Form
 from services.gateway.routes.pages.filters import EXAMPLE, choice_of_form, filter_of
 from services.gateway.routes.pages.previews import preview_of
@@ -65,8 +66,20 @@ def test_what_is_wrong_is_said_as_a_person_would(shape, body, message):
 def test_a_test_names_whom_it_does_not_know():
     people = [{"customerId": "hello"}, {"customerId": "C99999"}]
     errors = [{"field": "recipients.1.customerId", "message": "there is no such customer"}]
-    assert _faults(Problem(422, "Invalid input", errors=errors), people) == "C99999: there is no such customer"
+    assert _faults(Problem(422, "Invalid input", errors=errors), people) == "“C99999”: there is no such customer"
     assert _faults(Problem(429, "Too many", "come back tomorrow"), people) == "come back tomorrow"
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("customerId: there is no such customer", "Customer number: there is no such customer"),
+        ("give either templateId or content", "Give either template id or content"),
+        ("unknown channel 'fax'", "Unknown channel 'fax'"),
+    ],
+)
+def test_reasons_of_dead_letters_name_no_field(reason, said):
+    assert reason_said(reason) == said
 
 
 def test_messages_use_the_forms_own_words():

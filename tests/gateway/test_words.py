@@ -41,6 +41,22 @@ def test_every_deed_has_words(action: str) -> None:
     assert "{" not in words
 
 
+@pytest.mark.parametrize("action", [*WRITTEN_DOWN, "sign in, refused"])
+def test_a_deed_that_was_refused_is_told_as_tried(action: str) -> None:
+    words = deed_words(action, is_refused=True)
+    assert words.startswith("tried to ")
+    assert words.count("tried") == 1
+    assert "{" not in words
+
+
+def test_deeds_and_tries_read_well() -> None:
+    action = "POST /sms/templates"
+    assert (deed_words(action), deed_words(action, is_refused=True)) == (
+        "added the SMS template",
+        "tried to add the SMS template",
+    )
+
+
 def test_a_deed_that_is_new_is_shown_as_it_is() -> None:
     assert deed_words("POST /sms/campaigns/{id}/levitate") == "POST /sms/campaigns/{id}/levitate"
     assert "sms/campaigns" in KINDS

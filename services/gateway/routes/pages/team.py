@@ -168,7 +168,8 @@ SETTINGS: tuple[TenantSetting, ...] = (
 def _settings_page(desk: Desk, values: Mapping[str, str], problem: Problem | None = None) -> Response:
     errors = {} if problem is None else field_errors(problem)
     status = 200 if problem is None else problem.status
-    return desk.show("team/settings.html", status, settings=SETTINGS, values=values, errors=errors)
+    labels = {one.name: one.label for one in SETTINGS}
+    return desk.show("team/settings.html", status, settings=SETTINGS, labels=labels, values=values, errors=errors)
 
 
 async def _stored_settings(desk: Desk) -> dict[str, str]:

@@ -191,6 +191,9 @@ TOPIC_WORDS: Mapping[str, str] = MappingProxyType(
 UNKNOWN_COUNTRIES = (None, "", "ZZ")
 """What stands where a country is not known; ISO 3166 keeps ZZ free for that."""
 
+PRICED_AT_ONCE = frozenset({"nexmo"})
+"""Vendors who may state a price when they accept a message; of all others, the price of an event is our estimate."""
+
 SAMPLES: Mapping[str, str] = MappingProxyType(
     {
         "next": "The next one",
