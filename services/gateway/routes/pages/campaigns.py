@@ -147,7 +147,7 @@ def shown(found: Mapping[str, Any]) -> dict[str, Any]:
         "bar_label": "; ".join(f"{part.words} {part.count:,}" for part in parts),
         "failures": [one for one in timeline["failures"] if one["errorClass"] not in UNTRIED] if timeline else [],
         "steps": steps_of(accounting) if is_known else [],
-        "curve": _curve(campaign, timeline) if timeline else None,
+        "curve": _curve(campaign, timeline, accounting if is_known else None) if timeline else None,
         "is_unsent": campaign["status"] in UNSENT,
     }
 
@@ -169,9 +169,12 @@ def _progress(campaign: Mapping[str, Any], accounting: Mapping[str, Any]) -> dic
     }
 
 
-def _curve(campaign: Mapping[str, Any], timeline: Mapping[str, Any]) -> Curve | None:
-    begin = _moment(campaign["launchedAt"])
-    return curve_of(timeline["points"], timeline["bucketSeconds"], tuple(CURVES), begin, now())
+def _curve(
+    campaign: Mapping[str, Any], timeline: Mapping[str, Any], accounting: Mapping[str, Any] | None
+) -> Curve | None:
+    begin, accepted = _moment(campaign["launchedAt"]), accounting["accepted"] if accounting else {}
+    totals = {"sent": accepted["total"], "delivered": accepted["delivered"]} if accepted else {}
+    return curve_of(timeline["points"], timeline["bucketSeconds"], tuple(CURVES), begin, now(), totals)
 
 
 def _moment(value: str | datetime) -> datetime:

@@ -146,11 +146,14 @@ def moment(zone: tzinfo) -> Callable[..., Markup]:
     return show
 
 
-def tick(zone: tzinfo) -> Callable[[datetime, bool], str]:
-    """A moment under a chart, in the viewer's zone; with its day where a chart reaches over several."""
+def tick(zone: tzinfo) -> Callable[[datetime, bool, bool], str]:
+    """A moment under a chart, in the viewer's zone; with its day where a chart reaches over several, with its second
+    where it is brief."""
 
-    def show(at: datetime, with_day: bool) -> str:
+    def show(at: datetime, with_day: bool, with_seconds: bool) -> str:
         own = at.astimezone(zone)
+        if with_seconds:
+            return f"{own:%H:%M:%S}"
         return f"{own:%b} {own.day}, {own:%H:%M}" if with_day else f"{own:%H:%M}"
 
     return show
