@@ -2553,7 +2553,7 @@ export interface components {
             smsAverageDeliveryRate: number;
             /** @description Accounts for SMS. */
             smsProviderCount: number;
-            /** @description What all text messages have cost, in smsSendCostCurrency; of several currencies at smsSendCostRates. */
+            /** @description What all text messages have cost, in smsSendCostCurrency; of several at smsSendCostRates. */
             smsSendCost: number;
             /** @description The same, each currency by itself. */
             smsSendCostByCurrency: {
