@@ -20,6 +20,7 @@ from services.gateway.routes.pages.statics import Statics
 from services.gateway.routes.pages.words import (
     APPROVAL_STATES,
     CHANNEL_WORDS,
+    CONFIRMATIONS,
     CURVES,
     NAVIGATION,
     PRICED_AT_ONCE,
@@ -73,6 +74,7 @@ def make_environment(statics: Statics) -> Environment:
         "channels": CHANNELS,
         "channel_words": CHANNEL_WORDS,
         "navigation": NAVIGATION,
+        "confirmations": CONFIRMATIONS,
         "priced_at_once": PRICED_AT_ONCE,
         "unknown_countries": UNKNOWN_COUNTRIES,
         "curve_words": {name: words for name, (words, _) in CURVES.items()},

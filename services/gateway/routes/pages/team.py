@@ -70,6 +70,13 @@ async def invite(desk: AtDesk, sent: Sent) -> Response:
     return await _people_page(desk, invitation=made["invitation"] | {"name": made["name"]})
 
 
+@router.get("/users/{person_id}/deactivate")
+async def ask_before_deactivating(desk: AtDesk, person_id: UUID) -> Response:
+    """What it means for the person."""
+    desk.require("admin")
+    return desk.show("team/person.html", person=(await desk.get(path_of("users", person_id))).data)
+
+
 @router.post("/users/{person_id}")
 async def change_person(desk: AtDesk, sent: Sent, person_id: UUID) -> Response:
     """Another role, a new link, or an end to signing in."""

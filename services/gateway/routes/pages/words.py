@@ -191,6 +191,16 @@ TOPIC_WORDS: Mapping[str, str] = MappingProxyType(
 UNKNOWN_COUNTRIES = (None, "", "ZZ")
 """What stands where a country is not known; ISO 3166 keeps ZZ free for that."""
 
+_BY_THE_APP = "this vendor confirms nothing; only your own app can"
+CONFIRMATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "firebase": _BY_THE_APP,
+        "apns": _BY_THE_APP,
+        "aws_sns": "this vendor confirms by its logs alone, where they are set up",
+    }
+)
+"""How it becomes known that a message was delivered, of vendors who do not say so by themselves."""
+
 PRICED_AT_ONCE = frozenset({"nexmo"})
 """Vendors who may state a price when they accept a message; of all others, the price of an event is our estimate."""
 
