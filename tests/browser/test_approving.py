@@ -10,6 +10,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Window
 from tests.browser.day import said
+from tests.browser.looking import look_at
 from tests.browser.tenants import Tenant, add_person
 
 
@@ -61,6 +62,7 @@ async def test_what_waits_says_so_and_is_not_asked_for_twice(window: Window, car
         await watched.press("See what waits")
         waiting = main.locator("li", has_text=body["campaignName"])
         await expect(waiting).to_contain_text(f"Approve: up to {asked[0]['size']:,} people")
+        assert (await look_at(watched, "approval", "light-1280")).holds
         for known in ("Text “", "Through ", "estimated cost: $"):
             await expect(waiting).to_contain_text(known)
         await waiting.get_by_role("button", name="Reject").click()

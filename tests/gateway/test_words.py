@@ -163,3 +163,23 @@ def test_countries_that_are_not_known_are_said_to_be(countries: tuple[str, ...],
     forecast = {"recipients": 2, "countries": [{"country": one, **price} for one in countries]}
     template = make_environment(read_statics()).get_template("drafts/countries.html")
     assert shown in template.render(forecast=forecast, channel=SMS)
+
+
+@pytest.mark.parametrize(
+    ("costs", "rates", "note"),
+    [
+        ({}, {}, "nothing sent yet"),
+        ({"EUR": 0.331, "USD": 195.1}, {"EUR": 1.1, "USD": 1.0}, "of €0.3310 + $195.10, at 1 EUR = 1.1 USD"),
+        (
+            {"CHF": 2.0, "EUR": 1.0, "GBP": 1.0, "USD": 1.0},
+            {"EUR": 1.1, "GBP": 1.3, "USD": 1.0},
+            "of CHF 2.00 (left out: no rate) + €1.00 + £1.00 + $1.00, at 1 EUR = 1.1 USD and 1 GBP = 1.3 USD",
+        ),
+    ],
+)
+def test_a_cost_in_several_currencies_names_its_rates(
+    costs: dict[str, float], rates: dict[str, float], note: str
+) -> None:
+    data = {"smsSendCostByCurrency": costs, "smsSendCostRates": rates, "smsSendCostCurrency": "USD"}
+    parts: Any = make_environment(read_statics()).get_template("parts.html").module
+    assert parts.cost_note(data | {"totalSMSDelivered": 0, "smsSendCost": 0}).strip() == note
