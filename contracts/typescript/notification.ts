@@ -2559,9 +2559,9 @@ export interface components {
             smsSendCostByCurrency: {
                 [key: string]: number;
             };
-            /** @description Of the sum: the only one that was charged, or else the one at the rate 1 in the operator's ANALYTICS_EXCHANGE_RATES. */
+            /** @description Of the sum: the only one that was charged, or else the one at the rate 1. */
             smsSendCostCurrency: string;
-            /** @description What one unit of each currency counted for in the sum; none where there is one currency only. A currency without a rate is not in the sum. */
+            /** @description What a unit of each of several currencies counted for; one without a rate is not in the sum. */
             smsSendCostRates: {
                 [key: string]: number;
             };

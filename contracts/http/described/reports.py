@@ -50,25 +50,9 @@ class NotificationDashboardData(Shown):
     total_sms_delivered: Annotated[Count, Field(alias="totalSMSDelivered")]
     total_push_delivered: Count
     sms_send_cost: Annotated[float, Field(ge=0)]
-    sms_send_cost_currency: Annotated[
-        str,
-        Field(
-            alias="smsSendCostCurrency",
-            description="Of the sum: the only one that was charged, or else the one at the rate 1 in the operator's "
-            "ANALYTICS_EXCHANGE_RATES.",
-        ),
-    ]
-    sms_send_cost_by_currency: Annotated[
-        dict[str, float], Field(alias="smsSendCostByCurrency", description="The same, each currency by itself.")
-    ]
-    sms_send_cost_rates: Annotated[
-        dict[str, float],
-        Field(
-            alias="smsSendCostRates",
-            description="What one unit of each currency counted for in the sum; none where there is one currency only. "
-            "A currency without a rate is not in the sum.",
-        ),
-    ]
+    sms_send_cost_currency: str
+    sms_send_cost_by_currency: dict[str, float]
+    sms_send_cost_rates: dict[str, float]
     sms_average_delivery_rate: Percent
     push_average_open_rate: Percent
     push_average_click_rate: Percent
