@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -32,6 +33,7 @@ from deploy.rehearsal import (
 from notify.client import Api, ApiError, open_api
 from notify.display import accounting_table, checks_table, console, progress_bar, verdict
 from notify.settings import remember_key
+from notify.verification import MICROS
 
 SIZE = 20_000
 
@@ -71,7 +73,8 @@ async def demo(failed: list[str]) -> None:
         }
         email, password = person
         place = (
-            f"dashboard: {fleet.url('gateway')}/notification   API: {fleet.url('gateway')}/docs\n"
+            f"dashboard: {fleet.url('gateway')}/notification   API: {fleet.url('gateway')}/docs   "
+            f"provider simulator: {fleet.url('provider_simulator')}\n"
             f"sign in as {email} with the password {password}; `notify` works as the same tenant, {tenant}"
         )
         print(json.dumps(summary), flush=True)
@@ -123,6 +126,7 @@ async def _campaign(api: Api, channel: str, provider_id: str, simulator_url: str
         console.print(checks_table(verified.checks))
     console.print(verdict(verified))
     rate = recipients / found.seconds if found.seconds else 0.0
+    console.print(f"cost: {cost_words(verified.ledger['cost'])}")
     console.print(f"{recipients:,} recipients accounted for in {found.seconds:.2f} s: {rate:,.0f} a second")
     return {
         "id": campaign_id,
@@ -135,6 +139,12 @@ async def _campaign(api: Api, channel: str, provider_id: str, simulator_url: str
         "seconds": round(found.seconds, 3),
         "recipientsPerSecond": round(rate, 1),
     }
+
+
+def cost_words(cost: Sequence[Mapping[str, Any]]) -> str:
+    """The cost as it was when the campaign was sent."""
+    sums = " + ".join(f"{one['costMicros'] / MICROS:,.2f} {one['currency']}" for one in cost)
+    return f"{sums}, estimated at the time of sending; providers state their own prices later" if sums else "nothing"
 
 
 def _show_usage(usage: dict[str, Any]) -> None:

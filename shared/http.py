@@ -14,7 +14,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from contracts.http.described.words import EXAMPLE_TIME
 from contracts.http.model import is_storable
+from contracts.http.patterns import PATTERN_WORDS
 from shared.database import ask_for
 from shared.errors import is_transient
 from shared.ids import new_id
@@ -102,9 +104,15 @@ def field_errors(error: RequestValidationError | ValidationError) -> list[dict[s
     return found
 
 
+_TIME = f"must be a time such as {EXAMPLE_TIME}"
 _WORDS = {
     "missing": "is required",
     "extra_forbidden": "is not known here",
+    "datetime_from_date_parsing": _TIME,
+    "datetime_object_invalid": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_type": _TIME,
+    "timezone_aware": f"must name its time zone: {EXAMPLE_TIME} is in UTC",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "dict_type": "must be an object",
@@ -113,7 +121,12 @@ _WORDS = {
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
+    "enum": "must be {expected}",
+    "finite_number": "must be a finite number",
+    "float_parsing_size": "must not be so large",
+    "int_parsing_size": "must not be so large",
     "list_type": "must be a list",
+    "model_attributes_type": "must be an object",
     "model_type": "must be an object",
     "string_type": "must be text",
     "uuid_parsing": "must be an id, such as a list shows it",
@@ -132,10 +145,10 @@ _WORDS = {
 
 
 def _said(entry: Mapping[str, Any]) -> str:
-    words = _WORDS.get(entry["type"])
+    limits = entry.get("ctx", {})
+    words = PATTERN_WORDS.get(limits.get("pattern", "")) or _WORDS.get(entry["type"])
     if words is None:
         return str(entry["msg"]).removeprefix("Value error, ")
-    limits = entry.get("ctx", {})
     things = "characters" if limits.get("field_type") == "Value" else "entries"
     return words.format(**limits, things=things).replace("at least 1 characters", "at least 1 character")
 

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, SecretStr, StringCons
 
 from contracts.http.endpoints import KEY_SCOPES
 from contracts.http.model import NAME_MAX, Model
+from contracts.http.patterns import EMAIL_ADDRESS
 
 Role = Literal["viewer", "marketer", "approver", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "marketer", "approver", "admin")
@@ -26,7 +27,7 @@ def _lower(email: str) -> str:
 
 EmailAddress = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^\s@]{1,64}@[^\s@]+\.[^\s@.]+$"),
+    StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL_ADDRESS),
     AfterValidator(_lower),
 ]
 """Compared without regard to case, so kept in lower case."""

@@ -8,11 +8,12 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from contracts.http.model import DESCRIPTION_MAX, Model
+from contracts.http.patterns import CATEGORY
 from contracts.http.templates import Name
 
 TEST_RECIPIENTS_MAX = 10
 
-Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Category = Annotated[str, StringConstraints(pattern=CATEGORY)]
 UnknownPolicy = Literal["hold", "resend_if_proven_absent", "resend"]
 
 

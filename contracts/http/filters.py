@@ -68,6 +68,11 @@ def filter_warnings(audience_filter: Mapping[str, Any] | None) -> list[tuple[str
     ]
 
 
+def conditions_of(audience_filter: Any) -> Iterator[Mapping[str, Any]]:
+    """The single comparisons of a filter, at whatever depth one may stand."""
+    return (node for node, _, _ in _nodes(audience_filter, "", 1) if isinstance(node, Mapping) and "field" in node)
+
+
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 

@@ -21,6 +21,11 @@ class Finding(Record, frozen=True, kw_only=True):
     message: str
 
 
+OVER_ONE_SEGMENT = "over_one_segment"
+"""The finding that a text is charged more than once: of a template as it is with sample values, of a forecast as it is
+for the people who get it."""
+
+
 class CampaignPlan(Record, frozen=True, kw_only=True):
     """Content and audience of a campaign. With `blockers` it cannot be sent, with `warnings` it can.
 

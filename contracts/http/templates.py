@@ -7,13 +7,14 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from contracts.http.model import DESCRIPTION_MAX, NAME_MAX, Model
+from contracts.http.patterns import LINK
 
 TEXT_MAX = 1_600
 """Longest text that is read at all; the limits of the channel are checked by the template's own rules."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME_MAX, strip_whitespace=True)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=TEXT_MAX)]
-Link = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:.+")]
+Link = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=LINK)]
 
 
 class SmsTemplateWrite(Model):

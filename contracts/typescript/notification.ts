@@ -1843,7 +1843,7 @@ export interface components {
             deliveredCount: number;
             /** @description Per cent, with one decimal. */
             deliveryRate: number;
-            /** @description Messages that failed. */
+            /** @description Messages that failed, and people who were not tried: cancelled, or too late. */
             failedCount: number;
             /**
              * Format: uuid
@@ -2534,10 +2534,7 @@ export interface components {
             /** @description The tenant. */
             userId: string;
         };
-        /**
-         * @description The numbers of the dashboard. Rates are of messages that the provider accepted; the cost is in the dashboard's
-         *     currency.
-         */
+        /** @description The numbers of the dashboard. Rates are of messages that the provider accepted; the cost names its currency. */
         NotificationDashboardData: {
             /** @description Push campaigns that are being sent. */
             activePushCampaigns: number;
@@ -2563,10 +2560,16 @@ export interface components {
             smsAverageDeliveryRate: number;
             /** @description Accounts for SMS. */
             smsProviderCount: number;
-            /** @description What all text messages have cost, in the dashboard's currency. */
+            /** @description What all text messages have cost, in smsSendCostCurrency; of several at smsSendCostRates. */
             smsSendCost: number;
             /** @description The same, each currency by itself. */
             smsSendCostByCurrency: {
+                [key: string]: number;
+            };
+            /** @description Of the sum: the only one that was charged, or else the one at the rate 1. */
+            smsSendCostCurrency: string;
+            /** @description What a unit of each of several currencies counted for; one without a rate is not in the sum. */
+            smsSendCostRates: {
                 [key: string]: number;
             };
             /** @description SMS templates. */
@@ -3941,7 +3944,7 @@ export interface components {
             clicked: number;
             /** @description Messages that somebody has confirmed to have arrived. */
             delivered: number;
-            /** @description Messages that failed. */
+            /** @description Messages that failed, and people who were not tried: cancelled, or too late. */
             failed: number;
             /** @description Messages that were opened. */
             opened: number;
@@ -4566,6 +4569,7 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before. */
                 cursor?: string;
+                /** @description The beginning of an id, e-mail address, name or phone number; people find whole numbers only. */
                 search?: string;
             };
             header?: never;

@@ -91,13 +91,16 @@ def campaign_summary(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def exchange_rates(text: str) -> dict[str, float]:
-    """`USD=1,EUR=1.1`: what one unit of a currency is worth in the dashboard's; raises `ValueError`."""
+    """`USD=1,EUR=1.1`: what one unit of a currency is worth in the dashboard's, which has the rate 1; raises
+    `ValueError`."""
     rates = {}
     for part in text.split(","):
         currency, equals, rate = part.strip().partition("=")
         if not equals or not (currency.isalpha() and currency.isupper() and len(currency) == 3) or not float(rate) > 0:
             raise ValueError("must be a list such as USD=1,EUR=1.1")
         rates[currency] = float(rate)
+    if 1 not in rates.values():
+        raise ValueError("must be a list such as USD=1,EUR=1.1, with the rate 1 for the dashboard's own currency")
     return rates
 
 
@@ -107,6 +110,18 @@ def converted(costs: Mapping[str, int], rates: Mapping[str, float]) -> float:
     if len(costs) == 1:
         return sum(costs.values()) / MICROS
     return round(sum(micros * rates[currency] for currency, micros in costs.items() if currency in rates) / MICROS, 6)
+
+
+def _send_cost(costs: Mapping[str, int], rates: Mapping[str, float]) -> dict[str, Any]:
+    """One sum with its currency, what it is the sum of, and at which rates."""
+    is_lone = len(costs) == 1
+    own = next(currency for currency, worth in rates.items() if worth == 1)
+    return {
+        "smsSendCost": converted(costs, rates),
+        "smsSendCostCurrency": next(iter(costs)) if is_lone else own,
+        "smsSendCostByCurrency": {currency: micros / MICROS for currency, micros in sorted(costs.items())},
+        "smsSendCostRates": {} if is_lone else {one: rates[one] for one in sorted(costs) if one in rates},
+    }
 
 
 def dashboard(
@@ -123,8 +138,7 @@ def dashboard(
         "activePushCampaigns": counts["push"]["sending"],
         "totalSMSDelivered": sms["delivered"],
         "totalPushDelivered": push["delivered"],
-        "smsSendCost": converted(costs, rates),
-        "smsSendCostByCurrency": {currency: micros / MICROS for currency, micros in sorted(costs.items())},
+        **_send_cost(costs, rates),
         "smsAverageDeliveryRate": rate(sms["delivered"], sms["sent"]),
         "pushAverageOpenRate": rate(push["opened"], push["sent"]),
         "pushAverageClickRate": rate(push["clicked"], push["sent"]),

@@ -19,7 +19,7 @@ class AnalyticsSettings(ServiceSettings):
     partitions_ahead_months: int = Field(3, ge=1, le=24)
     events_kept_months: int = Field(60, ge=2, le=1200)
     exchange_rates: str = "USD=1,EUR=1.1,GBP=1.3"
-    """What one unit of each currency is worth in the dashboard's, for its one sum of costs."""
+    """What one unit of each currency is worth in the dashboard's, which is the first at 1, for its one sum of costs."""
 
     @field_validator("exchange_rates")
     @classmethod

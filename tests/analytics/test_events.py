@@ -58,7 +58,7 @@ def test_costs_in_several_currencies_become_one_sum():
     rates = exchange_rates("USD=1, EUR=1.5")
     assert converted({"USD": 12_500_000, "EUR": 2_000_000, "XAU": 1}, rates) == 15.5
     assert [converted(costs, rates) for costs in ({}, {"EUR": 12_500_000}, {"XAU": 1})] == [0, 12.5, 0.000001]
-    for wrong in ("", "USD", "usd=1", "USD=0", "USD=-1", "USD=x"):
+    for wrong in ("", "USD", "usd=1", "USD=0", "USD=-1", "USD=x", "USD=2"):
         with pytest.raises(ValueError, match=r"must be a list|could not convert"):
             exchange_rates(wrong)
 

@@ -48,7 +48,9 @@ async def test_an_empty_dashboard_has_every_key(client):
         "totalSMSDelivered": 0,
         "totalPushDelivered": 0,
         "smsSendCost": 0,
+        "smsSendCostCurrency": "USD",
         "smsSendCostByCurrency": {},
+        "smsSendCostRates": {},
         "smsAverageDeliveryRate": 0,
         "pushAverageOpenRate": 0,
         "pushAverageClickRate": 0,
@@ -126,6 +128,7 @@ async def test_the_dashboard_shows_what_happened(database, client):
     shown = (await of_user(user_id, client).get("/dashboard")).json()["data"]
     assert shown["smsSendCostByCurrency"] == {"EUR": 1.0, "USD": 12.9375}
     assert shown["smsSendCost"] == 12.9375 + 1.5
+    assert (shown["smsSendCostCurrency"], shown["smsSendCostRates"]) == ("USD", {"EUR": 1.5, "USD": 1.0})
 
 
 async def test_lists_hold_the_newest_and_the_best_of_each_channel(database, client):

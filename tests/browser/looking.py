@@ -45,6 +45,7 @@ PAGES = {
     "account": "/notification/account",
     "approvals": "/notification/approvals?state=",
     "users": "/notification/users",
+    "before-deactivating": "/notification/users/{person}/deactivate",
     "api-keys": "/notification/api-keys",
     "before-revoking": "/notification/api-keys/{key}/revoke",
     "settings": "/notification/settings",
@@ -96,6 +97,7 @@ async def places_of(tenant: Tenant) -> dict[str, str]:
     key = await tenant.api.data("POST", "/api-keys", {"name": "Shop", "scopes": ["read"]})
     single = {
         "key": key["id"],
+        "person": (await tenant.api.data("GET", "/users"))[0]["id"],
         "recipient": recipients[0]["id"],
         "draft": draft["id"],
         "account": tenant.accounts["sms"],

@@ -283,3 +283,22 @@ async def test_the_docs_are_small_and_lead_to_every_operation(window: Window, te
             assert missing == []
         assert watched.elsewhere == []
         assert watched.complaints == []
+
+
+async def test_a_person_is_deactivated_only_after_a_question(window: Window, tenant: Tenant) -> None:
+    email = f"dan-{uuid4().hex[:6]}@example.com"
+    await add_person(tenant.api, email, "Dan", "viewer")
+
+    async def is_active() -> bool:
+        people = await tenant.api.data("GET", "/users")
+        return bool(next(one["isActive"] for one in people if one["email"] == email))
+
+    async with window() as watched:
+        await watched.go("/notification/users")
+        own = watched.page.locator("main li", has_text=email)
+        await own.get_by_role("link", name="Deactivate Dan").click()
+        await expect(watched.page.locator("main")).to_contain_text(f"{email} is signed out everywhere")
+        assert await is_active()
+        await watched.press("Deactivate")
+        await expect(own).to_contain_text("deactivated")
+        assert not await is_active()

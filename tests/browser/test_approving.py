@@ -10,6 +10,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Window
 from tests.browser.day import said
+from tests.browser.looking import look_at
 from tests.browser.tenants import Tenant, add_person
 
 
@@ -42,7 +43,7 @@ async def test_what_waits_says_so_and_is_not_asked_for_twice(window: Window, car
         await said(watched, "Somebody else has to approve")
         for path in (at, f"{at}/review"):
             await watched.go(path)
-            await expect(main).to_contain_text("You asked on")
+            await expect(main).to_contain_text("Asked for by you on")
             await expect(main.get_by_role("link", name="See what waits")).to_be_visible()
             for name in ("Send now", "Schedule"):
                 await expect(main.get_by_role("button", name=name)).to_have_count(0)
@@ -57,11 +58,14 @@ async def test_what_waits_says_so_and_is_not_asked_for_twice(window: Window, car
     async with window() as watched:
         main = watched.page.locator("main")
         await watched.go(at)
-        await expect(main).to_contain_text(f"{asker} asked on")
+        await expect(main).to_contain_text(f"Asked for by {asker} on")
         await watched.press("See what waits")
         waiting = main.locator("li", has_text=body["campaignName"])
         await expect(waiting).to_contain_text(f"Approve: up to {asked[0]['size']:,} people")
+        assert (await look_at(watched, "approval", "light-1280")).holds
+        for known in ("Text “", "Through ", "estimated cost: $"):
+            await expect(waiting).to_contain_text(known)
         await waiting.get_by_role("button", name="Reject").click()
         await said(watched, "Rejected")
         await watched.go(at)
-        await expect(main).not_to_contain_text("asked on")
+        await expect(main).not_to_contain_text("Asked for by")

@@ -76,7 +76,7 @@ def minutes(*counts: int) -> list[dict[str, Any]]:
 
 
 def test_the_curve_is_the_running_sum() -> None:
-    curve = curve_of(minutes(10, 10, 10, 10), 60, ("sent", "delivered"), BEGIN, END)
+    curve = curve_of(minutes(10, 10, 10, 10), 60, ("sent", "delivered"), BEGIN, END, {})
     assert curve is not None
     assert curve.totals == {"sent": 40, "delivered": 20}
     assert curve.lines["sent"].endswith("480.0 12.0")
@@ -88,16 +88,26 @@ def test_the_curve_is_the_running_sum() -> None:
 
 def test_a_curve_begins_with_the_campaign_and_ends_now() -> None:
     begin, now = BEGIN + timedelta(seconds=40), BEGIN + timedelta(seconds=150)
-    curve = curve_of(minutes(10, 10, 10), 60, ("sent",), begin, now)
+    curve = curve_of(minutes(10, 10, 10), 60, ("sent",), begin, now, {})
     assert curve is not None
     assert curve.ends == (begin, now)
-    assert [at for _, at in curve.ticks] == [BEGIN + timedelta(minutes=one) for one in (1, 2)]
+    assert curve.is_brief
+    assert [at for _, at in curve.ticks] == [BEGIN + timedelta(seconds=one) for one in (60, 90, 120, 150)]
+
+
+@pytest.mark.parametrize("total", [0, 25, 31, 40])
+def test_a_curve_ends_where_the_ledger_is(total: int) -> None:
+    curve = curve_of(minutes(10, 10, 10), 60, ("sent", "delivered"), BEGIN, END, {"sent": total})
+    assert curve is not None
+    assert curve.totals == {"sent": total, "delivered": 15}
+    heights = [float(place.split()[1]) for place in curve.lines["sent"].removeprefix("M").split("L")]
+    assert heights == sorted(heights, reverse=True)
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=200), st.floats(-300, 300), st.floats(-300, 20_000))
 def test_a_curve_stays_in_its_frame(counts: list[int], begins: float, ends: float) -> None:
     begin, now = BEGIN + timedelta(seconds=begins), BEGIN + timedelta(seconds=ends)
-    curve = curve_of(minutes(*counts), 60, ("sent",), begin, now)
+    curve = curve_of(minutes(*counts), 60, ("sent",), begin, now, {})
     if curve is None:
         assert not any(counts)
         return
@@ -110,9 +120,9 @@ def test_a_curve_stays_in_its_frame(counts: list[int], begins: float, ends: floa
 
 
 def test_a_single_point_is_a_line_and_nothing_is_none() -> None:
-    assert curve_of([], 60, ("sent",), BEGIN, END) is None
-    assert curve_of(minutes(0), 60, ("sent",), BEGIN, END) is None
-    curve = curve_of(minutes(3), 60, ("sent",), BEGIN, END)
+    assert curve_of([], 60, ("sent",), BEGIN, END, {}) is None
+    assert curve_of(minutes(0), 60, ("sent",), BEGIN, END, {}) is None
+    curve = curve_of(minutes(3), 60, ("sent",), BEGIN, END, {})
     assert curve is not None
     assert curve.lines["sent"].count("L") == 1
 

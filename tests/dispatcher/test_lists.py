@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.http.described.words import NotificationStatus, Outcome
 from services.dispatcher.routes.ledger import ledger_routes
 from services.dispatcher.store import recipients
 from services.dispatcher.store.outcomes import Recorded
-from services.dispatcher.store.recipients import OUTCOMES, STATUSES, Wanted, find_recipients
+from services.dispatcher.store.recipients import Wanted, find_recipients
 from shared.exports import Exports
 from shared.http import internal_app
 from tests.asking import Client
 from tests.dispatcher.conftest import Scene
+
+STATUSES, OUTCOMES = get_args(NotificationStatus.__value__), get_args(Outcome.__value__)
 
 LOTS, SIZE = 7, 6
 

@@ -23,8 +23,8 @@ NOBODYS = UUID(int=0)
 """The id of no campaign."""
 
 
-async def template_of(client: Client) -> str:
-    status, answer = await client("POST", "/sms/templates", SMS_TEMPLATE)
+async def template_of(client: Client, **fields: Any) -> str:
+    status, answer = await client("POST", "/sms/templates", SMS_TEMPLATE | fields)
     assert status == 201
     return answer["data"]["id"]
 

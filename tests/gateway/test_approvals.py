@@ -145,9 +145,10 @@ async def test_nobody_agrees_with_themselves(fleet, team):
 
 async def test_a_key_is_no_second_person_and_hides_no_first_one(fleet, team):
     async with signed_in(fleet, team.boss, "admin") as admin:
-        _, made = await admin("POST", "/api-keys", {"scopes": ["admin"]})
+        _, made = await admin("POST", "/api-keys", {"name": "Shop", "scopes": ["admin"]})
         key = Browser(admin.http, admin.url, {"Authorization": f"Bearer {made['data']['apiKey']}"})
         approval_id = await team.ask(await team.campaign(3), key)
+        assert (await key("GET", f"/approvals/{approval_id}"))[1]["data"]["requestedBy"]["name"] == "Shop"
         assert (await key("POST", f"/approvals/{approval_id}/approve"))[0] == 403
         assert (await team.boss("POST", f"/approvals/{approval_id}/approve"))[0] == 403
         assert (await admin("POST", f"/approvals/{approval_id}/approve"))[0] == 403

@@ -13,7 +13,7 @@ from contracts.links import PREFERENCE_CODE_CHARACTERS, link_values
 from deploy.local.fleet import Fleet
 from services.gateway.settings import GatewaySettings
 from tests.gateway.conftest import WAIT_SECONDS, Client
-from tests.gateway.test_api import campaign_of, fields
+from tests.gateway.test_api import campaign_of, fields, template_of
 from tests.waiting import until
 
 TESTS_PER_DAY: int = GatewaySettings.model_fields["test_messages_per_day"].default
@@ -101,6 +101,19 @@ async def test_a_forecast_says_what_the_accounting_will_say(fleet, make):
     await until(accounted, WAIT_SECONDS)
     status, problem = await client("POST", f"{path}/forecast")
     assert (status, problem["title"]) == (409, "Not possible")
+
+
+async def test_a_forecast_counts_the_segments_of_people_not_of_samples(fleet, make):
+    client = await make()
+    await add_customers(client)
+    text = "Acme: hi {{firstName|you}}, reply STOP to unsubscribe."
+    template = await template_of(client, content=text + "x" * (160 - len(text.replace("{{firstName|you}}", "you"))))
+    await client(
+        "POST", "/customers", {"customers": [{"customerId": "c6", "firstName": "Bartholomew", "phoneNumber": phone(6)}]}
+    )
+    data = await forecast_of(client, f"/sms/campaigns/{await campaign_of(client, templateId=template)}")
+    said = [one["message"] for one in data["warnings"] if one["code"] == "over_one_segment"]
+    assert said == ["takes more than one SMS segment: 1 of 3 need 2, each charged"]
 
 
 async def test_a_forecast_of_nobody_is_a_warning(fleet, make):

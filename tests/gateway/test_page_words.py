@@ -7,8 +7,10 @@ import json
 import pytest
 
 from contracts.channels import CHANNELS
-from contracts.http.access import PasswordChange, SettingsChange
+from contracts.http.access import PasswordChange, SettingsChange, SignIn
+from contracts.http.campaigns import CampaignSchedule
 from services.gateway.routes.pages.accounts import VENDOR_FORMS, _account_of, _by_labels, _values_of
+from services.gateway.routes.pages.dead_letters import reason_said
 from services.gateway.routes.pages.desks import Form
 from services.gateway.routes.pages.filters import EXAMPLE, choice_of_form, filter_of
 from services.gateway.routes.pages.previews import preview_of
@@ -16,6 +18,7 @@ from services.gateway.routes.pages.rendering import worded
 from services.gateway.routes.pages.review import _faults
 from shared.http import Problem, read_shape
 
+UTC_TIME = "2026-01-31T09:00:00Z is in UTC"
 LINES = (("field", "country"), ("op", "eq"), ("value", "FR"), ("text", ""))
 
 
@@ -53,6 +56,9 @@ def test_a_preview_without_customers_is_of_a_made_up_one():
         (SettingsChange, {"approvalAbove": "many"}, "must be a whole number"),
         (SettingsChange, {"approvalAbove": -1}, "must be at least 0"),
         (SettingsChange, {"businessName": ""}, "must have at least 1 character"),
+        (SignIn, {"email": "ada", "password": "x"}, "must be an e-mail address, such as ada@example.com"),
+        (CampaignSchedule, {"scheduledSendTime": "2026-01-31T09:00:00"}, "must name its time zone: " + UTC_TIME),
+        (CampaignSchedule, {"scheduledSendTime": "soon"}, "must be a time such as 2026-01-31T09:00:00Z"),
     ],
 )
 def test_what_is_wrong_is_said_as_a_person_would(shape, body, message):
@@ -65,8 +71,20 @@ def test_what_is_wrong_is_said_as_a_person_would(shape, body, message):
 def test_a_test_names_whom_it_does_not_know():
     people = [{"customerId": "hello"}, {"customerId": "C99999"}]
     errors = [{"field": "recipients.1.customerId", "message": "there is no such customer"}]
-    assert _faults(Problem(422, "Invalid input", errors=errors), people) == "C99999: there is no such customer"
+    assert _faults(Problem(422, "Invalid input", errors=errors), people) == "“C99999”: there is no such customer"
     assert _faults(Problem(429, "Too many", "come back tomorrow"), people) == "come back tomorrow"
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("customerId: there is no such customer", "Customer number: there is no such customer"),
+        ("give either templateId or content", "Give either template id or content"),
+        ("unknown channel 'fax'", "Unknown channel 'fax'"),
+    ],
+)
+def test_reasons_of_dead_letters_name_no_field(reason, said):
+    assert reason_said(reason) == said
 
 
 def test_messages_use_the_forms_own_words():

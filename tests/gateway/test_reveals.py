@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -34,7 +35,7 @@ async def looks(shop: Browser) -> list[tuple[Any, ...]]:
     _, log = await shop("GET", "/audit")
     assert NUMBER not in json.dumps(log)
     deeds = [(one["action"], one["resourceType"], one["resourceId"]) for one in log["data"]]
-    return [one for one in deeds if one[0].startswith(("show", "GET"))]
+    return [one for one in deeds if one[0].startswith(("show", "find", "GET"))]
 
 
 async def test_people_see_a_part_of_every_address(fleet, shop):
@@ -111,6 +112,34 @@ async def test_files_are_for_those_who_see_addresses(fleet, shop):
         status, text = await marketer("GET", "/customers/export")
         assert (status, NUMBER in text) == (200, True)
     assert await looks(shop) == [("GET /customers/export", "customers/export", None)]
+
+
+def of_number(operator: str, *values: Any) -> dict[str, Any]:
+    """A preview of whoever has one of these numbers, deep in a filter."""
+    nodes = [{"field": "phoneNumber", "op": operator, "value": value} for value in values]
+    return {"audienceFilter": {"all": [{"not": {"any": nodes}}]}}
+
+
+PARTS = (of_number("startsWith", "+491"), of_number("gt", "+49"), of_number("in", [NUMBER]), of_number("eq", "1", "2"))
+
+
+@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("marketer", 200)])
+async def test_nobody_puts_a_number_together_unseen(fleet, shop, role, status):
+    async with signed_in(fleet, shop, role) as person:
+        for asked in (of_number("eq", NUMBER), of_number("exists", True)):
+            assert (await person("POST", "/audience/preview", asked))[0] == 200
+        assert await looks(shop) == []
+        for asked in PARTS:
+            found, answer = await person("POST", "/audience/preview", asked)
+            assert found == status, answer
+            assert (await shop("POST", "/audience/preview", asked))[0] == 200, "programs see fields as they are"
+        expected = [("find by address", "customers", None)] * len(PARTS) if status == 200 else []
+        assert await looks(shop) == expected
+        for search, count in (("%2B49151", 0), (quote(NUMBER), 1), ("C", 1)):
+            _, answer = await person("GET", f"/customers?search={search}")
+            assert len(answer["data"]) == count, search
+    _, answer = await shop("GET", "/customers?search=%2B49151")
+    assert len(answer["data"]) == 1
 
 
 def test_what_is_masked_stays_as_it_is():

@@ -12,10 +12,17 @@ from contracts.http.endpoints import BASE, QUESTIONS
 from deploy import openapi
 from services.gateway.domain.approvals import State
 from services.gateway.routes.pages.deeds import KINDS, deed_words
-from services.gateway.routes.pages.recipients import estimate_of, rule_of, scope_words, story_of
+from services.gateway.routes.pages.recipients import WILL_BE_SKIPPED, estimate_of, rule_of, scope_words, story_of
 from services.gateway.routes.pages.rendering import make_environment, percent
 from services.gateway.routes.pages.statics import read_statics
-from services.gateway.routes.pages.words import APPROVAL_STATES, CHANNEL_WORDS, reason_words
+from services.gateway.routes.pages.words import (
+    APPROVAL_STATES,
+    CHANNEL_WORDS,
+    UNTRIED,
+    event_words,
+    reason_words,
+    recipient_badges,
+)
 
 DOCUMENT = json.loads(openapi.PATH.read_text())
 WRITTEN_DOWN = [
@@ -26,12 +33,28 @@ WRITTEN_DOWN = [
 ]
 
 
-@pytest.mark.parametrize("action", [*WRITTEN_DOWN, "sign in", "show address"])
+@pytest.mark.parametrize("action", [*WRITTEN_DOWN, "sign in", "show address", "find by address"])
 def test_every_deed_has_words(action: str) -> None:
     words = deed_words(action)
     assert words != action
     assert words[0].islower()
     assert "{" not in words
+
+
+@pytest.mark.parametrize("action", [*WRITTEN_DOWN, "sign in, refused"])
+def test_a_deed_that_was_refused_is_told_as_tried(action: str) -> None:
+    words = deed_words(action, is_refused=True)
+    assert words.startswith("tried to ")
+    assert words.count("tried") == 1
+    assert "{" not in words
+
+
+def test_deeds_and_tries_read_well() -> None:
+    action = "POST /sms/templates"
+    assert (deed_words(action), deed_words(action, is_refused=True)) == (
+        "added the SMS template",
+        "tried to add the SMS template",
+    )
 
 
 def test_a_deed_that_is_new_is_shown_as_it_is() -> None:
@@ -104,6 +127,28 @@ def test_an_estimate_is_told_where_the_provider_has_its_own_price(price: Any, es
     assert estimate_of(told()) is None
 
 
+@pytest.mark.parametrize("reason", UNTRIED)
+def test_who_was_never_tried_is_no_failure(reason: str) -> None:
+    recipient = {"status": "failed", "outcome": "skipped", "failureReason": reason}
+    event = {"eventType": "failed", "eventTimestamp": "2026-01-31T09:00:01Z", "metadata": {"error_class": reason}}
+    assert [one.look for one in recipient_badges(recipient)] == ["draft", "draft"]
+    assert event_words(event) == (f"Not tried: {reason_words(reason)}", "skipped")
+    story = story_of({"recipient": recipient, "attempts": [], "events": [event]})
+    assert [one["words"] for one in story] == [f"Not tried: {reason_words(reason)}"]
+    assert event_words(event | {"metadata": {"error_class": "content"}})[0] == "Failed: this message was refused"
+
+
+def test_who_opted_out_before_their_turn_will_be_skipped() -> None:
+    waiting = {"status": "queued", "outcome": None, "failureReason": None}
+    refused = {"rule": "consent", "met": False, "message": "", "details": {"refusedScopes": ["all"]}}
+    story = story_of({"recipient": waiting, "attempts": [], "events": [], "rules": [refused]})
+    assert [one["words"] for one in story] == [WILL_BE_SKIPPED]
+    sms = CHANNEL_WORDS["sms"]
+    assert rule_of(refused, sms, [waiting])["verdict"] == WILL_BE_SKIPPED
+    assert rule_of(refused, sms, [waiting | {"status": "delivered"}])["verdict"] == "Does not hold now"
+    assert rule_of(refused, sms)["verdict"] == "Stopped here"
+
+
 @pytest.mark.parametrize(
     ("countries", "shown"),
     [
@@ -118,3 +163,23 @@ def test_countries_that_are_not_known_are_said_to_be(countries: tuple[str, ...],
     forecast = {"recipients": 2, "countries": [{"country": one, **price} for one in countries]}
     template = make_environment(read_statics()).get_template("drafts/countries.html")
     assert shown in template.render(forecast=forecast, channel=SMS)
+
+
+@pytest.mark.parametrize(
+    ("costs", "rates", "note"),
+    [
+        ({}, {}, "nothing sent yet"),
+        ({"EUR": 0.331, "USD": 195.1}, {"EUR": 1.1, "USD": 1.0}, "of €0.3310 + $195.10, at 1 EUR = 1.1 USD"),
+        (
+            {"CHF": 2.0, "EUR": 1.0, "GBP": 1.0, "USD": 1.0},
+            {"EUR": 1.1, "GBP": 1.3, "USD": 1.0},
+            "of CHF 2.00 (left out: no rate) + €1.00 + £1.00 + $1.00, at 1 EUR = 1.1 USD and 1 GBP = 1.3 USD",
+        ),
+    ],
+)
+def test_a_cost_in_several_currencies_names_its_rates(
+    costs: dict[str, float], rates: dict[str, float], note: str
+) -> None:
+    data = {"smsSendCostByCurrency": costs, "smsSendCostRates": rates, "smsSendCostCurrency": "USD"}
+    parts: Any = make_environment(read_statics()).get_template("parts.html").module
+    assert parts.cost_note(data | {"totalSMSDelivered": 0, "smsSendCost": 0}).strip() == note

@@ -90,7 +90,7 @@ def queries_of(operation: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("method", "path", "operation"), OPERATIONS, ids=lambda one: one if isinstance(one, str) else ""
 )
-async def test_no_error_names_a_field_as_only_we_call_it(fleet, make, method, path, operation):
+async def test_no_error_speaks_as_only_we_do(fleet, make, method, path, operation):
     client = await make()
     schema = json_of(operation)
     asked = [await client(method, f"{with_ids(path, 'no-id')}?{queries_of(operation)}", raw=b"")]
@@ -100,6 +100,8 @@ async def test_no_error_names_a_field_as_only_we_call_it(fleet, make, method, pa
         named = fields(answer) if status >= 400 and "errors" in answer else set()
         assert status < 500
         assert not [name for name in named if "_" in name], answer
+        said = [one["message"] for one in answer["errors"]] if named else []
+        assert not [one for one in said if "nput should" in one or "tring should" in one or "alue should" in one], said
 
 
 def nested(levels: int) -> bytes:

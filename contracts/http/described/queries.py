@@ -94,7 +94,14 @@ class PushRecipients(Recipients):
 class Customers(People):
     """Customers who are searched for."""
 
-    search: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    search: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="The beginning of an id, e-mail address, name or phone number; people find whole numbers only.",
+        ),
+    ] = None
 
 
 class Export(Query):

@@ -41,8 +41,7 @@ class CampaignSummary(Shown):
 
 
 class NotificationDashboardData(Shown):
-    """The numbers of the dashboard. Rates are of messages that the provider accepted; the cost is in the dashboard's
-    currency."""
+    """The numbers of the dashboard. Rates are of messages that the provider accepted; the cost names its currency."""
 
     total_sms_campaigns: Annotated[Count, Field(alias="totalSMSCampaigns")]
     total_push_campaigns: Count
@@ -51,9 +50,9 @@ class NotificationDashboardData(Shown):
     total_sms_delivered: Annotated[Count, Field(alias="totalSMSDelivered")]
     total_push_delivered: Count
     sms_send_cost: Annotated[float, Field(ge=0)]
-    sms_send_cost_by_currency: Annotated[
-        dict[str, float], Field(alias="smsSendCostByCurrency", description="The same, each currency by itself.")
-    ]
+    sms_send_cost_currency: str
+    sms_send_cost_by_currency: dict[str, float]
+    sms_send_cost_rates: dict[str, float]
     sms_average_delivery_rate: Percent
     push_average_open_rate: Percent
     push_average_click_rate: Percent

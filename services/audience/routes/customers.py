@@ -46,12 +46,13 @@ def make_router(database: TenantDatabase, settings: AudienceSettings) -> APIRout
         limit: Limit = 50,
         cursor: str | None = None,
         search: Annotated[str | None, Query(min_length=1, max_length=SEARCH_MAX)] = None,
+        whole_numbers: Annotated[bool, Query(alias="wholeNumbers")] = False,
     ) -> dict[str, Any]:
         after = "" if cursor is None else read_keyset(cursor, str)[0]
         if search is not None:
             # Behind the wall no index on an expression can be used (decision 7); the rows are read through it.
             async with database.whole_fleet.transaction() as found:
-                ids = await find_searched(found, user_id, search.strip(), limit)
+                ids = await find_searched(found, user_id, search.strip(), limit, whole_numbers)
         async with database.begin() as connection:
             rows = (
                 await customers.find_customers(connection, user_id, after, limit + 1)

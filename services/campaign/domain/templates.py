@@ -10,7 +10,7 @@ from typing import Any
 from contracts.channels import Channel
 from contracts.content import LINK_VARIABLES, SAMPLE_VALUES, ContentError, Segments, Template, count_segments, parse
 from contracts.events import Content
-from contracts.http.plans import Finding
+from contracts.http.plans import OVER_ONE_SEGMENT, Finding
 from contracts.links import with_sample_links
 from services.campaign.domain.images import Image
 
@@ -105,7 +105,7 @@ def _warn(code: str, field: str, message: str) -> Finding:
 def _text_warnings(body: str, segments: Segments) -> Iterator[Finding]:
     if segments.count > 1:
         message = f"takes {segments.count} SMS segments ({segments.encoding}), each of which is charged"
-        yield _warn("over_one_segment", "content", message)
+        yield _warn(OVER_ONE_SEGMENT, "content", message)
     if not _UNSUBSCRIBE.search(body) and not any(name in body for name in LINK_VARIABLES):
         message = "does not say how to unsubscribe: add for example 'Reply STOP to unsubscribe' or {{unsubscribeUrl}}"
         yield _warn(NO_UNSUBSCRIBE, "content", message)

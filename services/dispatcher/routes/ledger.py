@@ -12,12 +12,11 @@ from fastapi import Query as Parameter
 from fastapi.responses import StreamingResponse
 
 from contracts.channels import Channel
+from contracts.http.described.words import NotificationStatus, Outcome
 from contracts.waiting import describe_waiting
 from services.dispatcher.accounting import account_for
 from services.dispatcher.store.campaigns import find_ledger
 from services.dispatcher.store.recipients import (
-    OUTCOMES,
-    STATUSES,
     Wanted,
     find_attempts,
     find_recipient,
@@ -30,8 +29,6 @@ from shared.exports import Exports, Query
 from shared.http import CurrentUser, Limit, Problem, cursor_of, page, read_cursor
 from shared.names import camel
 
-RecipientStatus = Annotated[str, Parameter(pattern=f"^({'|'.join(STATUSES)})$")]
-RecipientOutcome = Annotated[str, Parameter(pattern=f"^({'|'.join(OUTCOMES)})$")]
 ErrorClass = Annotated[str | None, Parameter(alias="errorClass", max_length=100)]
 
 
@@ -40,8 +37,8 @@ def ledger_routes(channel: Channel, database: TenantDatabase, exports: Exports) 
     router = APIRouter(prefix=f"/api/notification/{channel.name}")
 
     def wanted(
-        status: RecipientStatus | None = None,
-        outcome: RecipientOutcome | None = None,
+        status: NotificationStatus | None = None,
+        outcome: Outcome | None = None,
         error_class: ErrorClass = None,
         address: Annotated[str | None, Parameter(alias=channel.address_field, max_length=4096)] = None,
     ) -> Wanted:

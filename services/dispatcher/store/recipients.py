@@ -44,9 +44,6 @@ _LOTS_WITH_OUTCOME: Mapping[str, str] = {
 }
 """Which lots can have such a recipient; a receipt may come before the outcome of its attempt."""
 
-STATUSES = tuple(_LOTS_WITH_STATUS)
-OUTCOMES = tuple(_LOTS_WITH_OUTCOME)
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

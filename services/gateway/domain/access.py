@@ -43,6 +43,7 @@ class Caller:
     scopes: frozenset[str]
     person: Person | None = None
     key_prefix: str | None = None
+    key_name: str | None = field(default=None, repr=False)
     people: frozenset[UUID] = frozenset()
     """Those who can be behind the request: the person, or all who have seen the secret of the key."""
 

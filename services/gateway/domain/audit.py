@@ -45,7 +45,7 @@ def actor_of(caller: Caller) -> Actor:
     if caller.person is not None:
         return actor_of_person(caller.person)
     if caller.key_prefix is not None:
-        return Actor(caller.user_id, "key", caller.key_prefix)
+        return Actor(caller.user_id, "key", caller.key_prefix, caller.key_name)
     return Actor(caller.user_id, "operator")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from contracts.http.campaigns import CampaignForecast
-from contracts.http.plans import CampaignPlan
+from contracts.http.plans import OVER_ONE_SEGMENT, CampaignPlan
 from contracts.waiting import describe_waiting
 from services.gateway.handlers.asking import NO_AUDIENCE, UNLAUNCHED, Asked, Unwanted, answer_with, shown_finding
 from services.gateway.store.answers import Answer
@@ -34,7 +34,8 @@ async def forecast(asked: Asked) -> Answer:
     data["providerId"] = plan.provider_id and str(plan.provider_id)
     blockers = plan.blockers + [NO_AUDIENCE] * (data["audience"] == 0 and not plan.audience_filter)
     data["blockers"] = [shown_finding(one) for one in blockers]
-    data["warnings"] = [*(shown_finding(one) for one in plan.warnings), *_outlook(data)]
+    guessed = {OVER_ONE_SEGMENT} if data["complete"] else set()
+    data["warnings"] = [*(shown_finding(one) for one in plan.warnings if one.code not in guessed), *_outlook(data)]
     return answer_with(data, answer.status)
 
 
@@ -76,6 +77,10 @@ def _outlook(data: Mapping[str, Any]) -> list[dict[str, str]]:
     over = data["exclusions"].get("over_limit", 0)
     if data["complete"] and not data["recipients"]:
         found.append(("no_recipients", "audienceFilter", "nobody would get this campaign"))
+    segments = {int(count): people for count, people in data["segments"]["histogram"].items() if int(count) > 1}
+    if data["complete"] and segments:
+        needed = ", ".join(f"{people:,} of {data['recipients']:,} need {count}" for count, people in segments.items())
+        found.append((OVER_ONE_SEGMENT, "templateId", f"takes more than one SMS segment: {needed}, each charged"))
     if over:
         found.append(
             ("over_limit", "audienceFilter", f"a campaign has at most 1,000,000 recipients: {over:,} get nothing")

@@ -37,8 +37,8 @@ SMS and push campaigns after which you know what happened to every recipient.
 Send `Authorization: Bearer <api key>`. Times are RFC 3339 in UTC, ids opaque strings. Lists answer `{"data": [...],
 "nextCursor": ...}`: pass `nextCursor` as `cursor` until it is null; a parameter that a list does not have is a 422.
 Writes take an `Idempotency-Key` for 24 hours: repeated, they are done once, and answered as the first time, byte for
-byte. A refusal is not kept: with the same key the request may be corrected. An import has an `importId` instead: a second
-one under the same id is a 409, and `GET /customers/imports/{id}` says what became of the first.
+byte. A refusal is not kept: with the same key the request may be corrected. An import has an `importId` instead: a
+second one under the same id is a 409, and `GET /customers/imports/{id}` says what became of the first.
 Answers that are no success are `application/problem+json` and say what to change: 400 for a body that is no JSON, 422
 for JSON with something wrong in it, of which `errors` names every field at once. A 500 names the request, as
 `X-Request-Id` of every answer does, by which our log can be searched. Objects may get further fields."""

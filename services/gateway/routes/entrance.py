@@ -153,7 +153,7 @@ class Entrance:
             key = await self.keys.find(authorization)
             if key is not None:
                 people = frozenset(key.holders)
-                caller = Caller(key.user_id, frozenset(key.scopes), key_prefix=key.prefix, people=people)
+                caller = Caller(key.user_id, frozenset(key.scopes), None, key.prefix, key.name, people)
                 return caller, f"key {key.prefix}"
         await self._count(request, nobody, self.settings.refusals_per_minute)
         detail = "send Authorization: Bearer <api key>, with a key that is neither revoked nor expired"

@@ -23,6 +23,7 @@ from services.gateway.handlers.once import Once
 from services.gateway.handlers.owners import Owners
 from services.gateway.routes.approvals import answer_of
 from services.gateway.routes.entrance import Entrance
+from services.gateway.routes.guesses import check_guess, guarded_target
 from services.gateway.routes.messages import (
     WRITES,
     IdempotencyKey,
@@ -30,7 +31,6 @@ from services.gateway.routes.messages import (
     read_body,
     read_json_body,
     response_of,
-    target_of,
 )
 from services.gateway.routes.visits import visit_of
 from services.gateway.store.answers import Answer
@@ -58,7 +58,7 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
         async def forward(request: Request, idempotency_key: IdempotencyKey = None) -> Response:
             caller = await entrance.enter(request, endpoint.scope)
             check_ids(request, endpoint)
-            target, headers = target_of(request), request.headers
+            target, headers = guarded_target(request, caller), request.headers
             if endpoint.of_campaign and (absent := await require_campaign(asked(request, caller.user_id, b""))):
                 return response_of(absent)
             if endpoint.downloads:
@@ -66,6 +66,7 @@ def forwarding_routes(database: TenantDatabase, entrance: Entrance, owners: Owne
                 download = await owners.download(endpoint.owner, target, caller.user_id, headers)
                 return StreamingResponse(download.pieces, download.status, download.headers)
             body = b"" if endpoint.streams else await read(request, entrance.settings.body_bytes_max)
+            await check_guess(entrance, request, caller, body)
             if endpoint.of_campaign and endpoint.method == "POST":
                 # With the body at hand: nobody keeps it back until somebody else has agreed.
                 await approvals.check_addition(caller.user_id, *campaign_of(request))

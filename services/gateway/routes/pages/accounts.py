@@ -178,7 +178,7 @@ def account_pages(channel: Channel) -> APIRouter:
     def form_page(
         desk: Desk, vendor: str, values: Json, account: Json | None = None, problem: Problem | None = None
     ) -> Response:
-        labels = {one.name: one.label for one in vendors[vendor].settings}
+        labels = {"providerName": "Name"} | {one.name: one.label for one in vendors[vendor].settings}
         errors = {} if problem is None else field_errors(problem)
         return desk.show(
             "providers/form.html",

@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, Response
 
 from services.gateway.routes.pages.api import Json, path_of
-from services.gateway.routes.pages.deeds import KINDS, deed_words
+from services.gateway.routes.pages.deeds import APPROVALS, KINDS, deed_words
 from services.gateway.routes.pages.desks import AtDesk, Desk
 from shared.http import Problem
 
 LIST_LIMIT = 25
 """Each thing on a page is asked for its name, which counts against the limit of requests."""
+
+REFUSED_FROM = 400
+"""Statuses of what was not done."""
 
 KEYS_LIMIT = 1000
 KEYS = "api-keys"
@@ -33,7 +36,12 @@ async def show_audit(
     return desk.show(
         "team/audit.html",
         deeds=[
-            {**one, "words": deed_words(one["action"]), "subject": _subject(one, names), "who": _who(one, programs)}
+            {
+                **one,
+                "words": deed_words(one["action"], _is_refused(one)),
+                "subject": _subject(one, names),
+                "who": _who(one, programs),
+            }
             for one in found.data
         ],
         kinds=[(name, kind.words[:1].upper() + kind.words[1:]) for name, kind in KINDS.items() if kind.is_listed],
@@ -41,6 +49,10 @@ async def show_audit(
         cursor=cursor,
         next_cursor=found.body["nextCursor"],
     )
+
+
+def _is_refused(deed: Json) -> bool:
+    return deed["status"] is not None and deed["status"] >= REFUSED_FROM
 
 
 Place = tuple[str, str]
@@ -65,6 +77,8 @@ async def _name(desk: Desk, kind: str, thing_id: str) -> str | None:
     """The name; None for what is gone, and the id where nobody can say now."""
     try:
         thing = await desk.unless_missing(f"/{kind}{path_of(thing_id)}")
+        if thing is not None and kind == APPROVALS:
+            thing = await desk.unless_missing(path_of(thing["channel"], "campaigns", thing["campaignId"]))
     except Problem:
         return thing_id
     return None if thing is None else str(thing[KINDS[kind].name_field])
@@ -91,7 +105,7 @@ def _who(deed: Json, programs: Mapping[str, str]) -> str:
     """The person by their address, a program by the name of its key."""
     actor = deed["actor"]
     if actor["kind"] == "key":
-        name = programs.get(actor["id"])
+        name = programs.get(actor["id"]) or actor["name"]
         return f"The program “{name}”" if name else "A program whose key is gone"
     if actor["kind"] == "operator":
         return "An operator of the system"

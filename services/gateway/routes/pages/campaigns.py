@@ -17,7 +17,7 @@ from services.gateway.routes.pages.desks import AtDesk, Desk, Sent
 from services.gateway.routes.pages.filters import audience_words
 from services.gateway.routes.pages.live import Watch
 from services.gateway.routes.pages.pictures import Curve, curve_of, parts_of, steps_of
-from services.gateway.routes.pages.words import CHANNEL_WORDS, CURVES, STATUSES
+from services.gateway.routes.pages.words import CHANNEL_WORDS, CURVES, STATUSES, UNTRIED
 from shared.codec import now
 from shared.http import Problem
 
@@ -145,8 +145,9 @@ def shown(found: Mapping[str, Any]) -> dict[str, Any]:
         "progress": _progress(campaign, accounting) if is_known else None,
         "parts": parts,
         "bar_label": "; ".join(f"{part.words} {part.count:,}" for part in parts),
+        "failures": [one for one in timeline["failures"] if one["errorClass"] not in UNTRIED] if timeline else [],
         "steps": steps_of(accounting) if is_known else [],
-        "curve": _curve(campaign, timeline) if timeline else None,
+        "curve": _curve(campaign, timeline, accounting if is_known else None) if timeline else None,
         "is_unsent": campaign["status"] in UNSENT,
     }
 
@@ -155,19 +156,25 @@ def _progress(campaign: Mapping[str, Any], accounting: Mapping[str, Any]) -> dic
     """How far it is; `seconds` are those from the first to the last recipient, or to the last one's expected turn."""
     left = accounting["waiting"] + accounting["inFlight"]
     planned = accounting["audience"] - sum(accounting["excluded"].values())
+    untried = sum(accounting["skipped"].values()) + sum(accounting[reason] for reason in UNTRIED)
     is_moving = accounting["ratePerSecond"] is not None
     begin, end = (now(), accounting["eta"]) if is_moving else (campaign["launchedAt"], campaign["sentAt"])
     return {
         "left": left,
         "planned": planned,
+        "tried": planned - left - untried,
+        "untried": untried,
         "done": 100 * (planned - left) / planned if planned else 100.0,
         "seconds": (_moment(end) - _moment(begin)).total_seconds() if begin and end else None,
     }
 
 
-def _curve(campaign: Mapping[str, Any], timeline: Mapping[str, Any]) -> Curve | None:
-    begin = _moment(campaign["launchedAt"])
-    return curve_of(timeline["points"], timeline["bucketSeconds"], tuple(CURVES), begin, now())
+def _curve(
+    campaign: Mapping[str, Any], timeline: Mapping[str, Any], accounting: Mapping[str, Any] | None
+) -> Curve | None:
+    begin, accepted = _moment(campaign["launchedAt"]), accounting["accepted"] if accounting else {}
+    totals = {"sent": accepted["total"], "delivered": accepted["delivered"]} if accepted else {}
+    return curve_of(timeline["points"], timeline["bucketSeconds"], tuple(CURVES), begin, now(), totals)
 
 
 def _moment(value: str | datetime) -> datetime:

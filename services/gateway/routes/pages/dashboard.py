@@ -67,5 +67,4 @@ def _done(terms: Mapping[str, int]) -> float:
 def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
     data = found["data"]
     recent = {name: _recent(data, name) for name in CHANNELS}
-    costs = data.get("smsSendCostByCurrency", {})
-    return {**found, "recent": recent, "costs": costs, "cost_currency": next(iter(costs), None)}
+    return {**found, "recent": recent}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from fastapi import APIRouter, Response
 
 from services.gateway.routes.pages.api import path_of
 from services.gateway.routes.pages.desks import AtDesk, Desk, zone_of
+from services.gateway.routes.pages.filters import FIELD_WORDS
+from services.gateway.routes.pages.rendering import worded
 from services.gateway.routes.pages.words import TOPIC_WORDS
 from shared.http import Problem
 
@@ -29,7 +32,7 @@ async def list_letters(
     return desk.show(
         "dead_letters/list.html",
         status=422 if errors else 200,
-        letters=found.data,
+        letters=[one | {"reason": reason_said(one["reason"])} for one in found.data],
         topics=TOPIC_WORDS,
         query=query,
         errors=errors,
@@ -63,9 +66,18 @@ async def redrive(desk: AtDesk, letter_id: str) -> Response:
     return desk.go(HOME, "It is put back. If it cannot be processed again, it will be here again within moments.")
 
 
+_FIELD = re.compile("[a-z]+(?:[A-Z][a-z]+)+")
+
+
+def reason_said(reason: str) -> str:
+    """The reason of a letter, with the fields that it names in words."""
+    said = _FIELD.sub(lambda found: (FIELD_WORDS.get(found[0]) or worded(found[0])).lower(), reason)
+    return f"{said[:1].upper()}{said[1:]}"
+
+
 async def _page(desk: Desk, template: str, letter_id: str) -> Response:
     letter = (await desk.get(path_of("dead-letters", letter_id))).data
-    return desk.show(template, letter=letter, topics=TOPIC_WORDS)
+    return desk.show(template, letter=letter, reason=reason_said(letter["reason"]), topics=TOPIC_WORDS)
 
 
 def _midnight(day: str, days_later: int, zone: tzinfo, name: str, errors: dict[str, str]) -> str:

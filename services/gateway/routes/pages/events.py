@@ -29,7 +29,6 @@ def event_pages(channel: Channel) -> APIRouter:
             campaign=campaign,
             events=found.data,
             kinds=[(kind, name) for kind, (name, _) in EVENTS.items()],
-            event_words={kind: name for kind, (name, _) in EVENTS.items()},
             query={"type": type},
             cursor=cursor,
             next_cursor=found.body["nextCursor"],

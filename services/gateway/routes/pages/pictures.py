@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
-from services.gateway.routes.pages.words import reason_words
+from services.gateway.routes.pages.words import UNTRIED, reason_words
 
 PART_MIN_PERCENT = 0.8
 """Of the bar's width: what is there can be seen."""
@@ -18,7 +19,10 @@ CURVE_LEFT, CURVE_BOTTOM, CURVE_TOP = 44, 172, 12
 TICKS_MAX = 4
 """Lines to read a value by, besides the one at zero; as many moments under it."""
 
-_TICK_SECONDS = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400)
+BRIEF_SECONDS = 300
+"""What lasted no longer is told with its seconds."""
+
+_TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200, 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class Part:
 
 def parts_of(accounting: Mapping[str, Any]) -> list[Part]:
     """Where every recipient is. The counts add up to the audience, as the accounting does."""
-    accepted, skipped = accounting["accepted"], sum(accounting["skipped"].values())
+    accepted = accounting["accepted"]
     counted = [
         Part("delivered", "delivered", accepted["delivered"]),
         Part("accepted", "accepted, not yet confirmed", accepted["unconfirmed"]),
@@ -44,7 +48,8 @@ def parts_of(accounting: Mapping[str, Any]) -> list[Part]:
             sum(accounting["refused"].values()) + accepted["bounced"] + accepted["failedLater"],
         ),
         Part("unknown", "unknown", accounting["unknown"]),
-        Part("skipped", "skipped at send time", skipped + accounting["expired"] + accounting["cancelled"]),
+        Part("skipped", "skipped at send time", sum(accounting["skipped"].values())),
+        *(Part(reason, reason_words(reason), accounting[reason]) for reason in UNTRIED if accounting[reason]),
         Part("excluded", "excluded beforehand", sum(accounting["excluded"].values())),
         Part("waiting", "waiting or under way", accounting["waiting"] + accounting["inFlight"]),
     ]
@@ -100,8 +105,8 @@ def steps_of(accounting: Mapping[str, Any]) -> list[Step]:
     total("Planned")
     for reason, count in _biggest_first(accounting["skipped"]):
         lose(f"skipped: {reason_words(reason)}", count, "skipped")
-    lose(reason_words("expired"), accounting["expired"], "skipped")
-    lose(reason_words("cancelled"), accounting["cancelled"], "skipped")
+    for reason in UNTRIED:
+        lose(reason_words(reason), accounting[reason], reason)
     lose("waiting", accounting["waiting"], "waiting")
     total("Attempted")
     lose("under way", accounting["inFlight"], "waiting")
@@ -135,19 +140,30 @@ class Curve:
     ticks: list[tuple[float, datetime]]
     ends: tuple[datetime, datetime]
 
+    @property
+    def is_brief(self) -> bool:
+        """Whether minutes are too coarse for its moments."""
+        return (self.ends[1] - self.ends[0]).total_seconds() <= BRIEF_SECONDS
+
 
 def curve_of(
-    points: Sequence[Mapping[str, Any]], seconds: int, names: Sequence[str], begin: datetime, now: datetime
+    points: Sequence[Mapping[str, Any]],
+    seconds: int,
+    names: Sequence[str],
+    begin: datetime,
+    now: datetime,
+    totals: Mapping[str, int],
 ) -> Curve | None:
     """The running sums of the named counts, from nothing at the beginning to the end of the last point, each of which
-    lasts so long, or to now; None where there is nothing to draw."""
+    lasts so long, or to now; None where there is nothing to draw. A sum ends at its total, where that is known from the
+    ledger, which the event log follows."""
     if not points:
         return None
     starts = [datetime.fromisoformat(point["at"]) for point in points]
     first = max(begin, starts[0])
     ends = (min(start + timedelta(seconds=seconds), now) for start in starts)
     moments = [first, *(max(end, first + timedelta(seconds=1)) for end in ends)]
-    sums = {name: [0, *_running(points, name)] for name in names}
+    sums = {name: [0, *_running(points, name, totals.get(name))] for name in names}
     most = max((values[-1] for values in sums.values()), default=0)
     if not most:
         return None
@@ -166,9 +182,9 @@ def curve_of(
     }
     areas = {name: f"{line}L{xs[-1]:.1f} {CURVE_BOTTOM}L{xs[0]:.1f} {CURVE_BOTTOM}Z" for name, line in lines.items()}
     rules = [(CURVE_BOTTOM - count * scale, count) for count in range(0, top + 1, step)]
-    totals = {name: values[-1] for name, values in sums.items()}
+    reached = {name: values[-1] for name, values in sums.items()}
     ticks = [(x_of(at), at) for at in _ticks(moments[0], moments[-1])]
-    return Curve(lines, areas, totals, rules, ticks, (moments[0], moments[-1]))
+    return Curve(lines, areas, reached, rules, ticks, (moments[0], moments[-1]))
 
 
 def _step_of_counts(most: int) -> int:
@@ -190,9 +206,6 @@ def _ticks(first: datetime, last: datetime) -> list[datetime]:
     return [datetime.fromtimestamp(at, UTC) for at in range(begin, int(last.timestamp()) + 1, step)]
 
 
-def _running(points: Sequence[Mapping[str, Any]], name: str) -> list[int]:
-    total, values = 0, []
-    for point in points:
-        total += point.get(name, 0)
-        values.append(total)
-    return values
+def _running(points: Sequence[Mapping[str, Any]], name: str, total: int | None) -> list[int]:
+    values = list(accumulate(point.get(name, 0) for point in points))
+    return values if total is None else [*(min(value, total) for value in values[:-1]), total]

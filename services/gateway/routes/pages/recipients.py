@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,13 +19,20 @@ from services.gateway.routes.pages.words import (
     EVENTS,
     OUTCOMES,
     RECIPIENT_STATUSES,
+    UNTRIED,
     ChannelWords,
+    event_words,
     reason_words,
 )
 
 LIST_LIMIT = 50
 STEPS = tuple(EVENTS)
 """What happens to a message, in this order."""
+
+CONSENT = "consent"
+"""The rule that is asked again when the turn of a recipient comes."""
+
+WILL_BE_SKIPPED = "Will be skipped when their turn comes"
 
 EVERYTHING = "all"
 """The scope of an opt-out that ends every kind of message."""
@@ -84,7 +91,7 @@ def recipient_pages(channel: Channel) -> APIRouter:
             recipient=data["recipient"],
             address=data["recipient"][channel.address_field],
             revealed=revealed,
-            rules=[rule_of(rule, words) for rule in data["rules"] or []],
+            rules=[rule_of(rule, words, [data["recipient"]]) for rule in data["rules"] or []],
             story=story_of(data),
             estimate=estimate_of(data),
         )
@@ -101,7 +108,7 @@ def recipient_pages(channel: Channel) -> APIRouter:
             campaign=campaign,
             customer_id=customer_id,
             found=found,
-            rules=[rule_of(rule, words) for rule in found["rules"]] if found else [],
+            rules=_rules(found, words) if found else [],
             address_field=channel.address_field,
             scope_words=scope_words,
         )
@@ -109,8 +116,11 @@ def recipient_pages(channel: Channel) -> APIRouter:
     return router
 
 
-def rule_of(rule: Mapping[str, Any], words: ChannelWords) -> dict[str, Any]:
-    """A rule in words, and the filter's conditions one by one."""
+def rule_of(
+    rule: Mapping[str, Any], words: ChannelWords, recipients: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """A rule in words, and the filter's conditions one by one; `verdict` says what it means for the recipients that the
+    ledger has, or that it stopped somebody before."""
     details, met = rule["details"], rule["met"]
     said = rule["message"]
     if rule["rule"] == "audience" and details["conditions"] and not met:
@@ -118,11 +128,19 @@ def rule_of(rule: Mapping[str, Any], words: ChannelWords) -> dict[str, Any]:
     if rule["rule"] == "address":
         count = details["addresses"]
         said = f"has {count or 'no'} {words.address}{'' if count == 1 else 's'}"
-    if rule["rule"] == "consent" and not met:
+    if rule["rule"] == CONSENT and not met:
         scopes = " and ".join(scope_words(scope, words) for scope in details["refusedScopes"])
         said = f"opted out of {scopes} at every {words.address}, or somebody who shares it did"
+    verdict = "Passed" if met else "Does not hold now" if recipients else "Stopped here"
+    if rule["rule"] == CONSENT and not met and any(one["status"] == "queued" for one in recipients):
+        verdict, said = WILL_BE_SKIPPED, f"{said}. {WILL_BE_SKIPPED}"
     conditions = [{"met": one["met"], "words": node_words(one)} for one in details.get("conditions", ())]
-    return {"met": met, "words": f"{said[0].upper()}{said[1:]}", "conditions": conditions}
+    return {"met": met, "verdict": verdict, "words": f"{said[0].upper()}{said[1:]}", "conditions": conditions}
+
+
+def _rules(found: Mapping[str, Any], words: ChannelWords) -> list[dict[str, Any]]:
+    recipients = [one["recipient"] for one in found["recipients"]]
+    return [rule_of(rule, words, recipients) for rule in found["rules"]]
 
 
 def scope_words(scope: str, words: ChannelWords) -> str:
@@ -143,22 +161,23 @@ def story_of(explained: Mapping[str, Any]) -> list[dict[str, Any]]:
         for number, attempt in enumerate(explained["attempts"], 1)
     ]
     for event in explained["events"]:
-        words, kind = EVENTS.get(event["eventType"], (event["eventType"].replace("_", " ").capitalize(), "accepted"))
+        words, kind = event_words(event)
         metadata = event["metadata"] or {}
-        if event["eventType"] in ("failed", "bounced") and metadata.get("error_class"):
-            words = f"{words}: {reason_words(metadata['error_class'])}"
         step = STEPS.index(event["eventType"]) if event["eventType"] in STEPS else len(STEPS)
         told.append(
             {"at": event["eventTimestamp"], "kind": kind, "words": words, "metadata": metadata, "step": step + 1}
         )
     told.sort(key=_when)
-    if recipient["outcome"] == "skipped":
+    is_told = recipient["failureReason"] in UNTRIED and explained["events"]
+    if recipient["outcome"] == "skipped" and not is_told:
         told.append({"at": None, "kind": "skipped", "words": f"Skipped: {reason_words(recipient['failureReason'])}"})
     if recipient["outcome"] == "unknown":
         words = "It cannot be known whether the message arrived. It is not sent again, so that nobody gets it twice"
         told.append({"at": None, "kind": "unknown", "words": words})
     if not told:
-        told.append({"at": None, "kind": "waiting", "words": "Waiting for their turn"})
+        will_be_skipped = any(one["rule"] == CONSENT and not one["met"] for one in explained["rules"] or [])
+        kind, words = ("skipped", WILL_BE_SKIPPED) if will_be_skipped else ("waiting", "Waiting for their turn")
+        told.append({"at": None, "kind": kind, "words": words})
     return told
 
 

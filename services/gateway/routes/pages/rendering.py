@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,14 +20,17 @@ from services.gateway.routes.pages.statics import Statics
 from services.gateway.routes.pages.words import (
     APPROVAL_STATES,
     CHANNEL_WORDS,
+    CONFIRMATIONS,
     CURVES,
     NAVIGATION,
-    OUTCOMES,
-    RECIPIENT_STATUSES,
+    PRICED_AT_ONCE,
     STATUSES,
     UNKNOWN_COUNTRIES,
     Badge,
+    badge_of,
+    event_words,
     reason_words,
+    recipient_badges,
     waiting_words,
 )
 
@@ -70,20 +74,17 @@ def make_environment(statics: Statics) -> Environment:
         "channels": CHANNELS,
         "channel_words": CHANNEL_WORDS,
         "navigation": NAVIGATION,
+        "confirmations": CONFIRMATIONS,
+        "priced_at_once": PRICED_AT_ONCE,
         "unknown_countries": UNKNOWN_COUNTRIES,
         "curve_words": {name: words for name, (words, _) in CURVES.items()},
         "curve_kinds": {name: kind for name, (_, kind) in CURVES.items()},
-        "status_badge": badge_of(STATUSES),
-        "recipient_badge": badge_of(RECIPIENT_STATUSES),
-        "approval_badge": badge_of(APPROVAL_STATES),
-        "outcome_badge": badge_of(OUTCOMES),
+        "status_badge": partial(badge_of, STATUSES),
+        "approval_badge": partial(badge_of, APPROVAL_STATES),
+        "recipient_badges": recipient_badges,
+        "event_words": event_words,
     }
     return environment
-
-
-def badge_of(table: Mapping[str, Badge]) -> Callable[[str], Badge]:
-    """The badge of a code; a code that is new to us is shown as it is."""
-    return lambda code: table.get(code) or Badge(code.replace("_", " ").capitalize(), "draft")
 
 
 def options(table: Mapping[str, Badge]) -> list[tuple[str, str]]:
@@ -106,11 +107,9 @@ def micros(value: int, currency: str) -> str:
     return amount(value / MICROS, currency)
 
 
-def amount(value: float, currency: str | None) -> str:
+def amount(value: float, currency: str) -> str:
     """Two decimals, four where the amount would otherwise vanish."""
     shown = f"{value:,.4f}" if 0 < abs(value) < 1 else f"{value:,.2f}"
-    if currency is None:
-        return shown
     symbol = SYMBOLS.get(currency)
     return f"{symbol}{shown}" if symbol else f"{currency} {shown}"
 
@@ -149,11 +148,14 @@ def moment(zone: tzinfo) -> Callable[..., Markup]:
     return show
 
 
-def tick(zone: tzinfo) -> Callable[[datetime, bool], str]:
-    """A moment under a chart, in the viewer's zone; with its day where a chart reaches over several."""
+def tick(zone: tzinfo) -> Callable[[datetime, bool, bool], str]:
+    """A moment under a chart, in the viewer's zone; with its day where a chart reaches over several, with its second
+    where it is brief."""
 
-    def show(at: datetime, with_day: bool) -> str:
+    def show(at: datetime, with_day: bool, with_seconds: bool) -> str:
         own = at.astimezone(zone)
+        if with_seconds:
+            return f"{own:%H:%M:%S}"
         return f"{own:%b} {own.day}, {own:%H:%M}" if with_day else f"{own:%H:%M}"
 
     return show

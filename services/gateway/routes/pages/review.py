@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from contracts.channels import Channel
+from services.gateway.domain.masking import masked_address
 from services.gateway.routes.pages.api import Json, path_of
 from services.gateway.routes.pages.campaigns import account_of, approval_of, plan_of
 from services.gateway.routes.pages.dashboard import LastEventId
@@ -156,7 +157,7 @@ def review_pages(channel: Channel) -> APIRouter:
                 raise
             errors = {"people": _faults(problem, people)}
             return await page(desk, campaign_id, errors, people=sent["people"])
-        left_out = [reason_words(one["reason"]) for one in found if one["status"] != "accepted"]
+        left_out = [f"{_shown(one)} ({reason_words(one['reason'])})" for one in found if one["status"] != "accepted"]
         said = f"The test goes to {len(found) - len(left_out)} of {len(found)}."
         return desk.go(
             f"/notification{at(campaign_id)}/review",
@@ -172,12 +173,17 @@ def _person(text: str) -> dict[str, str]:
     return {name: text.strip()}
 
 
+def _shown(message: Mapping[str, Any]) -> str:
+    """Whom a test was for, without the whole of an address."""
+    return str(message["customerId"] or masked_address(message["address"]))
+
+
 def _faults(problem: Problem, people: Sequence[Mapping[str, str]]) -> str:
     """What is wrong, and of whom of those that were typed in."""
     named = []
     for error in problem.errors:
         place = _OF_PERSON.match(error.get("field", ""))
-        who = "".join(people[int(place[1])].values()) + ": " if place and int(place[1]) < len(people) else ""
+        who = f"“{''.join(people[int(place[1])].values())}”: " if place and int(place[1]) < len(people) else ""
         named.append(who + error["message"])
     return "; ".join(named) or problem.detail or problem.title
 

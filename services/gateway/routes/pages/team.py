@@ -70,6 +70,13 @@ async def invite(desk: AtDesk, sent: Sent) -> Response:
     return await _people_page(desk, invitation=made["invitation"] | {"name": made["name"]})
 
 
+@router.get("/users/{person_id}/deactivate")
+async def ask_before_deactivating(desk: AtDesk, person_id: UUID) -> Response:
+    """What it means for the person."""
+    desk.require("admin")
+    return desk.show("team/person.html", person=(await desk.get(path_of("users", person_id))).data)
+
+
 @router.post("/users/{person_id}")
 async def change_person(desk: AtDesk, sent: Sent, person_id: UUID) -> Response:
     """Another role, a new link, or an end to signing in."""
@@ -168,7 +175,8 @@ SETTINGS: tuple[TenantSetting, ...] = (
 def _settings_page(desk: Desk, values: Mapping[str, str], problem: Problem | None = None) -> Response:
     errors = {} if problem is None else field_errors(problem)
     status = 200 if problem is None else problem.status
-    return desk.show("team/settings.html", status, settings=SETTINGS, values=values, errors=errors)
+    labels = {one.name: one.label for one in SETTINGS}
+    return desk.show("team/settings.html", status, settings=SETTINGS, labels=labels, values=values, errors=errors)
 
 
 async def _stored_settings(desk: Desk) -> dict[str, str]:

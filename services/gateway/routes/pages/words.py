@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contracts.waiting import describe_waiting
 
@@ -73,6 +73,12 @@ OUTCOMES: Mapping[str, Badge] = MappingProxyType(
     }
 )
 
+UNTRIED: Mapping[str, Badge] = MappingProxyType(
+    {"cancelled": Badge("Cancelled", "draft"), "expired": Badge("Expired", "draft")}
+)
+"""Why somebody was never tried, where that is a term of the accounting of its own; no failure of delivery. Ledger and
+event log call such a recipient failed."""
+
 REASONS: Mapping[str, str] = MappingProxyType(
     {
         "opted_out": "opted out",
@@ -113,6 +119,9 @@ EVENTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "opted_out": ("Opted out", "skipped"),
     }
 )
+
+FAILURES = ("failed", "bounced")
+"""Events that have a reason."""
 
 CURVES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"sent": ("accepted", "waiting"), "delivered": ("delivered", "delivered"), "opened": ("opened", "accent")}
@@ -184,6 +193,19 @@ TOPIC_WORDS: Mapping[str, str] = MappingProxyType(
 UNKNOWN_COUNTRIES = (None, "", "ZZ")
 """What stands where a country is not known; ISO 3166 keeps ZZ free for that."""
 
+_BY_THE_APP = "this vendor confirms nothing; only your own app can"
+CONFIRMATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "firebase": _BY_THE_APP,
+        "apns": _BY_THE_APP,
+        "aws_sns": "this vendor confirms by its logs alone, where they are set up",
+    }
+)
+"""How it becomes known that a message was delivered, of vendors who do not say so by themselves."""
+
+PRICED_AT_ONCE = frozenset({"nexmo"})
+"""Vendors who may state a price when they accept a message; of all others, the price of an event is our estimate."""
+
 SAMPLES: Mapping[str, str] = MappingProxyType(
     {
         "next": "The next one",
@@ -207,6 +229,28 @@ POLICIES: Mapping[str, str] = MappingProxyType(
 def reason_words(code: str | None) -> str:
     """A reason in plain words; one that we do not know, without its underscores."""
     return REASONS.get(code or "unknown") or (code or "unknown").replace("_", " ")
+
+
+def recipient_badges(recipient: Mapping[str, Any]) -> list[Badge]:
+    """Where a recipient stands, and what came of the attempt, if that is known."""
+    if recipient["outcome"] == "skipped" and recipient["failureReason"] in UNTRIED:
+        return [Badge("Not tried", "draft"), UNTRIED[recipient["failureReason"]]]
+    stands = badge_of(RECIPIENT_STATUSES, recipient["status"])
+    return [stands, badge_of(OUTCOMES, recipient["outcome"])] if recipient["outcome"] else [stands]
+
+
+def event_words(event: Mapping[str, Any]) -> tuple[str, str]:
+    """An entry of the event log in words, and the name of its color."""
+    kind, reason = event["eventType"], (event["metadata"] or {}).get("error_class")
+    words, look = EVENTS.get(kind, (kind.replace("_", " ").capitalize(), "accepted"))
+    if reason in UNTRIED:
+        return f"Not tried: {reason_words(reason)}", "skipped"
+    return (f"{words}: {reason_words(reason)}" if reason and kind in FAILURES else words), look
+
+
+def badge_of(table: Mapping[str, Badge], code: str) -> Badge:
+    """The badge of a code; a code that is new to us is shown as it is."""
+    return table.get(code) or Badge(code.replace("_", " ").capitalize(), "draft")
 
 
 def waiting_words(reason: str | None) -> str | None:
