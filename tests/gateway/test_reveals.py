@@ -142,6 +142,17 @@ async def test_nobody_puts_a_number_together_unseen(fleet, shop, role, status):
     assert len(answer["data"]) == 1
 
 
+async def test_the_filter_of_a_campaign_tells_no_number_unseen(fleet, shop):
+    _, template = await shop("POST", "/sms/templates", {"templateName": "t", "content": "Acme: hello"})
+    body = {"campaignName": "c", "templateId": template["data"]["id"]}
+    async with signed_in(fleet, shop, "marketer") as person:
+        _, made = await person("POST", "/sms/campaigns", body | of_number("startsWith", "+49"))
+        assert len(await looks(shop)) == 1
+        assert (await person("PATCH", f"/sms/campaigns/{made['data']['id']}", of_number("gt", "+49")))[0] == 200
+        assert (await person("PATCH", f"/sms/campaigns/{made['data']['id']}", {"campaignName": "d"}))[0] == 200
+        assert await looks(shop) == [("find by address", "customers", None)] * 2
+
+
 def test_what_is_masked_stays_as_it_is():
     answer = {"data": [{"phoneNumber": NUMBER, "name": NUMBER}, {"devices": [{"deviceToken": TOKEN}]}, None, 1]}
     masked = {"data": [{"phoneNumber": SHOWN, "name": NUMBER}, {"devices": [{"deviceToken": TOKEN_SHOWN}]}, None, 1]}

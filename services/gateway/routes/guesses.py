@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from fastapi import Request
 
+from contracts.channels import CHANNELS
 from contracts.http.endpoints import BASE
 from services.gateway.domain.access import Caller
 from services.gateway.domain.audit import Deed
@@ -15,7 +16,15 @@ from services.gateway.routes.entrance import Entrance
 from services.gateway.routes.messages import target_of
 from shared.http import Problem
 
-SEARCH, PREVIEW = f"{BASE}/customers", f"{BASE}/audience/preview"
+SEARCH = f"{BASE}/customers"
+FILTERED = frozenset(
+    (
+        f"{BASE}/audience/preview",
+        *(f"{BASE}/{name}/campaigns{part}" for name in CHANNELS for part in ("", "/{id}")),
+    )
+)
+"""Where a filter is sent: its count tells something at once, that of a campaign by its forecast and by who is in."""
+
 DEED = Deed("find by address", "customers")
 
 
@@ -28,9 +37,9 @@ def guarded_target(request: Request, caller: Caller) -> str:
 
 
 async def check_guess(entrance: Entrance, request: Request, caller: Caller, body: bytes) -> None:
-    """A 403 problem for a person who sees addresses in part and counts people by parts of one. Those who may see one
+    """A 403 problem for a person who sees addresses in part and asks for people by parts of one. Those who may see one
     in full may do that, and it is written down."""
-    if caller.person is None or request.scope["route"].path != PREVIEW or not tells_addresses(_filter_in(body)):
+    if caller.person is None or request.scope["route"].path not in FILTERED or not tells_addresses(_filter_in(body)):
         return
     if not caller.allows("write"):
         raise Problem(
