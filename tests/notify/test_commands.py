@@ -315,6 +315,7 @@ async def test_a_bad_record_waits_in_the_dead_letters_and_its_neighbours_do_not(
     user_id = (await tenant.api.data("GET", f"/sms/providers/{tenant.accounts['sms']}"))["userId"]
     marker = uuid4().hex
     number = f"+49171{uuid4().int % 10**7:07d}"
+    known = {one["id"] for one in (await tenant.notify.json("dead-letters", "list"))[1]}
     async with AIOKafkaProducer(bootstrap_servers=fleet.kafka) as producer:
         await producer.send_and_wait(SEND_REQUESTS.name, f'{{"type":"{marker}"'.encode(), key=user_id.encode())
     code, _, _ = await tenant.notify(
@@ -323,7 +324,8 @@ async def test_a_bad_record_waits_in_the_dead_letters_and_its_neighbours_do_not(
 
     async def waiting() -> list[dict[str, Any]]:
         _, letters = await tenant.notify.json("dead-letters", "list")
-        shown = [(await tenant.notify.json("dead-letters", "show", one["id"]))[1] for one in letters]
+        new = [one["id"] for one in letters if one["id"] not in known]
+        shown = [(await tenant.notify.json("dead-letters", "show", one))[1] for one in new]
         return [one for one in shown if marker in one["value"]]
 
     async def sent() -> bool:
