@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import psycopg
 
 from deploy.local.fleet import Overrides
-from deploy.rehearsal import FAULTS, create_accounts, create_campaign, rest, verified_at_rest
+from deploy.rehearsal import AT_REST_SECONDS, FAULTS, create_accounts, create_campaign, rest, verified_at_rest
 from tests.proofs.report import markdown_table, write_report
 from tests.proofs.stage import Stage, staged
 from tests.waiting import until
@@ -228,6 +228,8 @@ requests ambiguously. *Unknown* recipients are listed as such: a worker died bet
 receipt has told since. The control commits attempts after the call, and must be found out. Leases last 8 s here
 instead of 30, up to 300 attempts are under way instead of 1,500, an expansion has {PAGES} pages, and the account is
 limited to {size / CAMPAIGN_SECONDS:,.0f} messages a second, so that no campaign is over before its last kill.
+*Seconds* run until nothing changes any more, prices that the provider states later included, {AT_REST_SECONDS:.0f} at
+most.
 
 {markdown_table(head, rows)}
 
