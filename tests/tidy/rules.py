@@ -119,17 +119,17 @@ def topics_have_owner_and_consumer(root: Path) -> list[str]:
 
 
 def files_name_no_package_index(root: Path) -> list[str]:
-    """Which index packages come from is the user's business; locks of npm hold no address at all."""
+    """Which index packages come from is the user's business: what installs them holds no address, and no option that
+    takes one."""
     files = [*(root / "requirements").glob("*"), root / "Makefile", root / "pyproject.toml", root / "deploy/Dockerfile"]
-    index = r"index-url|find-links|trusted-host|pypi\.org|pythonhosted"
     locks = [path for folder in (*CODE, "tests") for path in (root / folder).rglob("package-lock.json")]
+    named = re.compile(r"://(?!127\.0\.0\.1)|index[-_]url|find[-_]links|trusted[-_]host", re.IGNORECASE)
     return [
         f"{path.relative_to(root)}:{number} names a package index"
-        for pattern, paths in ((index, files), ("://", locks))
-        for path in paths
+        for path in (*files, *locks)
         if path.is_file()
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if re.search(pattern, line)
+        if named.search(line)
     ]
 
 
