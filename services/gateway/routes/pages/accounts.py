@@ -235,20 +235,23 @@ def account_pages(channel: Channel) -> APIRouter:
         said = "The vendor says that this account works." if found["works"] else f"It does not work: {found['detail']}"
         return desk.go(f"/notification{at}/{account_id}", said)
 
+    async def before_deleting(desk: Desk, account_id: UUID, problem: Problem | None = None) -> Response:
+        account = (await desk.get(f"{at}/{account_id}")).data
+        status = 200 if problem is None else problem.status
+        return desk.show("providers/delete.html", status, words=words, account=account, problem=problem)
+
     @pages.get("/{account_id}/delete")
     async def ask_before(desk: AtDesk, account_id: UUID) -> Response:
-        account = (await desk.get(f"{at}/{account_id}")).data
-        return desk.show("providers/delete.html", words=words, account=account, problem=None)
+        return await before_deleting(desk, account_id)
 
     @pages.post("/{account_id}/delete")
     async def delete(desk: AtDesk, account_id: UUID) -> Response:
-        account = (await desk.get(f"{at}/{account_id}")).data
         try:
             await desk.do("DELETE", f"{at}/{account_id}")
         except Problem as problem:
             if problem.status != 409:
                 raise
-            return desk.show("providers/delete.html", 409, words=words, account=account, problem=problem)
+            return await before_deleting(desk, account_id, problem)
         return desk.go("/notification/providers", "The account is deleted.")
 
     return pages

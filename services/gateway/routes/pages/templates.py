@@ -108,20 +108,23 @@ def template_pages(channel: Channel) -> APIRouter:
     def changed(sent: Form) -> dict[str, Any]:
         return {name: sent[name] or None for name in fields if name in sent.values}
 
+    async def before_deleting(desk: Desk, template_id: UUID, problem: Problem | None = None) -> Response:
+        template = (await desk.get(f"{at}/{template_id}")).data
+        status = 200 if problem is None else problem.status
+        return desk.show("templates/delete.html", status, words=words, template=template, problem=problem)
+
     @router.get("/{template_id}/delete")
     async def ask_before(desk: AtDesk, template_id: UUID) -> Response:
-        template = (await desk.get(f"{at}/{template_id}")).data
-        return desk.show("templates/delete.html", words=words, template=template, problem=None)
+        return await before_deleting(desk, template_id)
 
     @router.post("/{template_id}/delete")
-    async def delete(desk: AtDesk, sent: Sent, template_id: UUID) -> Response:
-        template = (await desk.get(f"{at}/{template_id}")).data
+    async def delete(desk: AtDesk, template_id: UUID) -> Response:
         try:
             await desk.do("DELETE", f"{at}/{template_id}")
         except Problem as problem:
             if problem.status != 409:
                 raise
-            return desk.show("templates/delete.html", 409, words=words, template=template, problem=problem)
+            return await before_deleting(desk, template_id, problem)
         return desk.go(f"/notification{at}", "The template is deleted.")
 
     return router
